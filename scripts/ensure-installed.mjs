@@ -1,0 +1,87 @@
+// What `npm start`, `npm test` and `flock` need before Bun can run anything. Plain Node on purpose: on a fresh machine
+// there is nothing else. Nothing here relies on install scripts (`npm ci --ignore-scripts` gives the same result).
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+const modules = join(root, "node_modules");
+const stampFile = join(modules, ".flock-installed.json");
+
+/** Prints what to do and ends the process. */
+export function fail(what, mend) {
+  console.error(`✗ ${what}\n  ${mend}`);
+  process.exit(1);
+}
+
+function lockHash() {
+  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+}
+
+/** Which packages are there: "none", "run" (what Flock needs to run) or "all" (with the tools for development). */
+function installed() {
+  if (!existsSync(modules)) return "none";
+  const hidden = join(modules, ".package-lock.json");
+  if (!existsSync(hidden)) return "none";
+  try {
+    const stamp = JSON.parse(readFileSync(stampFile, "utf8"));
+    if (stamp.lock !== lockHash()) return "none";
+  } catch {
+    // Installed by hand (`npm ci`): npm's own hidden lockfile says what is there.
+    if (!sameVersions(hidden)) return "none";
+  }
+  return existsSync(join(modules, "oxlint")) && existsSync(join(modules, "typescript-compiler")) ? "all" : "run";
+}
+
+function sameVersions(hiddenLockfile) {
+  const there = JSON.parse(readFileSync(hiddenLockfile, "utf8")).packages;
+  const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+  return Object.entries(there).every(([path, entry]) => wanted[path]?.version === entry.version);
+}
+
+function npm(args) {
+  const result = spawnSync("npm", args, { cwd: root, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  if (result.error) fail("npm cannot be started", "install Node.js 20 or newer together with npm");
+  if (result.status !== 0) {
+    const lines = result.stderr.split("\n").filter((line) => line.startsWith("npm error"));
+    console.error(lines.slice(0, 12).join("\n"));
+    fail("the packages could not be installed", `see above; then: npm ${args.join(" ")}`);
+  }
+}
+
+/** The pinned Bun; npm's install scripts move the binary, so there are two places to look in. */
+export function findBun() {
+  const arch = process.arch === "arm64" ? "aarch64" : "x64";
+  const candidates = [`@oven/bun-${process.platform}-${arch}/bin/bun`, "bun/bin/bun.exe"].map((p) => join(modules, p));
+  return candidates.find((path) => existsSync(path) && spawnSync(path, ["--version"]).status === 0) ?? null;
+}
+
+/** Installs what is missing and answers with the path of the pinned Bun. `dev`: also what the tests need. */
+export function ensureInstalled({ dev = false, quiet = false } = {}) {
+  const major = Number(process.versions.node.split(".")[0]);
+  if (major < 20) fail(`Node.js ${process.versions.node} is too old`, "install Node.js 20 or newer");
+  if (process.platform === "win32") fail("Windows is not supported", "use WSL2: wsl --install");
+  const state = installed();
+  if (state === "none" || (dev && state === "run")) {
+    if (!quiet) console.error(`▶ installing the packages Flock needs${dev ? " and its tests use" : ""} (once) …`);
+    npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(dev ? ["--include=dev"] : [])]);
+    mkdirSync(modules, { recursive: true });
+    writeFileSync(stampFile, JSON.stringify({ lock: lockHash() }));
+  }
+  let bun = findBun();
+  if (!bun) {
+    rmSync(stampFile, { force: true });
+    npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(dev ? ["--include=dev"] : [])]);
+    bun = findBun();
+    if (!bun) fail(`no Bun for ${process.platform}-${process.arch} came with the packages`, "rm -rf node_modules && npm ci");
+  }
+  const tiny = join(root, "models", "flock-tiny.gguf");
+  if (!existsSync(tiny)) {
+    const made = spawnSync(bun, [join(root, "scripts", "make-flock-tiny.ts")], { cwd: root, encoding: "utf8" });
+    if (made.status !== 0) fail(`the bundled model could not be made: ${made.stderr.trim()}`, "bun scripts/make-flock-tiny.ts");
+  }
+  return bun;
+}

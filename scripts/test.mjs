@@ -1,0 +1,70 @@
+// `npm test`: installs what is missing, then format, lint, types and all tests. The last line is the count.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ensureInstalled, root } from "./ensure-installed.mjs";
+import { readReport } from "./test-report.mjs";
+
+const bun = ensureInstalled({ dev: true });
+const bin = (name) => join(root, "node_modules", ".bin", name);
+
+function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    let output = "";
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], ...options });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (chunk) => {
+        output += chunk;
+      });
+    }
+    child.on("error", (error) => resolve({ code: 1, output: String(error) }));
+    child.on("exit", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+async function check(name, command, args) {
+  const started = Date.now();
+  const { code, output } = await run(command, args);
+  console.log(`${code === 0 ? "✔" : "✗"} ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+  if (code !== 0) console.log(output.trimEnd());
+  return code === 0;
+}
+
+const only = process.argv.slice(2);
+const results = [];
+if (only.length === 0) {
+  results.push(await check("format", bin("oxfmt"), ["--check"]));
+  results.push(await check("lint", bin("oxlint"), ["--type-aware", "--deny-warnings"]));
+  results.push(await check("types", bin("tsc"), ["--noEmit"]));
+}
+
+const reportDir = join(root, ".test-results");
+rmSync(reportDir, { recursive: true, force: true });
+mkdirSync(reportDir, { recursive: true });
+const reportFile = join(reportDir, "junit.xml");
+const args = ["test", "--isolate", "--reporter=junit", "--reporter-outfile", reportFile, ...only];
+const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", NO_COLOR: "1" };
+// The machine's own settings must not leak into tests.
+for (const name of Object.keys(env)) if (name.startsWith("FLOCK_") && !name.endsWith("_BIN") && !name.endsWith("_BIN_DIR")) delete env[name];
+const { code } = await run(bun, args, { stdio: ["ignore", "inherit", "inherit"], env });
+
+let xml = "";
+try {
+  xml = readFileSync(reportFile, "utf8");
+} catch {
+  // No report: the runner itself failed, counted below.
+}
+const report = readReport(xml);
+console.log("\nslowest files:");
+for (const file of report.files.slice(0, 10)) console.log(`  ${file.seconds.toFixed(1).padStart(6)} s  ${file.name}`);
+if (report.skipped.length > 0) console.log("\nskipped:");
+for (const name of report.skipped) console.log(`  - ${name}`);
+
+// A file that throws while it loads is missing in the report: the exit code alone tells.
+const failedTests = report.failed || (code === 0 ? 0 : 1);
+const failedChecks = results.filter((good) => !good).length;
+const failed = failedTests + failedChecks;
+const passed = report.passed + results.length - failedChecks;
+const skipped = report.skipped.length;
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+process.exit(failed === 0 ? 0 : 1);
