@@ -1,0 +1,11 @@
+/** Tokens of one answer. `promptTokens` INCLUDES the cached ones (OpenAI's convention; Anthropic's excludes them). */
+export interface TokenUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** How many prompt tokens the engine took from its KV cache; at most `promptTokens`. */
+  readonly cachedTokens: number;
+  /** Thinking tokens, where the engine tells them; part of `completionTokens`. */
+  readonly reasoningTokens?: number;
+}
+
+export const NO_TOKENS: TokenUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
