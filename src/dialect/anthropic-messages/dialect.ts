@@ -1,0 +1,17 @@
+import { KEEP_ALIVE } from "../../wire/sse-write.ts";
+import type { ChatDialect } from "../dialect.ts";
+import { parseRequest, toRequestBody } from "./request.ts";
+import { fromResponseBody, toResponseBody } from "./response.ts";
+import { decoder, encoder } from "./stream.ts";
+
+/** Anthropic's `POST /v1/messages`. */
+export const anthropicMessages: ChatDialect = {
+  surface: "anthropic",
+  parseRequest,
+  toRequestBody,
+  fromResponseBody,
+  toResponseBody,
+  decoder,
+  encoder,
+  keepAlive: KEEP_ALIVE,
+};

@@ -1,0 +1,149 @@
+import type { ChatRequest, JsonObject, OutputFormat, Thinking, Tool, ToolChoice } from "../../core/chat-request.ts";
+import type { Failure } from "../../core/failure.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { openaiChatRequest, type OpenaiChatRequest } from "../../wire/openai-chat.ts";
+import { parseBody } from "../../wire/parse-body.ts";
+import { parseMessages, toMessages } from "./messages.ts";
+
+export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
+  const parsed = parseBody(openaiChatRequest, body);
+  if (!parsed.ok) return parsed;
+  const wire = parsed.value;
+  const refused = refusal(wire);
+  if (refused) return err(refused);
+  const messages = parseMessages(wire.messages);
+  if (!messages.ok) return messages;
+  const maxOutputTokens = wire.max_completion_tokens ?? wire.max_tokens;
+  const thinking = parseThinking(wire);
+  const user = wire.user ?? wire.safety_identifier;
+  return ok({
+    model: wire.model,
+    messages: messages.value,
+    stream: wire.stream ?? false,
+    includeUsage: wire.stream === true && wire.stream_options?.include_usage === true,
+    ...optional("maxOutputTokens", maxOutputTokens),
+    stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
+    sampling: {
+      ...optional("temperature", wire.temperature),
+      ...optional("topP", wire.top_p),
+      ...optional("topK", wire.top_k),
+      ...optional("minP", wire.min_p),
+      ...optional("seed", wire.seed),
+      ...optional("presencePenalty", wire.presence_penalty),
+      ...optional("frequencyPenalty", wire.frequency_penalty),
+    },
+    tools: (wire.tools ?? []).map(parseTool),
+    ...optional("toolChoice", wire.tool_choice && parseToolChoice(wire.tool_choice)),
+    ...optional("parallelToolCalls", wire.parallel_tool_calls),
+    output: parseOutput(wire.response_format),
+    ...(wire.logprobs ? { logprobs: { top: wire.top_logprobs ?? 0 } } : {}),
+    ...optional("thinking", thinking),
+    ...optional("user", user),
+    ...optional("cacheKey", wire.prompt_cache_key),
+  });
+}
+
+export function toRequestBody(request: ChatRequest): JsonObject {
+  const { sampling } = request;
+  return {
+    model: request.model,
+    messages: toMessages(request.messages),
+    stream: request.stream,
+    // Always asked for: accounting needs it whether the client wants to see it or not.
+    ...(request.stream ? { stream_options: { include_usage: true } } : {}),
+    ...optional("max_tokens", request.maxOutputTokens),
+    ...(request.stop.length > 0 ? { stop: [...request.stop] } : {}),
+    ...optional("temperature", sampling.temperature),
+    ...optional("top_p", sampling.topP),
+    ...optional("top_k", sampling.topK),
+    ...optional("min_p", sampling.minP),
+    ...optional("seed", sampling.seed),
+    ...optional("presence_penalty", sampling.presencePenalty),
+    ...optional("frequency_penalty", sampling.frequencyPenalty),
+    ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
+    ...(request.toolChoice ? { tool_choice: toToolChoice(request.toolChoice) } : {}),
+    ...optional("parallel_tool_calls", request.parallelToolCalls),
+    ...toOutput(request.output),
+    ...(request.logprobs ? { logprobs: true, top_logprobs: request.logprobs.top } : {}),
+    ...optional("reasoning_effort", request.thinking && toEffort(request.thinking)),
+    ...optional("user", request.user),
+    ...optional("prompt_cache_key", request.cacheKey),
+  };
+}
+
+/** A member that is there only when its value is: absent stays absent, and null means the same to every client. */
+function optional<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
+  return (value === undefined || value === null ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+/** What would change the answer and cannot be said in the core vocabulary. */
+function refusal(wire: OpenaiChatRequest): Failure | null {
+  if ((wire.n ?? 1) > 1) return unsupported("n", "n above 1: ask several times instead");
+  if (Object.keys(wire.logit_bias ?? {}).length > 0) return unsupported("logit_bias", "logit_bias");
+  if (wire.modalities?.some((one) => one !== "text")) return unsupported("modalities", "output other than text");
+  if (wire.functions) return unsupported("functions", "functions: send them as tools");
+  if (wire.web_search_options) return unsupported("web_search_options", "web search");
+  if (typeof wire.top_logprobs === "number" && !wire.logprobs) {
+    return { kind: "invalid_request", field: "top_logprobs", message: "top_logprobs needs logprobs: true" };
+  }
+  return null;
+}
+
+function unsupported(capability: string, what: string): Failure {
+  return { kind: "unsupported", capability, endpoint: false, message: `This model does not support ${what}.` };
+}
+
+function parseTool(wire: NonNullable<OpenaiChatRequest["tools"]>[number]): Tool {
+  const { name, description, parameters, strict } = wire.function;
+  return {
+    name,
+    ...optional("description", description),
+    parameters: parameters ?? { type: "object", properties: {} },
+    ...optional("strict", strict),
+  };
+}
+
+function toTool(tool: Tool): JsonObject {
+  const { name, parameters } = tool;
+  const definition = { name, ...optional("description", tool.description), parameters, ...optional("strict", tool.strict) };
+  return { type: "function", function: definition };
+}
+
+function parseToolChoice(wire: NonNullable<OpenaiChatRequest["tool_choice"]>): ToolChoice {
+  return typeof wire === "string" ? { kind: wire } : { kind: "tool", name: wire.function.name };
+}
+
+function toToolChoice(choice: ToolChoice): JsonObject | string {
+  return choice.kind === "tool" ? { type: "function", function: { name: choice.name } } : choice.kind;
+}
+
+function parseOutput(wire: OpenaiChatRequest["response_format"]): OutputFormat {
+  if (!wire || wire.type === "text") return { kind: "text" };
+  if (wire.type === "json_object") {
+    // llama.cpp's form of a schema; without it any JSON will do.
+    return wire.schema ? { kind: "json_schema", name: "response", schema: wire.schema } : { kind: "json" };
+  }
+  const { name, schema, strict } = wire.json_schema;
+  return { kind: "json_schema", name: name ?? "response", schema: schema ?? {}, ...optional("strict", strict) };
+}
+
+function toOutput(output: OutputFormat): JsonObject {
+  if (output.kind === "text") return {};
+  if (output.kind === "json") return { response_format: { type: "json_object" } };
+  const { name, schema } = output;
+  const json_schema = { name, schema, ...optional("strict", output.strict) };
+  return { response_format: { type: "json_schema", json_schema } };
+}
+
+function parseThinking(wire: OpenaiChatRequest): Thinking | undefined {
+  const effort = wire.reasoning_effort ?? wire.reasoning?.effort;
+  const enabled = wire.chat_template_kwargs?.enable_thinking;
+  if (typeof effort === "string") return effort === "none" ? { enabled: false } : { enabled: enabled ?? true, effort };
+  return typeof enabled === "boolean" ? { enabled } : undefined;
+}
+
+/** Anthropic clients know `max`, which engines of this dialect refuse; a budget has no word here. */
+function toEffort(thinking: Thinking): string | undefined {
+  if (!thinking.enabled) return "none";
+  return thinking.effort === "max" ? "xhigh" : thinking.effort;
+}

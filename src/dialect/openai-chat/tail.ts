@@ -1,0 +1,175 @@
+import type { TokenUsage } from "../../core/token-usage.ts";
+import { openaiChatAnswer } from "../../wire/openai-chat.ts";
+import { MAX_FRAME_BYTES } from "../../wire/sse.ts";
+import { errorText, tryJson } from "../sse-decoder.ts";
+import { deltaHasContent, valueStartsWith } from "./chunk-bytes.ts";
+import { fromUsage } from "./usage.ts";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
+const NOTHING = new Uint8Array(0);
+// As bytes: a search for a string converts it each time.
+const BLANK_LINE = Buffer.from("\n\n");
+const CRLF_BLANK_LINE = Buffer.from("\r\n\r\n");
+const DELTA = Buffer.from('"delta"');
+const FINISH_REASON = Buffer.from('"finish_reason"');
+const USAGE = Buffer.from('"usage"');
+const ERROR = Buffer.from('"error"');
+const DONE = Buffer.from("[DONE]");
+
+export interface StreamWatchOptions {
+  /** The client asked for the usage chunk; otherwise it is cut out of what is forwarded. */
+  readonly keepUsage: boolean;
+}
+
+/**
+ * Looks over the shoulder of a relayed OpenAI stream without parsing it: native searches on the bytes, and
+ * `JSON.parse` for the frames with usage or an error only. What `push` gives back is to be forwarded; it is always
+ * whole frames, so that a failure can follow on a clean boundary. An error frame of the engine is not forwarded: the
+ * relay says it in its own words. Nothing is forwarded after `[DONE]`, an error or a frame beyond the size limit.
+ */
+export class StreamWatch {
+  readonly #keepUsage: boolean;
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #crlf: boolean | null = null;
+  #contentFrames = 0;
+  #finished = false;
+  #usage: TokenUsage | null = null;
+  #done = false;
+  #error: string | null = null;
+
+  constructor(options: StreamWatchOptions) {
+    this.#keepUsage = options.keepUsage;
+  }
+
+  /** Frames with text, thinking, tool calls or a refusal so far; about the tokens of the answer. */
+  get contentFrames(): number {
+    return this.#contentFrames;
+  }
+
+  /** A finish reason came. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  get usage(): TokenUsage | null {
+    return this.#usage;
+  }
+
+  /** `[DONE]` came; it is in the bytes just given back. */
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** What the engine's error frame said, or what is wrong with its stream. */
+  get error(): string | null {
+    return this.#error;
+  }
+
+  /** The stream closed: whether the answer is whole. A finish reason without `[DONE]` will do. */
+  get complete(): boolean {
+    return this.#error === null && (this.#done || this.#finished);
+  }
+
+  push(chunk: Uint8Array): Uint8Array {
+    if (this.#done || this.#error !== null) return NOTHING;
+    const bytes = this.#wholeFrames(chunk);
+    return bytes.length === 0 ? bytes : this.#watch(bytes);
+  }
+
+  /** The bytes up to the last blank line, together with what was held back; the rest is held back. */
+  #wholeFrames(chunk: Uint8Array): Uint8Array {
+    const length = chunk.length;
+    if (this.#crlf === null) {
+      const line = chunk.indexOf(LF);
+      if (line >= 0) this.#crlf = (line > 0 ? chunk[line - 1] : this.#held.at(-1)?.at(-1)) === CR;
+    }
+    if (this.#held.length === 0 && !this.#crlf && chunk[length - 1] === LF && chunk[length - 2] === LF) return chunk;
+    // Frames end with a line feed: without one in this chunk nothing can have become whole, and nothing is copied.
+    if (!chunk.includes(LF)) {
+      this.#hold(chunk);
+      return NOTHING;
+    }
+    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([...this.#held, chunk]);
+    this.#held = [];
+    this.#heldBytes = 0;
+    const blank = this.#crlf ? CRLF_BLANK_LINE : BLANK_LINE;
+    const at = asBuffer(bytes).lastIndexOf(blank);
+    const end = at < 0 ? 0 : at + blank.length;
+    if (end < bytes.length) this.#hold(bytes.subarray(end));
+    return bytes.subarray(0, end);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > MAX_FRAME_BYTES) this.#error = "a frame of the answer is too long";
+  }
+
+  #watch(bytes: Uint8Array): Uint8Array {
+    const buffer = asBuffer(bytes);
+    const blank = this.#crlf ? CRLF_BLANK_LINE : BLANK_LINE;
+    const pieces: Uint8Array[] = [];
+    let kept = 0;
+    let start = 0;
+    while (start < bytes.length && !this.#done && this.#error === null) {
+      const end = buffer.indexOf(blank, start) + blank.length;
+      if (!this.#frame(end - start === buffer.length ? buffer : buffer.subarray(start, end))) {
+        if (start > kept) pieces.push(bytes.subarray(kept, start));
+        kept = end;
+      }
+      start = end;
+    }
+    if (kept === 0) return bytes.subarray(0, start);
+    if (start > kept) pieces.push(bytes.subarray(kept, start));
+    return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+  }
+
+  /** Takes note of one frame; false: it is not to be forwarded. */
+  #frame(frame: Buffer): boolean {
+    const delta = frame.indexOf(DELTA);
+    if (delta >= 0 && deltaHasContent(frame, delta + DELTA.length)) this.#contentFrames += 1;
+    // A frame of content may still end the answer or carry running usage: some engines put all in one.
+    if (!this.#finished && valueStartsWith(frame, FINISH_REASON, QUOTE)) this.#finished = true;
+    if (valueStartsWith(frame, USAGE, OPEN_BRACE)) return this.#usageFrame(frame);
+    if (delta >= 0) return true;
+    if (isDone(frame)) this.#done = true;
+    else if (frame.indexOf(ERROR) >= 0) return this.#errorFrame(frame);
+    return true;
+  }
+
+  #usageFrame(frame: Buffer): boolean {
+    const answer = parseFrame(frame);
+    if (!answer?.usage) return true;
+    this.#usage = fromUsage(answer.usage);
+    return this.#keepUsage || (answer.choices?.length ?? 0) > 0;
+  }
+
+  #errorFrame(frame: Buffer): boolean {
+    const error = parseFrame(frame)?.error;
+    if (error === undefined || error === null) return true;
+    this.#error = errorText(error);
+    return false;
+  }
+}
+
+function parseFrame(frame: Buffer) {
+  const text = frame.toString("utf8");
+  const lines = text.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+  const answer = openaiChatAnswer.safeParse(tryJson(lines.map((line) => line.slice(5)).join("\n")));
+  return answer.success ? answer.data : null;
+}
+
+/** `data: [DONE]` or `data:[DONE]` */
+function isDone(frame: Buffer): boolean {
+  const at = frame.indexOf(DONE);
+  return at >= 5 && at <= 6 && frame.toString("latin1", 0, 5) === "data:";
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}

@@ -1,0 +1,67 @@
+import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
+import { engineFailure } from "../core/failure.ts";
+import { SseParser, type SseFrame } from "../wire/sse.ts";
+
+/** A dialect's stream as a pure reducer. */
+export interface StreamSteps<State> {
+  readonly initial: State;
+  step(state: State, frame: SseFrame): readonly [State, readonly ChatEvent[]];
+  /** The stream closed without an end mark. */
+  end(state: State): readonly ChatEvent[];
+}
+
+/** Runs the steps over bytes, and keeps the promise that one `done` or `failed` ends them and nothing follows. */
+export function sseDecoder<State>(steps: StreamSteps<State>): StreamDecoder {
+  const parser = new SseParser();
+  let state = steps.initial;
+  let ended = false;
+
+  function pass(from: readonly ChatEvent[], to: ChatEvent[]): void {
+    for (const event of from) {
+      if (ended) return;
+      to.push(event);
+      ended = event.type === "done" || event.type === "failed";
+    }
+  }
+
+  return {
+    push(bytes) {
+      const events: ChatEvent[] = [];
+      if (ended) return events;
+      for (const frame of parser.push(bytes)) {
+        const [next, stepped] = steps.step(state, frame);
+        state = next;
+        pass(stepped, events);
+        if (ended) return events;
+      }
+      if (parser.tooLong) pass([failed("a frame of the answer is too long")], events);
+      return events;
+    },
+    end() {
+      const events: ChatEvent[] = [];
+      if (!ended) pass(steps.end(state), events);
+      return events;
+    },
+  };
+}
+
+export function failed(cause: string): ChatEvent {
+  return { type: "failed", failure: engineFailure(cause) };
+}
+
+/** The text of an `error` member, whatever its shape; short, since it reaches the client. */
+export function errorText(error: unknown): string {
+  const message =
+    typeof error === "object" && error !== null && "message" in error ? (error as { message: unknown }).message : error;
+  const text = typeof message === "string" ? message : (JSON.stringify(message) ?? "unknown error");
+  return text.length > 500 ? `${text.slice(0, 500)}…` : text;
+}
+
+/** Undefined where the text is not JSON. */
+export function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,113 @@
+import { isUtf8 } from "node:buffer";
+import type { JsonValue } from "../core/chat-request.ts";
+import type { Failure } from "../core/failure.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { decodeString, JsonScanner, MAX_DEPTH, type ScanProblem } from "./json-scanner.ts";
+
+/** Byte offsets into the body, ends exclusive. `keyStart` is the key's opening quote. */
+export interface Span {
+  readonly keyStart: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** A request body known to be a valid JSON object without duplicate keys, and where its top-level members lie. */
+export class ScannedBody {
+  readonly bytes: Uint8Array;
+  /** In the order of the body. */
+  readonly members: ReadonlyMap<string, Span>;
+
+  constructor(bytes: Uint8Array, members: ReadonlyMap<string, Span>) {
+    this.bytes = bytes;
+    this.members = members;
+  }
+
+  get(name: string): Span | undefined {
+    return this.members.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.members.has(name);
+  }
+
+  /** The decoded text; undefined when absent or not a string. */
+  string(name: string): string | undefined {
+    const span = this.members.get(name);
+    if (!span || this.bytes[span.valueStart] !== 0x22) return undefined;
+    return decodeString(this.bytes, span.valueStart, span.valueEnd);
+  }
+
+  /** Undefined when absent or not a number. */
+  number(name: string): number | undefined {
+    const span = this.members.get(name);
+    const first = span && this.bytes[span.valueStart];
+    if (first === undefined || !(first === 0x2d || (first >= 0x30 && first <= 0x39))) return undefined;
+    return Number(this.raw(name));
+  }
+
+  /** Undefined when absent or neither `true` nor `false`. */
+  boolean(name: string): boolean | undefined {
+    const span = this.members.get(name);
+    const first = span && this.bytes[span.valueStart];
+    return first === 0x74 ? true : first === 0x66 ? false : undefined;
+  }
+
+  /** The value's own JSON text. */
+  raw(name: string): string | undefined {
+    const span = this.members.get(name);
+    if (!span) return undefined;
+    const { buffer, byteOffset } = this.bytes;
+    return Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart).toString("utf8");
+  }
+
+  /** Parses one member; for small ones such as `stream_options`. */
+  json(name: string): JsonValue | undefined {
+    const raw = this.raw(name);
+    return raw === undefined ? undefined : (JSON.parse(raw) as JsonValue);
+  }
+
+  /** The whole body as a value, for translation. */
+  parse(): JsonValue {
+    const { buffer, byteOffset, length } = this.bytes;
+    return JSON.parse(Buffer.from(buffer, byteOffset, length).toString("utf8")) as JsonValue;
+  }
+}
+
+/**
+ * One pass over a request body. Accepts what `JSON.parse` accepts, if it is an object, valid UTF-8, at most
+ * `MAX_DEPTH` deep and has no key twice in any object: parsers disagree on which of two wins, so a second `model`
+ * would be a way around policy.
+ */
+export function scanBody(bytes: Uint8Array): Result<ScannedBody, Failure> {
+  if (!isUtf8(bytes)) return err(invalid(null, "The request body is not valid UTF-8."));
+  const members = new Map<string, Span>();
+  const problem = new JsonScanner(bytes).scan((key, keyStart, valueStart, valueEnd) => {
+    members.set(key, { keyStart, valueStart, valueEnd });
+  });
+  return problem ? err(describe(bytes, problem)) : ok(new ScannedBody(bytes, members));
+}
+
+function describe(bytes: Uint8Array, problem: ScanProblem): Failure {
+  switch (problem.what) {
+    case "duplicate": {
+      const key = problem.key.length > 64 ? `${problem.key.slice(0, 64)}…` : problem.key;
+      return invalid(key, `The request body has the key ${JSON.stringify(key)} twice in one object (byte ${problem.at}).`);
+    }
+    case "depth":
+      return invalid(null, `The request body is nested deeper than ${MAX_DEPTH} levels (byte ${problem.at}).`);
+    case "syntax":
+      if (bytes.length === 0) return invalid(null, "The request body is empty; a JSON object is needed.");
+      return invalid(null, `The request body is not a valid JSON object: ${unexpected(bytes, problem.at)}.`);
+  }
+}
+
+function unexpected(bytes: Uint8Array, at: number): string {
+  const byte = bytes[at];
+  if (byte === undefined) return "it ends too early";
+  const shown = byte > 0x20 && byte < 0x7f ? ` ${JSON.stringify(String.fromCharCode(byte))}` : "";
+  return `unexpected character${shown} at byte ${at}`;
+}
+
+function invalid(field: string | null, message: string): Failure {
+  return { kind: "invalid_request", field, message };
+}
