@@ -1,0 +1,78 @@
+import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
+import type { ChatRequest } from "../core/chat-request.ts";
+import type { Failure } from "../core/failure.ts";
+import type { EngineKind, ModelAbilities, Replica } from "../core/replica.ts";
+import type { Result } from "../core/result.ts";
+
+/** The wire format that an engine speaks. Where it equals the client's, the gateway passes bytes through. */
+export type WireDialect = "openai-chat" | "ollama-chat";
+
+/** One HTTP call to an engine. Paths only: the link knows where the engine is, and adds its secret. */
+export interface EngineCall {
+  readonly path: string;
+  readonly body: string;
+}
+
+/** The gateway's half of an engine: pure, no I/O. */
+export interface EngineWire {
+  readonly kind: EngineKind;
+  readonly dialect: WireDialect;
+  /** Path of this dialect's chat call; passthrough posts the client's edited bytes here. */
+  readonly chatPath: string;
+  /** Path of an OpenAI-shaped embeddings call; null: the engine has none. */
+  readonly embeddingsPath: string | null;
+  /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */
+  readonly echoesModel: boolean;
+  plan(request: ChatRequest, replica: Replica): Result<EngineCall, Failure>;
+  /** A fresh parser for a streamed answer. */
+  decode(): StreamDecoder;
+  /** The events of an answer that was not streamed. `body` is the whole text of a 2xx answer. */
+  readAnswer(body: string): ChatEvent[];
+  /** What a non-2xx answer means. */
+  readError(status: number, body: string, replica: Replica): Failure;
+}
+
+/** How to start an engine. The supervisor spawns it; secrets go through `env`, never `args`. */
+export interface LaunchSpec {
+  /** Stable id on the node, a file-name-safe word: it names the log and the state file. */
+  readonly id: string;
+  readonly kind: EngineKind;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** How long it may take from spawn to ready. */
+  readonly readyTimeoutMs: number;
+}
+
+export interface Endpoint {
+  /** `http://127.0.0.1:8089`, no trailing slash. */
+  readonly url: string;
+  /** Bearer token, "" for none. */
+  readonly secret: string;
+}
+
+export interface ServedModel {
+  readonly model: string;
+  readonly engineModel: string;
+  readonly contextTokens: number;
+  readonly slots: number;
+  readonly abilities: ModelAbilities;
+  readonly smokeTest: boolean;
+}
+
+export interface EngineInfo {
+  readonly version: string;
+  /** What it computes on, e.g. `CUDA: NVIDIA GeForce RTX 4090`; null: the CPU, or not told. */
+  readonly gpu: string | null;
+  readonly models: readonly ServedModel[];
+}
+
+/** The agent's half of an engine: finds it and asks it. */
+export interface EngineManager {
+  readonly kind: EngineKind;
+  /** The command with which a person starts one, for errors. */
+  readonly startCommand: string;
+  /** Asks a running engine what it is. A 200 from something else is a failure, not an engine. */
+  probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineInfo, Failure>>;
+}

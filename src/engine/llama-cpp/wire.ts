@@ -1,0 +1,26 @@
+import { toRequestBody } from "../../dialect/openai-chat/request.ts";
+import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
+import { decoder } from "../../dialect/openai-chat/stream.ts";
+import { ok } from "../../core/result.ts";
+import type { EngineWire } from "../driver.ts";
+import { LLAMA_SERVER_START } from "./manage.ts";
+import { readLlamaServerError } from "./read-error.ts";
+
+const ENGINE = { name: "llama-server", start: LLAMA_SERVER_START } as const;
+
+/** A llama-server that a person started. Its answers carry its own alias, whatever was asked for. */
+export const llamaCppWire: EngineWire = {
+  kind: "llamacpp",
+  dialect: "openai-chat",
+  chatPath: "/v1/chat/completions",
+  embeddingsPath: "/v1/embeddings",
+  echoesModel: false,
+  plan: (request, replica) =>
+    ok({
+      path: "/v1/chat/completions",
+      body: JSON.stringify({ ...toRequestBody(request), model: replica.engineModel }),
+    }),
+  decode: decoder,
+  readAnswer: fromResponseBody,
+  readError: (status, body, replica) => readLlamaServerError(ENGINE, status, body, replica),
+};
