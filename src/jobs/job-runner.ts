@@ -1,0 +1,258 @@
+import { newId } from "../core/id.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { audited } from "../store/audited.ts";
+import {
+  findJob,
+  insertJob,
+  isEndState,
+  type Job,
+  type JobChange,
+  type JobEvent,
+  jobEventsAfter,
+  jobsInState,
+  type JobState,
+  listJobs,
+  moveJob,
+  nextQueuedJob,
+  requestCancel,
+  saveCheckpoint,
+  saveProgress,
+} from "../store/jobs.ts";
+import type { Log, Store } from "../store/store.ts";
+import { ChangeSignal } from "./change-signal.ts";
+import type { JobKind } from "./job-kind.ts";
+import { ProgressWriter } from "./job-progress.ts";
+
+const MAX_ATTEMPTS = 3;
+/** After the store refused, between two attempts to go on. */
+const RETRY_MS = 5000;
+
+export type JobProblem =
+  | { readonly kind: "not_found"; readonly what: string; readonly mend: string }
+  | { readonly kind: "conflict"; readonly message: string; readonly mend: string }
+  | { readonly kind: "invalid_request"; readonly field: string | null; readonly message: string };
+
+export interface JobRunnerDeps {
+  readonly store: Store;
+  readonly log: Log;
+  readonly kinds: readonly JobKind[];
+}
+
+/** Runs long operations: one at a time of each kind, oldest first. Jobs live in the store and outlive the process. */
+export class JobRunner {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #kinds: ReadonlyMap<string, JobKind>;
+  readonly #changes = new ChangeSignal();
+  /** The running job of each kind. */
+  readonly #running = new Map<string, { readonly jobId: string; readonly abort: AbortController }>();
+  readonly #pumps = new Map<string, Promise<void>>();
+  /** Kinds to look at once more when their pump ends. */
+  readonly #again = new Set<string>();
+  #stopping = false;
+
+  constructor(deps: JobRunnerDeps) {
+    this.#store = deps.store;
+    this.#log = deps.log;
+    this.#kinds = new Map(deps.kinds.map((kind) => [kind.kind, kind]));
+  }
+
+  /** Takes up what an earlier process left: jobs that were running go on from their checkpoint, the third time they fail. */
+  async start(): Promise<void> {
+    for (const job of await jobsInState(this.#store.sql, "running")) {
+      await this.#move(job.id, "running", this.#afterCrash(job));
+    }
+    for (const kind of this.#kinds.keys()) this.#pump(kind);
+  }
+
+  async enqueue(kind: string, input: unknown, actor: string): Promise<Result<Job, JobProblem>> {
+    const known = this.#kinds.get(kind);
+    if (known === undefined) return err(invalid("kind", `there is no job kind ${JSON.stringify(kind)}`));
+    const checked = known.check(input);
+    if (!checked.ok) return err(invalid("input", checked.error));
+    const job: Job = {
+      id: newId("job"),
+      kind,
+      state: "queued",
+      input,
+      actor,
+      attempt: 0,
+      progress: null,
+      checkpoint: null,
+      error: null,
+      cancelRequested: false,
+      createdAt: this.#store.clock.now(),
+      startedAt: null,
+      finishedAt: null,
+    };
+    const queued = await audited<Job, JobProblem>(this.#store, { actor, action: "job.enqueue" }, async (tx) => {
+      await insertJob(tx, job);
+      return ok({ target: job.id, before: null, after: { kind, input }, value: job });
+    });
+    this.#pump(kind);
+    return queued;
+  }
+
+  get(id: string): Promise<Job | null> {
+    return findJob(this.#store.sql, id);
+  }
+
+  /** Newest first. */
+  list(limit: number): Promise<Job[]> {
+    return listJobs(this.#store.sql, limit);
+  }
+
+  /** A waiting job is cancelled at once; a running one is told to stop and given as it is then. */
+  async cancel(id: string, actor: string): Promise<Result<Job, JobProblem>> {
+    const now = this.#store.clock.now();
+    const result = await audited<Job, JobProblem>(this.#store, { actor, action: "job.cancel" }, async (tx) => {
+      const job = await findJob(tx, id);
+      if (job === null) return err({ kind: "not_found", what: `job ${id}`, mend: "flock job ls" });
+      if (isEndState(job.state)) {
+        const message = `job ${id} has ${job.state === "cancelled" ? "been cancelled" : job.state} already`;
+        return err({ kind: "conflict", message, mend: `flock job show ${id}` });
+      }
+      await requestCancel(tx, id);
+      if (job.state === "queued") await moveJob(tx, id, "queued", { state: "cancelled" }, now);
+      const after = (await findJob(tx, id)) ?? job;
+      return ok({ target: id, before: { state: job.state }, after: { state: after.state }, value: after });
+    });
+    if (!result.ok) return result;
+    this.#changes.notify(id);
+    for (const running of this.#running.values()) if (running.jobId === id) running.abort.abort(new Error("cancelled"));
+    return result;
+  }
+
+  /** Kept events after `afterSeq`, then live ones. Ends behind the event of the end state, or when `signal` aborts. */
+  async *events(id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent> {
+    let last = afterSeq;
+    while (!signal.aborted) {
+      const waiting = new AbortController();
+      const changed = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]));
+      try {
+        for (const event of await jobEventsAfter(this.#store.sql, id, last)) {
+          last = event.seq;
+          yield event;
+          if (isEndState(event.state)) return;
+        }
+        const job = await findJob(this.#store.sql, id);
+        // Already ended, and its last event was asked for no more.
+        if (job === null || (isEndState(job.state) && (await this.#caughtUp(id, last)))) return;
+        await changed;
+      } finally {
+        waiting.abort();
+      }
+    }
+  }
+
+  /** Tells running jobs to stop; they go on from their checkpoint at the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const running of this.#running.values()) running.abort.abort(new Error("Flock is shutting down"));
+    await Promise.all(this.#pumps.values());
+  }
+
+  async #caughtUp(id: string, seq: number): Promise<boolean> {
+    return (await jobEventsAfter(this.#store.sql, id, seq)).length === 0;
+  }
+
+  #afterCrash(job: Job): JobChange {
+    if (job.cancelRequested) return { state: "cancelled" };
+    if (job.attempt < MAX_ATTEMPTS) return { state: "queued" };
+    return { state: "failed", error: `Flock ended ${job.attempt} times while it ran; it is not tried again` };
+  }
+
+  #pump(kind: string): void {
+    if (this.#stopping) return;
+    if (this.#pumps.has(kind)) {
+      this.#again.add(kind);
+      return;
+    }
+    this.#again.delete(kind);
+    this.#pumps.set(kind, this.#runAll(kind));
+  }
+
+  async #runAll(kind: string): Promise<void> {
+    let retryMs = 0;
+    try {
+      while (!this.#stopping && (await this.#runNext(kind)));
+    } catch (cause) {
+      this.#log.error("jobs cannot be run; trying again", { kind, cause: messageOf(cause) });
+      retryMs = RETRY_MS;
+      this.#again.add(kind);
+    }
+    this.#pumps.delete(kind);
+    // One may have been queued between the last look and now.
+    if (this.#again.has(kind)) setTimeout(() => this.#pump(kind), retryMs).unref();
+  }
+
+  /** False when nothing waits. */
+  async #runNext(kind: string): Promise<boolean> {
+    const known = this.#kinds.get(kind);
+    const job = known === undefined ? null : await nextQueuedJob(this.#store.sql, kind);
+    if (known === undefined || job === null) return false;
+    const attempt = job.attempt + 1;
+    if (await this.#move(job.id, "queued", { state: "running", attempt })) await this.#run(known, { ...job, attempt });
+    return true;
+  }
+
+  async #run(kind: JobKind, job: Job): Promise<void> {
+    const abort = new AbortController();
+    this.#running.set(kind.kind, { jobId: job.id, abort });
+    if (this.#stopping || (await findJob(this.#store.sql, job.id))?.cancelRequested === true) abort.abort();
+    const progress = new ProgressWriter((value) => this.#saveProgress(job.id, value));
+    let end: JobChange;
+    try {
+      await kind.run({
+        input: job.input,
+        resumeFrom: job.checkpoint,
+        signal: abort.signal,
+        progress: (done, total, message) => progress.report({ done, total, message }),
+        checkpoint: async (data) => {
+          await progress.flush();
+          await this.#store.write((tx) => saveCheckpoint(tx, job.id, data));
+        },
+      });
+      end = { state: "succeeded" };
+    } catch (cause) {
+      end = await this.#endOf(job, abort.signal, cause);
+    }
+    await progress.flush();
+    this.#running.delete(kind.kind);
+    await this.#move(job.id, "running", end);
+    if (end.state === "failed") this.#log.warn("a job failed", { job: job.id, kind: kind.kind, cause: end.error });
+  }
+
+  async #endOf(job: Job, signal: AbortSignal, cause: unknown): Promise<JobChange> {
+    if (signal.aborted && (await findJob(this.#store.sql, job.id))?.cancelRequested === true)
+      return { state: "cancelled" };
+    // An orderly stop is not the job's fault: it does not count as an attempt.
+    if (signal.aborted && this.#stopping) return { state: "queued", attempt: job.attempt - 1 };
+    return { state: "failed", error: messageOf(cause) };
+  }
+
+  async #move(id: string, from: JobState, to: JobChange): Promise<boolean> {
+    const moved = await this.#store.write((tx) => moveJob(tx, id, from, to, this.#store.clock.now()));
+    this.#changes.notify(id);
+    return moved;
+  }
+
+  /** Progress is a courtesy: a store that refuses it does not fail the job. */
+  async #saveProgress(id: string, progress: { done: number; total: number | null; message: string }): Promise<void> {
+    try {
+      await this.#store.write((tx) => saveProgress(tx, id, progress, this.#store.clock.now()));
+      this.#changes.notify(id);
+    } catch (cause) {
+      this.#log.warn("a job's progress could not be kept", { job: id, cause: messageOf(cause) });
+    }
+  }
+}
+
+function invalid(field: string, message: string): JobProblem {
+  return { kind: "invalid_request", field, message: `${field}: ${message}` };
+}
+
+/** One line: it is shown in lists. */
+function messageOf(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s+/g, " ").slice(0, 500);
+}

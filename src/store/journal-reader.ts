@@ -1,0 +1,72 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { UsageRecord } from "../core/usage-record.ts";
+import { listJournalFiles, parseUsageLine } from "../telemetry/journal-file.ts";
+
+/** At least three times what 1,000 records take; a line longer than this is not ours. */
+const READ_BYTES = 4 * 1024 * 1024;
+const NEWLINE = 10;
+
+export interface JournalBatch {
+  readonly file: string;
+  readonly records: readonly UsageRecord[];
+  /** Offset behind the last byte that was taken. */
+  readonly endOffset: number;
+  /** Lines that are not whole records and were passed over. */
+  readonly badLines: number;
+}
+
+export interface JournalScan {
+  /** The next batch; null: nothing is left. */
+  readonly batch: JournalBatch | null;
+  /** Files that are wholly read and will not grow. */
+  readonly finished: readonly string[];
+}
+
+/** Reads on from `positions` (byte offset by file name), oldest file first, `limit` lines at most. */
+export function scanJournal(dir: string, positions: ReadonlyMap<string, number>, limit: number): JournalScan {
+  // Listed before any size is taken: a file that is not the newest by then has stopped growing.
+  const files = listJournalFiles(dir);
+  const finished: string[] = [];
+  for (const [index, file] of files.entries()) {
+    const isNewest = index === files.length - 1;
+    const sizeBytes = statSync(join(dir, file)).size;
+    const known = positions.get(file) ?? 0;
+    // Shorter than what was read of it: another file under an old name. Ids make reading it again harmless.
+    const from = known > sizeBytes ? 0 : known;
+    const batch = from < sizeBytes ? readBatch(dir, file, from, isNewest, limit) : null;
+    if (batch !== null) return { batch, finished };
+    if (!isNewest) finished.push(file);
+  }
+  return { batch: null, finished };
+}
+
+function readBatch(dir: string, file: string, from: number, growing: boolean, limit: number): JournalBatch | null {
+  const bytes = readAt(join(dir, file), from);
+  const records: UsageRecord[] = [];
+  let badLines = 0;
+  let start = 0;
+  for (let lines = 0; lines < limit && start < bytes.length; lines += 1) {
+    const newline = bytes.indexOf(NEWLINE, start);
+    const whole = newline !== -1;
+    // A line without an end: still being written, or torn by a power cut when the file grows no more.
+    if (!whole && bytes.length < READ_BYTES && growing) break;
+    if (!whole && bytes.length === READ_BYTES && start > 0) break;
+    const end = whole ? newline : bytes.length;
+    const record = parseUsageLine(bytes.toString("utf8", start, end));
+    if (record !== null) records.push(record);
+    else badLines += 1;
+    start = whole ? end + 1 : end;
+  }
+  return start === 0 ? null : { file, records, endOffset: from + start, badLines };
+}
+
+function readAt(path: string, offset: number): Buffer {
+  const bytes = Buffer.allocUnsafe(READ_BYTES);
+  const file = openSync(path, "r");
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, READ_BYTES, offset));
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,85 @@
+import { connect } from "./connect.ts";
+import { rebuildDay } from "./rebuild-rollups.ts";
+import { settleAll } from "./settle-journal.ts";
+import type { Db, Log } from "./store.ts";
+import type { FromSettleWorker, SettleTask, ToSettleWorker } from "./settle-message.ts";
+
+// A thread of its own with its own connection: SQLite sleeps on locks and syncs on commits, the gateway must not.
+
+declare const self: Worker;
+
+const SETTLE_MS = 250;
+const MAX_WAIT_MS = 5000;
+
+let task: SettleTask | null = null;
+let db: Db | null = null;
+/** One thing at a time, in the order of the messages. */
+let tail: Promise<void> = Promise.resolve();
+let waitMs = SETTLE_MS;
+let beat: ReturnType<typeof setTimeout> | null = null;
+
+function post(message: FromSettleWorker): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin; the rule means windows
+  self.postMessage(message);
+}
+
+const log: Log = {
+  info: (message, fields) => post({ log: { level: "info", message, fields: fields ?? {} } }),
+  warn: (message, fields) => post({ log: { level: "warn", message, fields: fields ?? {} } }),
+  error: (message, fields) => post({ log: { level: "error", message, fields: fields ?? {} } }),
+};
+
+async function settle(): Promise<number> {
+  if (task === null) return 0;
+  db ??= await connect(task.path, { thread: "worker" });
+  return settleAll(db, task.dir, log);
+}
+
+async function attempt(ticket: number, work: () => Promise<number>): Promise<void> {
+  try {
+    post({ settled: await work(), ticket });
+    waitMs = SETTLE_MS;
+  } catch (cause) {
+    // A connection may be broken for good (file replaced, disk remounted): the next attempt opens a new one.
+    await db?.close().catch(() => {});
+    db = null;
+    waitMs = Math.min(waitMs * 2, MAX_WAIT_MS);
+    post({ failed: cause instanceof Error ? cause.message : String(cause), ticket });
+  }
+}
+
+function schedule(): void {
+  beat = setTimeout(() => {
+    tail = tail.then(() => attempt(0, settle)).then(schedule);
+  }, waitMs);
+}
+
+async function stop(): Promise<void> {
+  await attempt(0, settle);
+  await db?.close();
+  post({ stopped: true });
+}
+
+self.addEventListener("message", (event: MessageEvent<ToSettleWorker>) => {
+  const message = event.data;
+  if ("start" in message) {
+    task = message.start;
+    schedule();
+  } else if ("poke" in message) {
+    tail = tail.then(() => attempt(message.ticket, settle));
+  } else if ("rebuildDay" in message) {
+    const day = message.rebuildDay;
+    tail = tail.then(() =>
+      attempt(message.ticket, async () => {
+        const settled = await settle();
+        if (db !== null) await rebuildDay(db, day);
+        return settled;
+      }),
+    );
+  } else {
+    tail = tail.then(() => {
+      if (beat !== null) clearTimeout(beat);
+      return stop();
+    });
+  }
+});

@@ -1,0 +1,109 @@
+import { existsSync, statfsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { copiesOf } from "./kept-copies.ts";
+import type { StoreProblem } from "./store.ts";
+
+/** Thrown inside the opening of a store, where a driver's error is not the whole story. */
+export class StoreProblemError extends Error {
+  readonly problem: StoreProblem;
+  constructor(problem: StoreProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+const LOW_SPACE_BYTES = 256 * 1024;
+
+/** Turns what SQLite or the file system threw into one line and the command that mends it. */
+export function toStoreProblem(cause: unknown, path: string): StoreProblem {
+  if (cause instanceof StoreProblemError) return cause.problem;
+  const code = codeOf(cause);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  // Shared-memory and journal writes on a full disk come back as plain I/O errors, so the disk is asked as well.
+  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") return diskFull(path);
+  if (code.startsWith("SQLITE_IOERR") && freeBytes(path) < LOW_SPACE_BYTES) return diskFull(path);
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) return damaged(path, text);
+  if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return locked(path);
+  if (UNWRITABLE.has(code) || code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY")) {
+    return unwritable(path, text);
+  }
+  return { kind: "failed", message: `the store ${path} failed: ${text}`, mend: `df -h ${quote(dirname(path))}` };
+}
+
+const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "ENOENT", "SQLITE_PERM"]);
+
+export function damaged(path: string, what: string): StoreProblem {
+  const aside = freeName(join(dirname(path), `damaged-${basename(path)}`));
+  // The write-ahead log goes along: left behind it would be applied to the next database of this name.
+  const files = [path, `${path}-wal`, `${path}-shm`].filter((file) => existsSync(file)).map(quote);
+  const move = `mkdir -p ${quote(aside)} && mv ${files.join(" ")} ${quote(aside)}`;
+  const copy = copiesOf(path)[0];
+  const restore = copy === undefined ? "" : ` && cp ${quote(copy.path)} ${quote(path)}`;
+  return {
+    kind: "damaged",
+    message: `the store ${path} is damaged (${what}); nothing was changed in it`,
+    mend: `${move}${restore} && flock up`,
+  };
+}
+
+/** A second damage must not overwrite what was moved aside at the first. */
+function freeName(path: string): string {
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? path : `${path}-${number}`;
+    if (!existsSync(name)) return name;
+  }
+}
+
+export function newerSchema(path: string, found: number, known: number): StoreProblem {
+  const copy = copiesOf(path).find((kept) => kept.beforeVersion <= known + 1);
+  const mend =
+    copy === undefined
+      ? "flock update"
+      : `flock update, or go back to the older data: mv ${quote(path)} ${quote(`${path}.newer`)} && cp ${quote(copy.path)} ${quote(path)}`;
+  return {
+    kind: "newer_schema",
+    message: `the store ${path} was written by a newer Flock (schema ${found}, this one knows ${known})`,
+    mend,
+  };
+}
+
+function diskFull(path: string): StoreProblem {
+  const directory = quote(dirname(path));
+  return {
+    kind: "disk_full",
+    message: `no space left on the disk that holds ${path}`,
+    mend: `df -h ${directory} && du -ah ${directory} | sort -h | tail`,
+  };
+}
+
+function locked(path: string): StoreProblem {
+  return { kind: "locked", message: `another process keeps the store ${path} locked`, mend: "flock down && flock up" };
+}
+
+function unwritable(path: string, text: string): StoreProblem {
+  const directory = quote(dirname(path));
+  return {
+    kind: "unwritable",
+    message: `the store ${path} cannot be written (${text})`,
+    mend: `mkdir -p ${directory} && chmod u+rwx ${directory}, or another place: flock up --data-dir DIR`,
+  };
+}
+
+function freeBytes(path: string): number {
+  try {
+    const disk = statfsSync(dirname(path));
+    return disk.bavail * disk.bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+export function codeOf(cause: unknown): string {
+  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
+  return typeof cause.code === "string" ? cause.code : "";
+}
+
+/** For a shell: mend commands are pasted, and paths have spaces. */
+function quote(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

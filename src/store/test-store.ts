@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../core/clock.ts";
+import type { UsageRecord } from "../core/usage-record.ts";
+import { openStore } from "./open-store.ts";
+import type { Log, Store } from "./store.ts";
+
+/** For tests: a clock that stands still until it is moved. */
+export class FakeClock implements Clock {
+  ms: number;
+  constructor(ms = Date.UTC(2026, 0, 15, 12)) {
+    this.ms = ms;
+  }
+  now(): number {
+    return this.ms;
+  }
+  monotonicMs(): number {
+    return this.ms;
+  }
+}
+
+export interface LogLine {
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export function collectingLog(): Log & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at =
+    (level: LogLine["level"]) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      lines.push({ level, message, fields });
+    };
+  return { lines, info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** A directory of its own, removed at the end of the scope. */
+export function temporaryDir(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "flock-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface TestStore extends AsyncDisposable {
+  readonly dir: string;
+  readonly clock: FakeClock;
+  readonly log: ReturnType<typeof collectingLog>;
+  readonly store: Store;
+}
+
+/** A real store in a directory of its own, both gone at the end of the scope. */
+export async function openTestStore(clock = new FakeClock()): Promise<TestStore> {
+  const dir = temporaryDir();
+  const log = collectingLog();
+  const opened = await openStore({ dsn: "", dataDir: dir.path, clock, log });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  return {
+    dir: dir.path,
+    clock,
+    log,
+    store,
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      dir[Symbol.dispose]();
+    },
+  };
+}
+
+/** Polls until `condition` holds; throws after `withinMs`. */
+export async function until(condition: () => boolean | Promise<boolean>, withinMs = 5000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error("the condition did not come true in time");
+    await Bun.sleep(2);
+  }
+}
+
+export function usageRecord(requestId: string, changes: Partial<UsageRecord> = {}): UsageRecord {
+  return {
+    requestId,
+    at: Date.UTC(2026, 0, 15, 12),
+    userId: "user_1",
+    keyId: "key_1",
+    protocol: "openai",
+    endpoint: "/v1/chat/completions",
+    requestedModel: "auto",
+    servedModel: "flock-tiny",
+    node: "here",
+    engine: "embedded",
+    replica: "here/embedded/flock-tiny",
+    promptTokens: 10,
+    completionTokens: 5,
+    cachedTokens: 2,
+    latencyMs: 120.4,
+    ttftMs: 30,
+    queueMs: 0,
+    attempts: 1,
+    routeReason: "auto",
+    priceMicros: 7,
+    outcome: "ok",
+    errorKind: "",
+    ...changes,
+  };
+}
+
+/** The message a promise was rejected with; "resolved" when it was not. */
+export function rejection(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "resolved",
+    (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)),
+  );
+}
