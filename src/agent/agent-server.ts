@@ -1,0 +1,120 @@
+import { chmodSync, rmSync } from "node:fs";
+import type { z } from "zod";
+import { logsQuery, shutdownBody } from "../cluster/agent-protocol.ts";
+import type { AgentIdentity } from "../cluster/agent-record.ts";
+import type { NodeState } from "../core/node.ts";
+import type { EngineSource } from "./engine-source.ts";
+import type { StateHub } from "./state-hub.ts";
+import { stateStream } from "./state-stream.ts";
+
+/** Every body is a few bytes of JSON. */
+const MAX_BODY_BYTES = 64 * 1024;
+/** How long the last answers may take to get out when the agent ends. */
+const LAST_ANSWERS_MS = 2_000;
+/**
+ * A shutdown waits for engines, a watch stream for changes. Bun 1.4.5 keeps to this on a Unix socket (and to nothing
+ * else: `server.timeout` does nothing there), but its types say that only TCP has it.
+ */
+const NO_IDLE_TIMEOUT: object = { idleTimeout: 0 };
+
+export interface AgentServerParts {
+  readonly socket: string;
+  readonly identity: AgentIdentity;
+  readonly hub: StateHub;
+  readonly state: () => Promise<NodeState>;
+  readonly sources: readonly EngineSource[];
+  readonly heartbeatMs: number;
+  /** Fires when the agent ends: watch streams end then. */
+  readonly over: AbortSignal;
+  /** Asks the agent to end; called after the engines were ended, where that was asked for. */
+  readonly stop: () => void;
+}
+
+export interface AgentServer {
+  /** Answers what is being answered, then closes and removes the socket. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The agent's own HTTP, for this user's processes only: no key is asked, the socket's folder is the key. An old socket
+ * in the way is removed, which is safe because the caller holds the directory's lock.
+ */
+export function serveAgent(parts: AgentServerParts): AgentServer {
+  rmSync(parts.socket, { force: true });
+  const server = Bun.serve({
+    unix: parts.socket,
+    ...NO_IDLE_TIMEOUT,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    fetch: (request) => route(request, parts),
+    error: (error) => {
+      console.error("agent: a request failed:", error);
+      return refuse(500, "internal error; its cause is in the agent's log");
+    },
+  });
+  chmodSync(parts.socket, 0o600);
+  return {
+    stop: async () => {
+      await Promise.race([server.stop(), Bun.sleep(LAST_ANSWERS_MS)]);
+      await server.stop(true);
+      rmSync(parts.socket, { force: true });
+    },
+  };
+}
+
+async function route(request: Request, parts: AgentServerParts): Promise<Response> {
+  const url = new URL(request.url);
+  const call = `${request.method} ${url.pathname}`;
+  switch (call) {
+    case "GET /v1/identity":
+      return Response.json(parts.identity);
+    case "GET /v1/state":
+      return Response.json(await parts.state());
+    case "GET /v1/state/watch": {
+      const gone = AbortSignal.any([request.signal, parts.over]);
+      const stream = stateStream(parts.hub, parts.state, parts.heartbeatMs, gone);
+      return new Response(stream, { headers: { "content-type": "application/x-ndjson" } });
+    }
+    case "POST /v1/shutdown":
+      return await shutdown(request, parts);
+  }
+  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|restart)$/.exec(url.pathname) ?? [];
+  if (id === undefined) return refuse(404, `there is no ${call} here`);
+  if (request.method !== (action === "logs" ? "GET" : "POST"))
+    return refuse(405, `${call} is not a method of this path`);
+  const engine = parts.sources.find((source) => source.id === decodeURIComponent(id));
+  if (engine === undefined) {
+    const known = parts.sources.map((source) => source.id).join(", ") || "none";
+    return refuse(
+      404,
+      `there is no engine ${decodeURIComponent(id)} on this node (there is: ${known})`,
+      "flock status",
+    );
+  }
+  if (action === "logs") return logs(url, engine);
+  if (engine.restart()) return Response.json({});
+  return refuse(409, `${engine.id} was not started by Flock, so Flock does not restart it`, engine.status().start);
+}
+
+function logs(url: URL, engine: EngineSource): Response {
+  const query = logsQuery.safeParse(Object.fromEntries(url.searchParams));
+  return query.success ? Response.json({ lines: engine.logs(query.data.lines) }) : invalid(query.error);
+}
+
+async function shutdown(request: Request, parts: AgentServerParts): Promise<Response> {
+  const body = shutdownBody.safeParse(await request.json().catch(() => null));
+  if (!body.success) return invalid(body.error);
+  if (body.data.engines) await Promise.all(parts.sources.map((source) => source.stop()));
+  // After this answer has been handed over; the server's own stop then waits until it is out.
+  setTimeout(parts.stop, 0);
+  return Response.json({}, { headers: { connection: "close" } });
+}
+
+function invalid(error: z.ZodError): Response {
+  const [issue] = error.issues;
+  const where = issue?.path.join(".") ?? "";
+  return refuse(400, `${where === "" ? "" : `${where}: `}${issue?.message ?? "not understood"}`);
+}
+
+function refuse(status: number, message: string, mend?: string): Response {
+  return Response.json({ error: { message, ...(mend === undefined ? {} : { mend }) } }, { status });
+}

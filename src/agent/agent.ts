@@ -1,0 +1,122 @@
+import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
+import { AGENT_PROTOCOL, type AgentIdentity, agentRecordPath } from "../cluster/agent-record.ts";
+import { startToken } from "../cluster/process-identity.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Inventory, NodeState } from "../core/node.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { takeAgentLock, type AgentLock } from "./agent-lock.ts";
+import { serveAgent } from "./agent-server.ts";
+import { writeFileAtomic } from "./atomic-file.ts";
+import type { EngineSource } from "./engine-source.ts";
+import { readFreeMemory } from "./inventory.ts";
+import { agentSocketPath } from "./socket-path.ts";
+import { otherAgent } from "./other-agent.ts";
+import { StateHub } from "./state-hub.ts";
+
+/** What an agent runs with; joined in `agent-process.ts`, and by tests with engines of their own. */
+export interface AgentParts {
+  readonly dataDir: string;
+  readonly node: string;
+  readonly optionsHash: string;
+  readonly clock: Clock;
+  readonly heartbeatMs: number;
+  readonly readInventory: (signal: AbortSignal) => Promise<Inventory>;
+  /** Called once this agent is the only one: what to look after, not yet started. */
+  readonly engines: (onChange: () => void, signal: AbortSignal) => Promise<EngineSetup>;
+  /** Called when the socket answers. */
+  readonly onListening?: () => void;
+}
+
+export interface EngineSetup {
+  readonly sources: readonly EngineSource[];
+  /** See `NodeState.problems`. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Runs until the signal fires (the engines run on, for the next agent) or a `/v1/shutdown` has been answered. The error
+ * is for a person: this directory has an agent already, or no socket can be made.
+ */
+export async function serveNode(parts: AgentParts, signal: AbortSignal): Promise<Result<void, string>> {
+  const lock = await lockDirectory(parts.dataDir, signal);
+  if (!lock.ok) return lock;
+  try {
+    return await serveLocked(parts, signal);
+  } finally {
+    lock.value.release();
+  }
+}
+
+/** A lock that nobody answers for is an agent on its way out (or not yet listening): it gets a moment. */
+async function lockDirectory(dataDir: string, signal: AbortSignal): Promise<Result<AgentLock, string>> {
+  for (let attempt = 0; ; attempt++) {
+    const lock = takeAgentLock(dataDir);
+    if (lock !== null) return ok(lock);
+    const refusal = await otherAgent(dataDir, attempt, signal);
+    if (refusal !== null) return err(refusal);
+  }
+}
+
+async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Result<void, string>> {
+  const socket = agentSocketPath(parts.dataDir, tmpdir(), process.getuid?.() ?? 0);
+  if (!socket.ok) return socket;
+  const stopping = new AbortController();
+  const over = AbortSignal.any([signal, stopping.signal]);
+  const hub = new StateHub(parts.clock.now());
+  const setup = await parts.engines(() => hub.changed(), over);
+  // Engines load while slow GPU tools are still being asked.
+  for (const source of setup.sources) source.start();
+  const inventory = await parts.readInventory(over);
+  const identity: AgentIdentity = {
+    node: parts.node,
+    pid: process.pid,
+    instance: crypto.randomUUID(),
+    protocol: AGENT_PROTOCOL,
+    optionsHash: parts.optionsHash,
+  };
+  const state = async (): Promise<NodeState> => {
+    const freeMemoryBytes = await readFreeMemory(over);
+    return {
+      node: parts.node,
+      inventory: { ...inventory, freeMemoryBytes },
+      engines: setup.sources.map((source) => source.status()),
+      replicas: setup.sources.flatMap((source) => source.replicas()),
+      embeddedGpu: setup.sources.find((source) => source.status().kind === "embedded")?.gpu() ?? null,
+      problems: setup.problems,
+      version: hub.version,
+    };
+  };
+  const server = serveAgent({
+    socket: socket.value,
+    identity,
+    hub,
+    state,
+    sources: setup.sources,
+    heartbeatMs: parts.heartbeatMs,
+    over,
+    stop: () => stopping.abort(),
+  });
+  const recordPath = agentRecordPath(parts.dataDir);
+  try {
+    const { pid, instance, protocol } = identity;
+    const startedAt = parts.clock.now();
+    const record = { pid, processStart: startToken(pid), socket: socket.value, instance, protocol, startedAt };
+    writeFileAtomic(recordPath, JSON.stringify(record));
+    parts.onListening?.();
+    await aborted(over);
+  } finally {
+    // First the record and the socket, so that nobody finds an agent that is on its way out.
+    rmSync(recordPath, { force: true });
+    await Promise.all(setup.sources.map((source) => source.release()));
+    await server.stop();
+  }
+  return ok(undefined);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

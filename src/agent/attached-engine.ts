@@ -1,0 +1,115 @@
+import type { Clock } from "../core/clock.ts";
+import type { EngineStatus } from "../core/node.ts";
+import type { Replica } from "../core/replica.ts";
+import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
+import { describeFailure } from "./describe-failure.ts";
+import { type EngineSource, toReplicas } from "./engine-source.ts";
+import { wait } from "../cluster/wait.ts";
+
+export interface AttachedTimes {
+  readonly probeEveryMs: number;
+  readonly probeTimeoutMs: number;
+}
+
+export const ATTACHED_TIMES: AttachedTimes = { probeEveryMs: 3_000, probeTimeoutMs: 5_000 };
+
+export interface AttachedParts {
+  readonly clock: Clock;
+  readonly times: AttachedTimes;
+  readonly onChange: () => void;
+}
+
+/** An engine that a person started: it is asked again and again, and never started or ended by Flock. */
+export class AttachedEngine implements EngineSource {
+  readonly id: string;
+  readonly #node: string;
+  readonly #at: Endpoint;
+  readonly #manager: EngineManager;
+  readonly #parts: AttachedParts;
+  readonly #over = new AbortController();
+  #info: EngineInfo | null = null;
+  #problem: string | null = "not asked yet";
+  #asked = false;
+  /** Kept when it goes away: a request for one of them is told that the engine is down, not that there is no model. */
+  #models: readonly string[] = [];
+  #epoch = 0;
+  #said = "";
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(node: string, at: Endpoint, manager: EngineManager, parts: AttachedParts) {
+    this.id = manager.kind;
+    this.#node = node;
+    this.#at = at;
+    this.#manager = manager;
+    this.#parts = parts;
+  }
+
+  status(): EngineStatus {
+    return {
+      id: this.id,
+      kind: this.#manager.kind,
+      managed: false,
+      state: this.#info !== null ? "ready" : this.#asked ? "stopped" : "starting",
+      endpoint: this.#at.url,
+      secret: this.#at.secret,
+      pid: null,
+      restarts: 0,
+      problem: this.#info === null ? this.#problem : null,
+      start: this.#manager.startCommand,
+      models: this.#models,
+      epoch: this.#epoch,
+    };
+  }
+
+  replicas(): readonly Replica[] {
+    return this.#info === null ? [] : toReplicas(this.#node, this.id, this.#manager.kind, this.#info);
+  }
+
+  gpu(): string | null {
+    return null;
+  }
+
+  start(): void {
+    this.#running = this.#look();
+  }
+
+  restart(): boolean {
+    return false;
+  }
+
+  logs(): string[] {
+    return [];
+  }
+
+  async stop(): Promise<void> {
+    await this.release();
+  }
+
+  async release(): Promise<void> {
+    this.#over.abort();
+    await this.#running;
+  }
+
+  async #look(): Promise<void> {
+    const { times, onChange } = this.#parts;
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(times.probeTimeoutMs)]);
+      const answer = await this.#manager.probe(this.#at, limit);
+      if (signal.aborted) return;
+      this.#take(answer.ok ? answer.value : null, answer.ok ? null : describeFailure(answer.error));
+      const said = JSON.stringify([this.#info, this.#problem]);
+      if (said !== this.#said) onChange();
+      this.#said = said;
+      await wait(times.probeEveryMs, signal);
+    }
+  }
+
+  #take(info: EngineInfo | null, problem: string | null): void {
+    this.#asked = true;
+    if (this.#info === null && info !== null) this.#epoch = Math.max(this.#parts.clock.now(), this.#epoch + 1);
+    if (info !== null) this.#models = info.models.map((served) => served.model);
+    this.#info = info;
+    this.#problem = problem;
+  }
+}

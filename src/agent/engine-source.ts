@@ -1,0 +1,37 @@
+import type { EngineStatus } from "../core/node.ts";
+import type { EngineKind, Replica } from "../core/replica.ts";
+import type { EngineInfo, ServedModel } from "../engine/driver.ts";
+
+/** One engine of this node as the agent sees it, whoever started it. */
+export interface EngineSource {
+  readonly id: string;
+  status(): EngineStatus;
+  /** Empty while it is not ready. */
+  replicas(): readonly Replica[];
+  /** What it computes on; null: the CPU, or not known yet. */
+  gpu(): string | null;
+  start(): void;
+  /** False: it was started by a person and only a person can restart it. */
+  restart(): boolean;
+  /** Newest lines of its log, oldest first. */
+  logs(lines: number): string[];
+  /** Ends it when it is ours. Resolves when it is gone. */
+  stop(): Promise<void>;
+  /** Stops looking after it and lets it run on. */
+  release(): Promise<void>;
+}
+
+export function toReplicas(node: string, engineId: string, kind: EngineKind, info: EngineInfo): Replica[] {
+  return info.models.map((served: ServedModel) => ({
+    id: `${node}/${engineId}/${served.model}`,
+    node,
+    engine: kind,
+    engineId,
+    model: served.model,
+    engineModel: served.engineModel,
+    contextTokens: served.contextTokens,
+    slots: served.slots,
+    abilities: served.abilities,
+    smokeTest: served.smokeTest,
+  }));
+}

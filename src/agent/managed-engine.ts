@@ -1,0 +1,128 @@
+import type { EngineStatus } from "../core/node.ts";
+import type { Replica } from "../core/replica.ts";
+import type { EngineInfo, EngineManager, LaunchSpec } from "../engine/driver.ts";
+import { describeFailure } from "./describe-failure.ts";
+import { type EngineSource, toReplicas } from "./engine-source.ts";
+import { tailLog } from "./log-file.ts";
+import { Supervisor, type SupervisorParts } from "./supervisor.ts";
+import { wait } from "../cluster/wait.ts";
+
+const PROBE_TIMEOUT_MS = 5_000;
+const PROBE_AGAIN_MS = 500;
+
+/** An engine that Flock starts: the supervisor keeps it alive, the manager says what it serves. */
+export class ManagedEngine implements EngineSource {
+  readonly id: string;
+  readonly #node: string;
+  readonly #models: readonly string[];
+  readonly #manager: EngineManager;
+  readonly #supervisor: Supervisor;
+  readonly #logPath: string;
+  readonly #onChange: () => void;
+  readonly #over = new AbortController();
+  /** What the life with this epoch serves. */
+  #info: { readonly epoch: number; readonly value: EngineInfo } | null = null;
+  #probing: { readonly epoch: number; readonly done: Promise<void> } | null = null;
+  #probeProblem: string | null = null;
+
+  /** `models`: the ids that it will serve once it is ready. */
+  constructor(
+    node: string,
+    spec: LaunchSpec,
+    models: readonly string[],
+    manager: EngineManager,
+    parts: SupervisorParts,
+  ) {
+    this.#models = models;
+    this.id = spec.id;
+    this.#node = node;
+    this.#manager = manager;
+    this.#logPath = parts.logPath;
+    this.#onChange = parts.onChange;
+    this.#supervisor = new Supervisor(spec, { ...parts, onChange: () => this.#changed() });
+  }
+
+  status(): EngineStatus {
+    const supervisor = this.#supervisor;
+    // Ready means that requests can go there: an engine whose models are not known yet gets none.
+    const state = supervisor.state === "ready" && this.#current() === null ? "starting" : supervisor.state;
+    return {
+      id: this.id,
+      kind: this.#manager.kind,
+      managed: true,
+      state,
+      endpoint: supervisor.endpoint,
+      secret: supervisor.secret,
+      pid: supervisor.pid,
+      restarts: supervisor.restarts,
+      problem: state === "ready" ? null : (supervisor.problem ?? this.#probeProblem),
+      start: this.#manager.startCommand,
+      models: this.#models,
+      epoch: supervisor.epoch,
+    };
+  }
+
+  replicas(): readonly Replica[] {
+    const info = this.#current();
+    return info === null ? [] : toReplicas(this.#node, this.id, this.#manager.kind, info);
+  }
+
+  gpu(): string | null {
+    return this.#current()?.gpu ?? null;
+  }
+
+  start(): void {
+    this.#supervisor.start();
+  }
+
+  restart(): boolean {
+    this.#supervisor.restart();
+    return true;
+  }
+
+  logs(lines: number): string[] {
+    return tailLog(this.#logPath, lines);
+  }
+
+  async stop(): Promise<void> {
+    this.#over.abort();
+    await this.#supervisor.stop();
+    await this.#probing?.done;
+  }
+
+  async release(): Promise<void> {
+    this.#over.abort();
+    await this.#supervisor.release();
+    await this.#probing?.done;
+  }
+
+  #current(): EngineInfo | null {
+    const supervisor = this.#supervisor;
+    return supervisor.state === "ready" && this.#info?.epoch === supervisor.epoch ? this.#info.value : null;
+  }
+
+  #changed(): void {
+    const { state, epoch } = this.#supervisor;
+    if (state === "ready" && this.#probing?.epoch !== epoch) this.#probing = { epoch, done: this.#probe(epoch) };
+    this.#onChange();
+  }
+
+  /** Asks until the engine has said what it serves, or this life is over. */
+  async #probe(epoch: number): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted && this.#supervisor.epoch === epoch && this.#supervisor.state === "ready") {
+      const at = { url: this.#supervisor.endpoint, secret: this.#supervisor.secret };
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
+      const answer = await this.#manager.probe(at, limit);
+      if (answer.ok) {
+        this.#info = { epoch, value: answer.value };
+        this.#probeProblem = null;
+        this.#onChange();
+        return;
+      }
+      this.#probeProblem = describeFailure(answer.error);
+      this.#onChange();
+      await wait(PROBE_AGAIN_MS, signal);
+    }
+  }
+}

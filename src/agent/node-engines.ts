@@ -1,0 +1,70 @@
+import type { Clock } from "../core/clock.ts";
+import type { EngineManager, LaunchSpec } from "../engine/driver.ts";
+import type { EngineSetup } from "./agent.ts";
+import type { AgentOptions } from "./agent-options.ts";
+import { ATTACHED_TIMES, type AttachedTimes, AttachedEngine } from "./attached-engine.ts";
+import { readCgroupLimits } from "./cgroup.ts";
+import { chooseModel, type ModelChoice } from "./choose-model.ts";
+import { EngineRecords } from "./engine-record.ts";
+import { defaultThreads, readPhysicalCores } from "./inventory.ts";
+import { engineLogPath } from "./log-file.ts";
+import { ManagedEngine } from "./managed-engine.ts";
+import { isFile, listModelFiles } from "./model-files.ts";
+import { endStrays } from "./stray-engines.ts";
+import { SUPERVISOR_TIMES, type SupervisorTimes } from "./supervisor-times.ts";
+
+/** The engines an agent can drive. `launch` says how to start the embedded one. */
+export interface Drivers {
+  readonly embedded: EngineManager;
+  readonly launch: (model: ModelChoice, threads: number) => LaunchSpec;
+  readonly llamacpp: EngineManager;
+}
+
+export interface EngineTimes {
+  readonly supervisor: SupervisorTimes;
+  readonly attached: AttachedTimes;
+}
+
+export const ENGINE_TIMES: EngineTimes = { supervisor: SUPERVISOR_TIMES, attached: ATTACHED_TIMES };
+
+/** Which engines this node runs by its options; ends what an earlier agent ran beyond them. */
+export async function setUpEngines(
+  options: AgentOptions,
+  drivers: Drivers,
+  clock: Clock,
+  times: EngineTimes,
+  onChange: () => void,
+  signal: AbortSignal,
+): Promise<EngineSetup> {
+  const { dataDir, node, enginePreferred, llamacppEndpoint } = options;
+  const records = new EngineRecords(dataDir);
+  if (enginePreferred === "llamacpp") {
+    await endStrays(records, [], times.supervisor);
+    const parts = { clock, times: times.attached, onChange };
+    return { sources: [new AttachedEngine(node, llamacppEndpoint, drivers.llamacpp, parts)], problems: [] };
+  }
+  const model = chooseModel({
+    wanted: options.defaultModel,
+    modelsDir: options.modelsDir,
+    bundledModel: options.bundledModel,
+    files: listModelFiles(options.modelsDir),
+    cwd: process.cwd(),
+    isFile,
+  });
+  const spec = drivers.launch(model, await chooseThreads(options.threads, signal));
+  await endStrays(records, [spec.id], times.supervisor);
+  const logPath = engineLogPath(dataDir, spec.id);
+  const problems = model.problem === null ? [] : [model.problem];
+  if (enginePreferred !== "auto" && enginePreferred !== "embedded") {
+    problems.push(
+      `this version does not drive ${enginePreferred} yet, the embedded engine serves instead: set engine.preferred to auto (flock config edit)`,
+    );
+  }
+  const parts = { records, logPath, clock, times: times.supervisor, onChange };
+  return { sources: [new ManagedEngine(node, spec, [model.modelId], drivers.embedded, parts)], problems };
+}
+
+async function chooseThreads(configured: number, signal: AbortSignal): Promise<number> {
+  if (configured > 0) return configured;
+  return defaultThreads(await readPhysicalCores(signal), readCgroupLimits().cpus);
+}
