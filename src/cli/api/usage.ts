@@ -1,0 +1,14 @@
+import { hc, type InferResponseType } from "hono/client";
+import type { UsageApi } from "../../http/admin/routes/usage.ts";
+import type { AdminServer } from "../admin-client.ts";
+
+type Client = ReturnType<typeof hc<UsageApi>>;
+export type UsageRow = InferResponseType<Client["admin"]["v1"]["usage"]["recent"]["$get"], 200>["records"][number];
+
+export function usageApi(server: AdminServer) {
+  const { usage } = hc<UsageApi>(server.url, { fetch: server.fetch }).admin.v1;
+  return {
+    recent: (query: { limit?: string; user?: string }) => server.read(() => usage.recent.$get({ query })),
+    rebuild: () => server.read(() => usage.rebuild.$post()),
+  };
+}

@@ -1,0 +1,122 @@
+import type { Command } from "./command.ts";
+import { notYetCommand, NOT_YET } from "./not-yet.ts";
+
+export const SECTIONS = [
+  "Lifecycle",
+  "Nodes",
+  "Models",
+  "Shards",
+  "Keys",
+  "Clients",
+  "Observability",
+  "Config",
+] as const;
+export type Section = (typeof SECTIONS)[number];
+
+/** One line of the list: enough for `flock --help`, without loading the command. */
+export interface CommandEntry {
+  /** As it is typed: `token create`. */
+  readonly name: string;
+  readonly section: Section;
+  readonly summary: string;
+  /** False: it only says that this version cannot do it yet. */
+  readonly ready: boolean;
+  load(): Promise<Command>;
+}
+
+function entry(section: Section, name: string, summary: string, load: () => Promise<Command>): CommandEntry {
+  return { name, section, summary, ready: true, load };
+}
+
+const READY: readonly CommandEntry[] = [
+  entry("Lifecycle", "up", "Start Flock on this machine", async () => (await import("./commands/up.ts")).up),
+  entry("Lifecycle", "down", "Stop Flock on this machine", async () => (await import("./commands/down.ts")).down),
+  entry("Lifecycle", "status", "Show what is running", async () => (await import("./commands/status.ts")).status),
+  entry("Lifecycle", "version", "Print the version", async () => (await import("./commands/version.ts")).version),
+  entry(
+    "Lifecycle",
+    "completion",
+    "Print a completion script for your shell",
+    async () => (await import("./commands/completion.ts")).completion,
+  ),
+  entry(
+    "Models",
+    "model ls",
+    "List the models that are loaded",
+    async () => (await import("./commands/model-ls.ts")).modelLs,
+  ),
+  entry(
+    "Keys",
+    "token create",
+    "Issue an API key",
+    async () => (await import("./commands/token-create.ts")).tokenCreate,
+  ),
+  entry("Keys", "token ls", "List API keys", async () => (await import("./commands/token-ls.ts")).tokenLs),
+  entry(
+    "Keys",
+    "token revoke",
+    "Revoke an API key",
+    async () => (await import("./commands/token-revoke.ts")).tokenRevoke,
+  ),
+  entry("Observability", "usage", "Show recent requests", async () => (await import("./commands/usage.ts")).usage),
+  entry(
+    "Observability",
+    "usage rebuild",
+    "Rebuild the usage sums from the records",
+    async () => (await import("./commands/usage-rebuild.ts")).usageRebuild,
+  ),
+  entry(
+    "Observability",
+    "audit",
+    "Show recent changes and who made them",
+    async () => (await import("./commands/audit.ts")).audit,
+  ),
+  entry("Observability", "job ls", "List long operations", async () => (await import("./commands/job-ls.ts")).jobLs),
+  entry(
+    "Observability",
+    "job show",
+    "Show one long operation",
+    async () => (await import("./commands/job-show.ts")).jobShow,
+  ),
+  entry(
+    "Observability",
+    "job watch",
+    "Follow a long operation to its end",
+    async () => (await import("./commands/job-watch.ts")).jobWatch,
+  ),
+  entry(
+    "Config",
+    "config show",
+    "Show every setting, its value and who set it",
+    async () => (await import("./commands/config-show.ts")).configShow,
+  ),
+  entry(
+    "Config",
+    "config check",
+    "Check the configuration without starting",
+    async () => (await import("./commands/config-check.ts")).configCheck,
+  ),
+  entry(
+    "Config",
+    "config path",
+    "Print the path of the config file",
+    async () => (await import("./commands/config-path.ts")).configPath,
+  ),
+  entry(
+    "Config",
+    "config edit",
+    "Print the command that edits the config file",
+    async () => (await import("./commands/config-edit.ts")).configEdit,
+  ),
+];
+
+const LATER: readonly CommandEntry[] = NOT_YET.map((later) => ({
+  name: later.name,
+  section: later.section,
+  summary: later.summary,
+  ready: false,
+  load: () => Promise.resolve(notYetCommand(later)),
+}));
+
+/** Every command there is. A new one is a file in `commands/` and a line above. */
+export const COMMANDS: readonly CommandEntry[] = [...READY, ...LATER];

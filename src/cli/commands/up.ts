@@ -1,0 +1,40 @@
+import { err, ok } from "../../core/result.ts";
+import { EXIT } from "../cli-failure.ts";
+import { command } from "../command.ts";
+
+export const up = command({
+  description:
+    "Starts the leader: gateway, dashboard and the agent with its engine. In the foreground it runs until Ctrl-C; the first start makes the admin key and shows it once. When Flock runs already, its state is shown instead.",
+  flags: {
+    detach: { type: "boolean", summary: "Run in the background; the log goes to <data dir>/logs/flock.log" },
+    wizard: { type: "boolean", default: true, summary: "Offer a starter model on the first start (not in this version yet)" },
+    "auto-pull": { type: "boolean", default: true, summary: "Pull the default model when it is missing (not in this version yet)" },
+  },
+  settings: true,
+  examples: [
+    "flock up",
+    "flock up --detach",
+    "flock up --listen 127.0.0.1:9000 --router-default-model file:./my-model.gguf",
+    "FLOCK_DEFAULT_MODEL=llama-3.2-1b flock up --no-wizard",
+  ],
+  async run(context, out) {
+    const config = await context.loadConfig();
+    if (!config.ok) return config;
+    const { leader, signal } = context;
+    const running = await leader.find(context.dataDir, signal);
+    if (running) {
+      out.line(`Flock is already running at ${running.url} (pid ${running.pid}, version ${running.version}).`);
+      out.line("  flock status   shows more; flock down stops it");
+      return ok(undefined);
+    }
+    for (const warning of config.value.warnings) out.note(`! ${warning}`);
+    const request = {
+      config: config.value,
+      settingFlags: context.settingFlags,
+      line: (text: string) => out.line(text),
+      signal,
+    };
+    const started = context.flags.detach ? await leader.detach(request) : await leader.run(request);
+    return started.ok ? ok(undefined) : err({ exitCode: EXIT.failure, ...started.error });
+  },
+});

@@ -1,0 +1,11 @@
+import type { Job } from "./api/jobs.ts";
+import { count } from "./format.ts";
+
+/** `40 % · 12 of 30 · hour 3`. */
+export function jobProgress(progress: Job["progress"]): string {
+  if (progress === null) return "";
+  const { done, total, message } = progress;
+  const share = total === null || total <= 0 ? "" : `${Math.floor((100 * Math.min(done, total)) / total)} %`;
+  const amount = total === null ? count(done) : `${count(done)} of ${count(total)}`;
+  return [share, amount, message].filter((part) => part !== "").join(" · ");
+}

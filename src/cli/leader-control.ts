@@ -1,0 +1,39 @@
+import type { LoadedConfig } from "../config/load.ts";
+import type { Result } from "../core/result.ts";
+
+/** A leader that runs on this machine. */
+export interface LeaderSeen {
+  readonly pid: number;
+  readonly url: string;
+  readonly version: string;
+  readonly ready: boolean;
+}
+
+/** One line that says what, and the command that mends it. */
+export interface LeaderProblem {
+  readonly message: string;
+  readonly mend: string;
+}
+
+export interface StartRequest {
+  readonly config: LoadedConfig;
+  /** Settings given as flags, to be given again to a detached process. */
+  readonly settingFlags: Readonly<Record<string, string>>;
+  /** Gets the lines for the person at the terminal. */
+  readonly line: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Starting and stopping the server process; the rest of the CLI talks to it over the admin API. */
+export interface LeaderControl {
+  /** Null: none runs on this data directory. */
+  find(dataDir: string, signal: AbortSignal): Promise<LeaderSeen | null>;
+  /** Runs it in this process; resolves when it has stopped. */
+  run(request: StartRequest): Promise<Result<void, LeaderProblem>>;
+  /** Runs it in a process of its own; resolves when that is ready. */
+  detach(request: StartRequest): Promise<Result<void, LeaderProblem>>;
+  /** Stops it, its agent and its engines. False: nothing was running. */
+  stop(dataDir: string, signal: AbortSignal): Promise<Result<boolean, LeaderProblem>>;
+  /** Makes an admin key in the data directory itself, without a server; gives its path and plaintext. */
+  resetAdminKey(config: LoadedConfig): Promise<Result<{ readonly path: string; readonly secret: string }, LeaderProblem>>;
+}

@@ -1,0 +1,167 @@
+import type { CliFailure } from "./cli-failure.ts";
+
+export interface TextSink {
+  write(text: string): void;
+  readonly isTTY: boolean;
+  /** Width of the terminal; ignored where there is none. */
+  readonly columns: number;
+}
+
+/** What a text means; the colour follows from it, where there are colours. */
+export type Tone = "good" | "warn" | "bad" | "dim" | "strong";
+
+export interface Column<R> {
+  readonly title: string;
+  cell(row: R): string;
+  tone?(row: R): Tone | undefined;
+  /** Numbers stand to the right. */
+  readonly right?: boolean;
+  /** May be cut short when the terminal is narrow. */
+  readonly shrink?: boolean;
+}
+
+export type Field = readonly [label: string, value: string, tone?: Tone | undefined];
+
+/**
+ * How a command speaks. In JSON mode only `document` reaches stdout. Every text is freed of control characters first:
+ * names of keys and models come from clients, and must not steer the terminal of the admin who lists them.
+ */
+export interface Out {
+  readonly json: boolean;
+  line(text?: string, tone?: Tone): void;
+  fields(rows: readonly Field[]): void;
+  table<R>(rows: readonly R[], columns: readonly Column<R>[]): void;
+  /** The result: `value` as the one JSON document, or whatever `render` writes. Called once. */
+  document(value: unknown, render: () => void): void;
+  /** A remark beside the result, on stderr. */
+  note(text: string, tone?: Tone): void;
+  /** A line that the next one replaces on a terminal; elsewhere each is a line of its own. */
+  progress(text: string): void;
+}
+
+const CODES: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", strong: "1" };
+
+export function paint(text: string, tone: Tone | undefined, colours: boolean): string {
+  return tone === undefined || !colours || text === "" ? text : `\u001b[${CODES[tone]}m${text}\u001b[0m`;
+}
+
+/** One printable line of `text`. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, "�");
+}
+
+export function wantsColours(sink: TextSink, env: Readonly<Record<string, string | undefined>>): boolean {
+  const off = [env["NO_COLOR"], env["FLOCK_NO_COLOR"]].some((value) => value !== undefined && value !== "");
+  return sink.isTTY && !off && env["TERM"] !== "dumb";
+}
+
+export interface OutOptions {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly json: boolean;
+}
+
+export function createOut({ stdout, stderr, env, json }: OutOptions): Out & { fail(failure: CliFailure): void } {
+  const colours = wantsColours(stdout, env);
+  const errColours = wantsColours(stderr, env);
+  let progressShown = false;
+  const clearProgress = (): void => {
+    if (progressShown) stderr.write("\r\u001b[K");
+    progressShown = false;
+  };
+  const put = (text: string): void => {
+    clearProgress();
+    if (!json) stdout.write(`${text}\n`);
+  };
+  return {
+    json,
+    line: (text = "", tone) => put(paint(printable(text), tone, colours)),
+    fields(rows) {
+      const width = Math.max(0, ...rows.map(([label]) => label.length));
+      for (const [label, value, tone] of rows) {
+        put(`${paint(label.padEnd(width), "dim", colours)}  ${paint(printable(value), tone, colours)}`);
+      }
+    },
+    table(rows, columns) {
+      for (const line of layOut(rows, columns, stdout.isTTY ? stdout.columns : Infinity, colours)) put(line);
+    },
+    document(value, render) {
+      if (json) stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+      else render();
+    },
+    note(text, tone) {
+      clearProgress();
+      if (!json) stderr.write(`${paint(printable(text), tone, errColours)}\n`);
+    },
+    progress(text) {
+      if (json) return;
+      clearProgress();
+      const line = printable(text);
+      stderr.write(stderr.isTTY ? cut(line, Math.max(10, stderr.columns - 1)) : `${line}\n`);
+      progressShown = stderr.isTTY;
+    },
+    fail(failure) {
+      clearProgress();
+      const { exitCode, message, mend, code, also = [] } = failure;
+      if (message === "") return;
+      if (json) {
+        const error = { message, ...(code === undefined ? {} : { code }), ...(mend === undefined ? {} : { mend }) };
+        const more = also.length === 0 ? {} : { also };
+        stderr.write(`${JSON.stringify({ error: { ...error, exit_code: exitCode, ...more } })}\n`);
+        return;
+      }
+      for (const one of [{ message, mend }, ...also]) {
+        stderr.write(`${paint("✗", "bad", errColours)} ${printable(one.message)}\n`);
+        if (one.mend !== undefined) stderr.write(`  ${paint("→", "dim", errColours)} ${printable(one.mend)}\n`);
+      }
+    },
+  };
+}
+
+function layOut<R>(rows: readonly R[], columns: readonly Column<R>[], room: number, colours: boolean): string[] {
+  const cells = rows.map((row) => columns.map((column) => printable(column.cell(row)) || "–"));
+  const widths = columns.map((column, i) =>
+    Math.max(column.title.length, ...cells.map((row) => Bun.stringWidth(row[i] ?? ""))),
+  );
+  shrink(widths, columns, room);
+  const join = (texts: readonly string[], tones: (i: number) => Tone | undefined): string =>
+    columns
+      .map((column, i) => {
+        const width = widths[i] ?? 0;
+        const text = cut(texts[i] ?? "", width);
+        const gap = " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
+        const painted = paint(text, tones(i), colours);
+        return column.right ? gap + painted : painted + gap;
+      })
+      .join("  ")
+      .trimEnd();
+  const titles = join(
+    columns.map((column) => column.title),
+    () => "dim",
+  );
+  return [titles, ...rows.map((row, at) => join(cells[at] ?? [], (i) => columns[i]?.tone?.(row)))];
+}
+
+/** Takes from the widest column that allows it, until all fit or none gives any more. */
+function shrink<R>(widths: number[], columns: readonly Column<R>[], room: number): void {
+  const total = (): number => widths.reduce((sum, width) => sum + width + 2, -2);
+  while (total() > room) {
+    let widest = -1;
+    columns.forEach((column, i) => {
+      if (column.shrink && (widths[i] ?? 0) > Math.max(8, widths[widest] ?? 0)) widest = i;
+    });
+    if (widest < 0) return;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+}
+
+function cut(text: string, width: number): string {
+  if (Bun.stringWidth(text) <= width) return text;
+  let kept = "";
+  for (const letter of text) {
+    if (Bun.stringWidth(kept + letter) > width - 1) break;
+    kept += letter;
+  }
+  return `${kept}…`;
+}

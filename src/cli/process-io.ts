@@ -1,0 +1,77 @@
+import { fstatSync, writeSync } from "node:fs";
+import { homedir } from "node:os";
+import { systemClock } from "../core/clock.ts";
+import type { CliIo } from "./cli-io.ts";
+import type { TextSink } from "./output.ts";
+
+/**
+ * The CLI's outside, made of this process; the leader is joined to it by the entry file. `env` is `process.env`, handed in by the entry file; it gains NO_PROXY for
+ * loopback, because fetch would otherwise send the admin key and every prompt through a configured HTTP_PROXY.
+ * The first Ctrl-C or SIGTERM aborts `signal`; the second ends the process.
+ */
+export function processIo(env: Record<string, string | undefined>): Omit<CliIo, "leader"> {
+  keepLoopbackDirect(env);
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(130);
+      stop.abort(new Error(signal));
+    });
+  }
+  return {
+    stdout: sink(1),
+    stderr: sink(2),
+    stdinIsTTY: isTerminal(0),
+    env,
+    cwd: process.cwd(),
+    home: env["HOME"] || homedir(),
+    clock: systemClock,
+    signal: stop.signal,
+  };
+}
+
+/** Writes straight to the descriptor: touching `process.stdout` costs 10 ms, more than all of a read command else. */
+function sink(fd: 1 | 2): TextSink {
+  return {
+    write: (text) => writeAll(fd, Buffer.from(text)),
+    isTTY: isTerminal(fd),
+    get columns() {
+      return (fd === 1 ? process.stdout : process.stderr).columns || 80;
+    },
+  };
+}
+
+function writeAll(fd: 1 | 2, bytes: Uint8Array): void {
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      // `flock usage | head` closes the pipe early; that is how it is meant to end.
+      if (code === "EPIPE") process.exit(0);
+      if (code !== "EAGAIN") throw error;
+      // Somebody else made the pipe non-blocking, and its reader is slow.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}
+
+/** Loads `node:tty` (10 ms) only where there may be a terminal: never for a pipe or a file. */
+function isTerminal(fd: number): boolean {
+  try {
+    if (!fstatSync(fd).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
+  const tty = process.getBuiltinModule("node:tty");
+  return tty.isatty(fd);
+}
+
+function keepLoopbackDirect(env: Record<string, string | undefined>): void {
+  const loopback = ["127.0.0.1", "localhost", "::1"];
+  for (const name of env["no_proxy"] === undefined ? ["NO_PROXY"] : ["NO_PROXY", "no_proxy"]) {
+    const given = (env[name] ?? "").split(",").filter((host) => host !== "");
+    env[name] = [...new Set([...given, ...loopback])].join(",");
+  }
+}
