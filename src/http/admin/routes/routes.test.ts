@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { hc } from "hono/client";
+import { createAdminApp } from "../admin-app.ts";
+import type { UsageView } from "../deps.ts";
+import { ADMIN_SECRET, engineStatus, jobView, NOW, type TestDeps, testDeps } from "../test-deps.ts";
+import type { AuditApi } from "./audit.ts";
+import type { ConfigApi } from "./config.ts";
+import type { JobsApi } from "./jobs.ts";
+import type { ModelsApi } from "./models.ts";
+import type { StatusApi } from "./status.ts";
+import type { TokensApi } from "./tokens.ts";
+import type { UsageApi } from "./usage.ts";
+
+let deps: TestDeps;
+let server: Bun.Server<undefined>;
+let url: string;
+const options = { headers: { authorization: `Bearer ${ADMIN_SECRET}` } };
+
+beforeAll(() => {
+  server = Bun.serve({ port: 0, fetch: (request) => createAdminApp(deps).fetch(request) });
+  url = server.url.href;
+});
+beforeEach(() => {
+  deps = testDeps();
+});
+afterAll(() => server.stop(true));
+
+test("a key is created with its plaintext, listed without it, and revoked", async () => {
+  const { tokens } = hc<TokensApi>(url, options).admin.v1;
+  const expiresAt = NOW + 86_400_000;
+  const created = await tokens.$post({
+    json: { name: " ci ", scope: "admin", limits: { daily_tokens: 5000 }, models: ["a"], expires_at: expiresAt },
+  });
+  expect(created.status).toBe(201);
+  if (created.status !== 201) throw new Error("not created");
+  const { token, key } = await created.json();
+  expect(token).toBe("sk-orc-Ab12-plaintext");
+  expect(key).toEqual({
+    id: "key_1",
+    name: "ci",
+    prefix: "sk-orc-Ab12",
+    scope: "admin",
+    user: "admin-user",
+    limits: { daily_tokens: 5000, requests_per_minute: 0, tokens_per_minute: 0, concurrency: 0 },
+    models: ["a"],
+    local_only: false,
+    created_at: NOW,
+    expires_at: expiresAt,
+    revoked_at: null,
+    last_used_at: null,
+  });
+
+  const list = await (await tokens.$get()).text();
+  expect(JSON.parse(list)).toEqual({ tokens: [key] });
+  expect(list).not.toContain("plaintext");
+
+  const revoked = await tokens[":id"].$delete({ param: { id: "key_1" } });
+  expect(await revoked.json()).toEqual({ key: { ...key, revoked_at: NOW } });
+});
+
+test("a key made without a body is a user key without limits", async () => {
+  const response = await fetch(new URL("/admin/v1/tokens", url), { method: "POST", ...options });
+  expect(response.status).toBe(201);
+  expect(deps.keys[0]).toMatchObject({ scope: "user", models: [], expiresAt: null, localOnly: false });
+});
+
+test("revoking a key that is not there is a 404 with the command that lists them", async () => {
+  const response = await hc<TokensApi>(url, options).admin.v1.tokens[":id"].$delete({ param: { id: "key_9" } });
+  expect(response.status as number).toBe(404);
+  expect(await response.json()).toMatchObject({ error: { message: "There is no key key_9.", mend: "flock token ls" } });
+});
+
+test("recent usage has the record's fields in snake case and obeys limit and user", async () => {
+  deps.usageRecords.push(usage("req_1", "ann"), usage("req_2", "bob"), usage("req_3", "ann"));
+  const { recent } = hc<UsageApi>(url, options).admin.v1.usage;
+  const all = await recent.$get({ query: { limit: "2" } });
+  expect(await all.json()).toMatchObject({ records: [{ request_id: "req_1" }, { request_id: "req_2" }] });
+  const ann = await recent.$get({ query: { user: "ann" } });
+  const answer: unknown = await ann.json();
+  const fields = Object.keys(usage("", "")).map((name) => name.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`));
+  const { records } = answer as { records: Record<string, unknown>[] };
+  expect(records.map((one) => one["request_id"])).toEqual(["req_1", "req_3"]);
+  expect(Object.keys(records[0] ?? {}).toSorted()).toEqual(fields.toSorted());
+  expect(records[0]).toMatchObject({
+    user_id: "ann",
+    key_name: "ci",
+    ttft_ms: null,
+    prompt_tokens: 7,
+    price_micros: 12,
+  });
+});
+
+test("rebuilding the sums answers 202 with a job, asked for by the key's name", async () => {
+  const response = await hc<UsageApi>(url, options).admin.v1.usage.rebuild.$post();
+  expect(response.status).toBe(202);
+  expect(response.headers.get("location")).toBe("/admin/v1/jobs/job_1");
+  expect(await response.json()).toMatchObject({
+    job: { id: "job_1", kind: "usage.rebuild-rollups", state: "queued", actor: "admin" },
+  });
+});
+
+test("recent audit entries carry before and after, null where there was nothing", async () => {
+  const entry = { id: "aud_1", at: NOW, actor: "ann", action: "token.create", target: "key_1" };
+  deps.auditEntries.push({ ...entry, before: undefined, after: { name: "ci" } });
+  const { recent } = hc<AuditApi>(url, options).admin.v1.audit;
+  const answer = await recent.$get({ query: { actor: "ann" } });
+  expect(await answer.json()).toEqual({ entries: [{ ...entry, before: null, after: { name: "ci" } }] });
+  expect(await (await recent.$get({ query: { actor: "bob" } })).json()).toEqual({ entries: [] });
+});
+
+test("a secret setting is never sent, and an unset one is told from a set one", async () => {
+  const base = { origin: "file", detail: "config.yaml:3", effective: true };
+  const settings = [
+    { ...base, key: "listen", value: ":8080", secret: false },
+    { ...base, key: "mesh.auth_key", value: "tskey-very-secret", secret: true },
+    { ...base, key: "engine.llamacpp_api_key", value: "", secret: true },
+  ];
+  deps = testDeps({ config: () => ({ path: "/c.yaml", settings, warnings: ["careful"] }) });
+  const text = await (await hc<ConfigApi>(url, options).admin.v1.config.$get()).text();
+  expect(text).not.toContain("tskey-very-secret");
+  expect(JSON.parse(text)).toEqual({
+    path: "/c.yaml",
+    settings: [settings[0], { ...settings[1], value: "[redacted]" }, settings[2]],
+    warnings: ["careful"],
+  });
+});
+
+test("status tells engines, models and nodes, and no engine's secret", async () => {
+  deps.report = {
+    ...deps.report,
+    engines: [engineStatus({ state: "crashloop", problem: "exit code 1, five times", pid: null, restarts: 5 })],
+    hints: [{ message: "A GPU is not used.", command: "npm run engine:gpu" }],
+  };
+  const text = await (await hc<StatusApi>(url, options).admin.v1.status.$get()).text();
+  expect(text).not.toContain("engine-secret-that-stays-here");
+  expect(JSON.parse(text)).toEqual({
+    version: "0.1.0",
+    role: "leader",
+    url: "http://127.0.0.1:8080",
+    started_at: NOW - 3_723_500,
+    uptime_s: 3723,
+    pid: 4242,
+    data_dir: "/home/a/.flock",
+    default_model: "flock-tiny",
+    smoke_test: true,
+    engines: [
+      {
+        id: "embedded",
+        kind: "embedded",
+        state: "crashloop",
+        endpoint: "http://127.0.0.1:40123",
+        problem: "exit code 1, five times",
+        restarts: 5,
+        pid: null,
+        managed: true,
+      },
+    ],
+    models: [{ id: "flock-tiny", engine: "embedded", node: "node_1", context_tokens: 2048, slots: 2, busy: 1 }],
+    nodes: [
+      {
+        id: "node_1",
+        hostname: "workstation",
+        os: "linux",
+        arch: "x64",
+        memory_bytes: 67_108_864_000,
+        cores: 8,
+        gpus: [{ vendor: "nvidia", name: "RTX 4090", memory_bytes: 25_769_803_776, driver: "550.90" }],
+      },
+    ],
+    requests_in_flight: 1,
+    store: { type: "sqlite", ok: true },
+    journal: { ok: true, pending: 0 },
+    hints: [{ message: "A GPU is not used.", command: "npm run engine:gpu" }],
+  });
+});
+
+test("models are one row for each copy", async () => {
+  const answer = await hc<ModelsApi>(url, options).admin.v1.models.$get();
+  expect(await answer.json()).toEqual({
+    models: [
+      {
+        id: "flock-tiny",
+        engine: "embedded",
+        node: "node_1",
+        state: "ready",
+        context_tokens: 2048,
+        slots: 2,
+        smoke_test: true,
+        default: true,
+      },
+    ],
+  });
+});
+
+test("jobs are listed, shown and cancelled; one at its end is a conflict, one not there a 404", async () => {
+  const { jobs } = hc<JobsApi>(url, options).admin.v1;
+  deps.jobViews.set("job_1", jobView({ progress: { done: 3, total: 9, message: "day 3" } }));
+  expect(await (await jobs.$get({ query: {} })).json()).toMatchObject({
+    jobs: [{ id: "job_1", created_at: NOW, progress: { done: 3, total: 9, message: "day 3" } }],
+  });
+  const byId = { param: { id: "job_1" } };
+  expect(await (await jobs[":id"].$get(byId)).json()).toMatchObject({ job: { state: "running" } });
+  expect(await (await jobs[":id"].$delete(byId)).json()).toMatchObject({ job: { state: "cancelled" } });
+  expect((await jobs[":id"].$delete(byId)).status as number).toBe(409);
+  expect((await jobs[":id"].$get({ param: { id: "job_2" } })).status as number).toBe(404);
+});
+
+function usage(requestId: string, userId: string): UsageView {
+  return {
+    requestId,
+    at: NOW,
+    userId,
+    userName: userId,
+    keyId: "key_1",
+    keyName: "ci",
+    protocol: "openai",
+    endpoint: "/v1/chat/completions",
+    requestedModel: "auto",
+    servedModel: "flock-tiny",
+    node: "node_1",
+    engine: "embedded",
+    replica: "node_1/embedded/flock-tiny",
+    promptTokens: 7,
+    completionTokens: 3,
+    cachedTokens: 0,
+    latencyMs: 12.5,
+    ttftMs: null,
+    queueMs: 0,
+    attempts: 1,
+    routeReason: "only replica",
+    priceMicros: 12,
+    outcome: "ok",
+    errorKind: "",
+  };
+}

@@ -1,0 +1,224 @@
+import type { Clock } from "../../core/clock.ts";
+import { newId } from "../../core/id.ts";
+import type { EngineStatus } from "../../core/node.ts";
+import { type Principal, UNLIMITED } from "../../core/principal.ts";
+import type { Replica } from "../../core/replica.ts";
+import { err, ok } from "../../core/result.ts";
+import type { AdminDeps, AuditEntry, JobEvent, JobView, KeyView, StatusReport, UsageView } from "./deps.ts";
+
+/** For tests only: an admin API's surroundings held in memory, open to be changed by the test. */
+export interface TestDeps extends AdminDeps {
+  readonly principals: Map<string, Principal>;
+  readonly keys: KeyView[];
+  readonly usageRecords: UsageView[];
+  readonly auditEntries: AuditEntry[];
+  readonly jobViews: Map<string, JobView>;
+  readonly jobEvents: Map<string, AsyncIterable<JobEvent>>;
+  readonly bugs: { requestId: string; cause: unknown }[];
+  readonly asked: { afterSeq: number; signal: AbortSignal }[];
+  report: StatusReport;
+}
+
+export const ADMIN_SECRET = "sk-orc-admin-secret-for-tests";
+export const USER_SECRET = "sk-orc-user-secret-for-tests";
+export const NODE_SECRET = "sk-orc-node-secret-for-tests";
+export const NOW = 1_790_000_000_000;
+
+export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
+  const clock: Clock = { now: () => NOW, monotonicMs: () => 0 };
+  const state = {
+    principals: new Map<string, Principal>([
+      [ADMIN_SECRET, principal("admin")],
+      [USER_SECRET, principal("user")],
+      [NODE_SECRET, principal("node")],
+    ]),
+    keys: [] as KeyView[],
+    usageRecords: [] as UsageView[],
+    auditEntries: [] as AuditEntry[],
+    jobViews: new Map<string, JobView>(),
+    jobEvents: new Map<string, AsyncIterable<JobEvent>>(),
+    bugs: [] as { requestId: string; cause: unknown }[],
+    asked: [] as { afterSeq: number; signal: AbortSignal }[],
+    report: statusReport(),
+  };
+  const deps: AdminDeps = {
+    clock,
+    version: "0.1.0",
+    externalUrl: "https://llm.example.test",
+    newRequestId: () => newId("req"),
+    reportBug: (requestId, cause) => state.bugs.push({ requestId, cause }),
+    authenticate(secret) {
+      const found = secret === null ? undefined : state.principals.get(secret);
+      return found === undefined ? err({ kind: "unauthenticated", reason: "This API key is not known." }) : ok(found);
+    },
+    tokens: {
+      list: async () => state.keys,
+      async create(input, actor) {
+        const id = `key_${state.keys.length + 1}`;
+        const key: KeyView = {
+          ...input,
+          id,
+          name: input.name ?? id,
+          prefix: "sk-orc-Ab12",
+          userName: actor.userId,
+          createdAt: NOW,
+          revokedAt: null,
+          lastUsedAt: null,
+        };
+        state.keys.push(key);
+        return ok({ secret: "sk-orc-Ab12-plaintext", key });
+      },
+      async revoke(id) {
+        const at = state.keys.findIndex((key) => key.id === id);
+        const key = state.keys[at];
+        if (key === undefined) return err({ kind: "not_found", what: `key ${id}`, mend: "flock token ls" });
+        const revoked = { ...key, revokedAt: NOW };
+        state.keys[at] = revoked;
+        return ok(revoked);
+      },
+    },
+    usage: {
+      recent: async ({ limit, user }) =>
+        state.usageRecords.filter((one) => user === undefined || one.userId === user).slice(0, limit),
+    },
+    audit: {
+      recent: async ({ limit, actor }) =>
+        state.auditEntries.filter((one) => actor === undefined || one.actor === actor).slice(0, limit),
+    },
+    config: () => ({ path: "/home/a/.flock/config.yaml", settings: [], warnings: [] }),
+    status: async () => result.report,
+    models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
+    jobs: {
+      list: async (limit) => [...state.jobViews.values()].slice(0, limit),
+      get: async (id) => state.jobViews.get(id) ?? null,
+      async cancel(id) {
+        const job = state.jobViews.get(id);
+        if (job === undefined) return err({ kind: "not_found", what: `job ${id}` });
+        if (job.finishedAt !== null) return err({ kind: "conflict", message: `Job ${id} has ended: ${job.state}.` });
+        const cancelled: JobView = { ...job, state: "cancelled", finishedAt: NOW };
+        state.jobViews.set(id, cancelled);
+        return ok(cancelled);
+      },
+      async enqueue(kind, _input, actor) {
+        const job = jobView({ id: `job_${state.jobViews.size + 1}`, kind, actor: actor.keyName, state: "queued" });
+        state.jobViews.set(job.id, job);
+        return ok(job);
+      },
+      events(id, afterSeq, signal) {
+        state.asked.push({ afterSeq, signal });
+        const events = state.jobEvents.get(id);
+        if (events === undefined) throw new Error(`the test gave job ${id} no events`);
+        return events;
+      },
+    },
+    ...over,
+  };
+  const result: TestDeps = Object.assign(state, deps);
+  return result;
+}
+
+export function jobView(over: Partial<JobView>): JobView {
+  return {
+    id: "job_1",
+    kind: "usage.rebuild-rollups",
+    state: "running",
+    actor: "admin",
+    attempt: 1,
+    createdAt: NOW,
+    startedAt: null,
+    finishedAt: null,
+    progress: null,
+    error: null,
+    ...over,
+  };
+}
+
+export function replica(over: Partial<Replica> = {}): Replica {
+  return {
+    id: "node_1/embedded/flock-tiny",
+    node: "node_1",
+    engine: "embedded",
+    engineId: "embedded",
+    model: "flock-tiny",
+    engineModel: "flock-tiny",
+    contextTokens: 2048,
+    slots: 2,
+    abilities: {
+      chat: true,
+      embeddings: true,
+      rerank: false,
+      tools: true,
+      images: false,
+      audio: false,
+      thinking: false,
+    },
+    smokeTest: true,
+    ...over,
+  };
+}
+
+export function engineStatus(over: Partial<EngineStatus> = {}): EngineStatus {
+  return {
+    id: "embedded",
+    kind: "embedded",
+    managed: true,
+    state: "ready",
+    endpoint: "http://127.0.0.1:40123",
+    secret: "engine-secret-that-stays-here",
+    pid: 4711,
+    restarts: 0,
+    problem: null,
+    start: "flock up",
+    epoch: 1,
+    models: ["flock-tiny"],
+    ...over,
+  };
+}
+
+function statusReport(): StatusReport {
+  return {
+    version: "0.1.0",
+    role: "leader",
+    url: "http://127.0.0.1:8080",
+    startedAt: NOW - 3_723_500,
+    pid: 4242,
+    dataDir: "/home/a/.flock",
+    defaultModel: "flock-tiny",
+    smokeTest: true,
+    engines: [engineStatus()],
+    models: [{ replica: replica(), busy: 1 }],
+    nodes: [
+      {
+        id: "node_1",
+        inventory: {
+          hostname: "workstation",
+          os: "linux",
+          arch: "x64",
+          cpuModel: "A CPU",
+          physicalCores: 8,
+          logicalCores: 16,
+          memoryBytes: 67_108_864_000,
+          freeMemoryBytes: 33_554_432_000,
+          gpus: [{ vendor: "nvidia", name: "RTX 4090", memoryBytes: 25_769_803_776, driver: "550.90" }],
+        },
+      },
+    ],
+    requestsInFlight: 1,
+    store: { type: "sqlite", ok: true },
+    journal: { ok: true, pending: 0 },
+    hints: [],
+  };
+}
+
+function principal(scope: Principal["scope"]): Principal {
+  return {
+    keyId: `key_${scope}`,
+    keyName: scope,
+    userId: `${scope}-user`,
+    scope,
+    limits: UNLIMITED,
+    models: [],
+    localOnly: false,
+    expiresAt: null,
+  };
+}
