@@ -1,0 +1,113 @@
+import type { LoadedConfig } from "./config/load.ts";
+import { describeConfig } from "./config/describe.ts";
+import type { Clock } from "./core/clock.ts";
+import { newId } from "./core/id.ts";
+import type { NodeState } from "./core/node.ts";
+import type { Principal } from "./core/principal.ts";
+import { ANONYMOUS } from "./core/principal.ts";
+import { ok } from "./core/result.ts";
+import type { AdminDeps, Hint } from "./http/admin/deps.ts";
+import type { JobRunner } from "./jobs/job-runner.ts";
+import type { ModelDirectory } from "./routing/model-directory.ts";
+import type { ReplicaBoard } from "./routing/replica-board.ts";
+import { recentAudit } from "./store/audit.ts";
+import type { Settler } from "./store/settler.ts";
+import type { Store } from "./store/store.ts";
+import { recentUsage } from "./store/usage.ts";
+import type { Log } from "./telemetry/log.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import type { UsageJournal } from "./telemetry/usage-journal.ts";
+import type { KeyRing } from "./tenancy/key-ring.ts";
+import { createToken, listTokens, revokeToken } from "./tenancy/tokens.ts";
+
+export interface AdminParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  readonly config: LoadedConfig;
+  readonly store: Store;
+  readonly ring: KeyRing;
+  readonly journal: UsageJournal;
+  readonly settler: Settler;
+  readonly jobs: JobRunner;
+  readonly board: ReplicaBoard;
+  readonly models: ModelDirectory;
+  readonly metrics: Metrics;
+  readonly startedAt: number;
+  /** Known once the server listens. */
+  readonly url: () => string;
+  readonly node: () => NodeState | null;
+  readonly hints: () => readonly Hint[];
+}
+
+/** Fits the parts to what the admin API declares that it needs. */
+export function adminDeps(parts: AdminParts): AdminDeps {
+  const { store, ring, jobs, board, models } = parts;
+  const { values } = parts.config;
+  const tokenDeps = { store, ring };
+  const actorOf = (principal: Principal): string => principal.keyName;
+  const stateOf = (engineId: string) => parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
+  return {
+    clock: parts.clock,
+    newRequestId: () => newId("req", 20),
+    reportBug: (request, cause) => parts.log.error("internal error", { request, cause }),
+    authenticate: (secret) => (values.auth.require_keys ? ring.find(secret ?? "") : ok(ANONYMOUS)),
+    version: parts.version,
+    externalUrl: values.external_url,
+    tokens: {
+      list: () => listTokens(store),
+      create({ name, ...rest }, actor) {
+        return createToken(tokenDeps, { ...rest, ...(name === null ? {} : { name }) }, actorOf(actor));
+      },
+      revoke: (id, actor) => revokeToken(tokenDeps, id, actorOf(actor)),
+    },
+    usage: {
+      async recent(query) {
+        // What was answered a moment ago belongs in the list; a database that is away must not hang it.
+        await parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined);
+        return recentUsage(store.sql, query);
+      },
+    },
+    audit: { recent: (query) => recentAudit(store.sql, query) },
+    config: () => ({ path: parts.config.path, settings: describeConfig(parts.config), warnings: parts.config.warnings }),
+    async status() {
+      const node = parts.node();
+      const { replicas } = board.state;
+      const defaultModel = models.defaultModel();
+      const { ok: journalOk, pending } = parts.journal.health();
+      return {
+        version: parts.version,
+        role: "leader",
+        url: parts.url(),
+        startedAt: parts.startedAt,
+        pid: process.pid,
+        dataDir: values.data_dir,
+        defaultModel: defaultModel === "" ? null : defaultModel,
+        smokeTest: replicas.some((replica) => replica.model === defaultModel && replica.smokeTest),
+        engines: node?.engines ?? [],
+        models: replicas.map((replica) => ({ replica, busy: board.busy(replica.id) })),
+        nodes: node ? [{ id: node.node, inventory: node.inventory }] : [],
+        requestsInFlight: parts.metrics.inFlight,
+        store: { type: values.storage.type, ok: parts.settler.health().ok },
+        journal: { ok: journalOk, pending },
+        hints: parts.hints(),
+      };
+    },
+    async models() {
+      const defaultModel = models.defaultModel();
+      return board.state.replicas.map((replica) => ({
+        replica,
+        state: stateOf(replica.engineId),
+        isDefault: replica.model === defaultModel,
+      }));
+    },
+    jobs: {
+      list: (limit) => jobs.list(limit),
+      get: (id) => jobs.get(id),
+      cancel: (id, actor) => jobs.cancel(id, actorOf(actor)),
+      enqueue: (kind, input, actor) => jobs.enqueue(kind, input, actorOf(actor)),
+      events: (id, afterSeq, signal) => jobs.events(id, afterSeq, signal),
+    },
+  };
+}
+

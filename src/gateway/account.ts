@@ -1,0 +1,129 @@
+import type { Failure } from "../core/failure.ts";
+import type { Principal } from "../core/principal.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
+import type { Outcome, UsageRecord } from "../core/usage-record.ts";
+import type { Choice, Grant, MetricsSink, Resolved, UsageSink } from "./ports.ts";
+
+export interface AccountDeps {
+  readonly usage: UsageSink;
+  readonly metrics: MetricsSink;
+  readonly node: string;
+}
+
+/**
+ * The books of one request: collects what happens to it and writes it down exactly once. Whatever was granted is given
+ * back at the same moment.
+ */
+export class Account {
+  readonly requestId: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+  readonly startedMs = performance.now();
+  principal: Principal | null = null;
+  requestedModel = "";
+  resolved: Resolved | null = null;
+  choice: Choice | null = null;
+  attempts = 0;
+  grants: Grant[] = [];
+  promptTokensEstimate = 0;
+  firstContentMs: number | null = null;
+  readonly #at = Date.now();
+  readonly #deps: AccountDeps;
+  #settled: Promise<void> | null = null;
+
+  constructor(deps: AccountDeps, requestId: string, protocol: string, endpoint: string) {
+    this.#deps = deps;
+    this.requestId = requestId;
+    this.protocol = protocol;
+    this.endpoint = endpoint;
+    deps.metrics.requestStarted();
+  }
+
+  get settled(): boolean {
+    return this.#settled !== null;
+  }
+
+  chose(choice: Choice): void {
+    this.choice = choice;
+    this.attempts += 1;
+  }
+
+  sawContent(): void {
+    this.firstContentMs ??= performance.now();
+  }
+
+  /** May the answer go on to `outputTokens`? */
+  extend(outputTokens: number): boolean {
+    return this.grants.every((grant) => grant.extend(outputTokens));
+  }
+
+  succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {
+    return this.#settle("ok", "", 200, usage, outputTokens);
+  }
+
+  fail(failure: Failure, status: number, usage: TokenUsage | null = null, outputTokens = 0): Promise<void> {
+    const outcome: Outcome = failure.kind === "cancelled" ? "cancelled" : "error";
+    return this.#settle(outcome, failure.kind, status, usage, outputTokens);
+  }
+
+  /** Resolves when the record is safe. A second call changes nothing and waits for the first. */
+  #settle(
+    outcome: Outcome,
+    errorKind: string,
+    status: number,
+    usage: TokenUsage | null,
+    outputTokens: number,
+  ): Promise<void> {
+    this.#settled ??= this.#write(outcome, errorKind, status, usage, outputTokens);
+    return this.#settled;
+  }
+
+  #write(
+    outcome: Outcome,
+    errorKind: string,
+    status: number,
+    usage: TokenUsage | null,
+    outputTokens: number,
+  ): Promise<void> {
+    const counted = usage ?? {
+      // An answer that was cut off never brought its own count: what was generated is counted by what came.
+      promptTokens: outputTokens > 0 ? this.promptTokensEstimate : 0,
+      completionTokens: outputTokens,
+      cachedTokens: 0,
+    };
+    for (const grant of this.grants) grant.release(counted.promptTokens + counted.completionTokens);
+    const replica = this.choice?.replica;
+    const record: UsageRecord = {
+      requestId: this.requestId,
+      at: this.#at,
+      userId: this.principal?.userId ?? "",
+      keyId: this.principal?.keyId ?? "",
+      protocol: this.protocol,
+      endpoint: this.endpoint,
+      requestedModel: this.requestedModel,
+      servedModel: replica?.model ?? "",
+      node: replica?.node ?? this.#deps.node,
+      engine: replica?.engine ?? "",
+      replica: replica?.id ?? "",
+      promptTokens: counted.promptTokens,
+      completionTokens: counted.completionTokens,
+      cachedTokens: counted.cachedTokens,
+      latencyMs: round(performance.now() - this.startedMs),
+      ttftMs: this.firstContentMs === null ? null : round(this.firstContentMs - this.startedMs),
+      queueMs: 0,
+      attempts: this.attempts,
+      routeReason: this.resolved ? `${this.resolved.reason}${this.choice ? `; ${this.choice.reason}` : ""}` : "",
+      priceMicros: 0,
+      outcome,
+      errorKind,
+    };
+    this.#deps.metrics.requestEnded(record, status);
+    // A stranger's request costs the log a line at most, never a row: rows belong to an owner.
+    if (this.principal === null) return Promise.resolve();
+    return this.#deps.usage.append(record);
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

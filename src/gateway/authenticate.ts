@@ -1,0 +1,21 @@
+import type { Failure } from "../core/failure.ts";
+import type { Principal } from "../core/principal.ts";
+import type { Result } from "../core/result.ts";
+import type { Authenticator } from "./ports.ts";
+
+/**
+ * Both ways of sending a key are taken on every surface: the Anthropic SDK sends a bearer since 1.x, older ones and
+ * plain curl an `x-api-key`. A bearer wins, because tools that send both keep a stale key in the other.
+ */
+export function presentedSecret(headers: Headers): string {
+  const authorization = headers.get("authorization");
+  if (authorization !== null) {
+    const space = authorization.indexOf(" ");
+    if (space > 0 && authorization.slice(0, space).toLowerCase() === "bearer") return authorization.slice(space + 1).trim();
+  }
+  return headers.get("x-api-key") ?? "";
+}
+
+export function authenticate(keys: Authenticator, headers: Headers): Result<Principal, Failure> {
+  return keys.find(presentedSecret(headers));
+}

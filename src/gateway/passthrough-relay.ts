@@ -1,0 +1,167 @@
+import type { Failure } from "../core/failure.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
+import { toErrorObject } from "../dialect/failure-shape.ts";
+import { StreamWatch } from "../dialect/openai-chat/tail.ts";
+import { fromUsage, toUsage } from "../dialect/openai-chat/usage.ts";
+import { modelRewriter } from "../dialect/rewrite-model.ts";
+import type { ScannedBody } from "../wire/scan-body.ts";
+import { splice } from "../wire/splice.ts";
+import type { Choice } from "./ports.ts";
+import type { PlannedCall, Relay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+
+const text = new TextEncoder();
+
+export interface PassthroughOptions {
+  readonly body: ScannedBody;
+  readonly requestedModel: string;
+  readonly stream: boolean;
+}
+
+/**
+ * Client and engine both speak OpenAI's chat dialect: the client's bytes go to the engine but for the edits that policy
+ * needs (the engine's name for the model; usage is always asked for), the engine's bytes come back but for the model's
+ * name, and for the usage chunk where nobody asked for it.
+ */
+export function passthroughRelay(options: PassthroughOptions): Relay {
+  const { body, requestedModel, stream } = options;
+  const wantsUsage = stream && asksForUsage(body);
+  return {
+    streaming: stream,
+    engineStreams: stream,
+    plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
+      const set: Record<string, string> = {};
+      if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
+      if (stream && !wantsUsage) set.stream_options = withUsage(body);
+      return ok({ path: wire.chatPath, body: splice(body, { set }) });
+    },
+    stream({ replica, wire }: Choice): StreamRelay {
+      return new PassedStream(wantsUsage, requestedModel, wire.echoesModel ? requestedModel : replica.engineModel);
+    },
+    whole(bytes: Uint8Array, { replica, wire }: Choice): Result<WholeAnswer, Failure> {
+      const usage = readUsage(bytes);
+      if (!usage.ok) return usage;
+      const rename = modelRewriter(wire.echoesModel ? requestedModel : replica.engineModel, requestedModel);
+      return ok({ body: rename(bytes), usage: usage.value });
+    },
+    failBeforeStart: errorFrame,
+  };
+}
+
+function asksForUsage(body: ScannedBody): boolean {
+  const options = body.json("stream_options");
+  return typeof options === "object" && options !== null && !Array.isArray(options) && options.include_usage === true;
+}
+
+/** The client's other stream options stay as they are. */
+function withUsage(body: ScannedBody): string {
+  const options = body.json("stream_options");
+  const rest = typeof options === "object" && options !== null && !Array.isArray(options) ? options : {};
+  return JSON.stringify({ ...rest, include_usage: true });
+}
+
+/** Answers of a few kilobytes: parsing them whole costs microseconds, and proves that they are whole. */
+function readUsage(bytes: Uint8Array): Result<TokenUsage | null, Failure> {
+  try {
+    const answer = JSON.parse(new TextDecoder().decode(bytes)) as { usage?: Parameters<typeof fromUsage>[0]; choices?: unknown };
+    if (typeof answer !== "object" || answer === null || !Array.isArray(answer.choices)) return unreadable();
+    return ok(answer.usage ? fromUsage(answer.usage) : null);
+  } catch {
+    return unreadable();
+  }
+}
+
+function unreadable(): Result<never, Failure> {
+  return err({ kind: "engine_failed", engine: "engine", cause: "its answer could not be read" });
+}
+
+function errorFrame(failure: Failure): Uint8Array {
+  return text.encode(`data: ${JSON.stringify(toErrorObject("openai", failure, null))}\n\n`);
+}
+
+class PassedStream implements StreamRelay, RelayProgress {
+  readonly #watch: StreamWatch;
+  readonly #rename: (bytes: Uint8Array) => Uint8Array;
+  readonly #wantsUsage: boolean;
+  readonly #model: string;
+  #first: Uint8Array | null = null;
+  #cut = false;
+  failure: Failure | null = null;
+
+  constructor(wantsUsage: boolean, model: string, engineModel: string) {
+    this.#watch = new StreamWatch({ keepUsage: wantsUsage });
+    this.#rename = modelRewriter(engineModel, model);
+    this.#wantsUsage = wantsUsage;
+    this.#model = model;
+  }
+
+  get progress(): RelayProgress {
+    return this;
+  }
+
+  get contentSeen(): boolean {
+    return this.#watch.contentFrames > 0;
+  }
+
+  get outputTokens(): number {
+    return this.#watch.contentFrames;
+  }
+
+  get usage(): TokenUsage | null {
+    return this.#watch.usage;
+  }
+
+  get finished(): boolean {
+    return this.#cut || this.#watch.done;
+  }
+
+  push(chunk: Uint8Array): Uint8Array | null {
+    const bytes = this.#watch.push(chunk);
+    if (this.#watch.error !== null) this.failure = broken(this.#watch.error);
+    if (bytes.length === 0) return null;
+    this.#first ??= bytes;
+    return this.#rename(bytes);
+  }
+
+  /** An engine that leaves `[DONE]` out after its finish reason has answered all the same. */
+  end(): Uint8Array | null {
+    if (this.finished || this.failure) return null;
+    if (this.#watch.complete) {
+      this.#cut = true;
+      return text.encode("data: [DONE]\n\n");
+    }
+    this.failure = broken("its stream ended early");
+    return null;
+  }
+
+  fail(failure: Failure): Uint8Array {
+    return errorFrame(failure);
+  }
+
+  cutShort(): Uint8Array {
+    this.#cut = true;
+    const head = { ...this.#identity(), object: "chat.completion.chunk", model: this.#model };
+    const choices = [{ index: 0, delta: {}, finish_reason: "length" }];
+    const frames = [JSON.stringify({ ...head, choices })];
+    if (this.#wantsUsage) {
+      const usage = this.usage ?? { promptTokens: 0, completionTokens: this.outputTokens, cachedTokens: 0 };
+      frames.push(JSON.stringify({ ...head, choices: [], usage: toUsage(usage) }));
+    }
+    return text.encode(`${frames.map((frame) => `data: ${frame}\n\n`).join("")}data: [DONE]\n\n`);
+  }
+
+  /** All chunks of a stream carry one id: the first one's. */
+  #identity(): { id: string; created: number } {
+    const line = new TextDecoder().decode(this.#first ?? new Uint8Array()).match(/^data:\s*(\{.*\})\s*$/m)?.[1];
+    try {
+      const { id, created } = JSON.parse(line ?? "{}") as { id?: unknown; created?: unknown };
+      return { id: String(id ?? "chatcmpl-cut"), created: Number(created ?? 0) };
+    } catch {
+      return { id: "chatcmpl-cut", created: 0 };
+    }
+  }
+}
+
+function broken(cause: string): Failure {
+  return { kind: "engine_failed", engine: "engine", cause };
+}

@@ -1,0 +1,144 @@
+import type { EngineWire } from "../engine/driver.ts";
+import type { Failure } from "../core/failure.ts";
+import type { Principal } from "../core/principal.ts";
+import type { Replica } from "../core/replica.ts";
+import type { Result } from "../core/result.ts";
+import type { UsageRecord } from "../core/usage-record.ts";
+
+/** What the gateway needs from the rest of Flock. `compose.ts` joins; each step of a request's life is one of these. */
+
+/** Step 1. About a microsecond; never does I/O. */
+export interface Authenticator {
+  find(secret: string): Result<Principal, Failure>;
+}
+
+/** What a request needs of a model, so that `auto` and the ability check can decide. */
+export interface Need {
+  readonly chat: boolean;
+  readonly embeddings: boolean;
+}
+
+export interface Resolved {
+  /** The id that replicas carry. */
+  readonly model: string;
+  /** `exact`, `alias`, `auto`, `claude-family`, …: stands in `x-flock-route` and the usage record. */
+  readonly reason: string;
+}
+
+/** Step 3. */
+export interface ModelResolver {
+  resolve(name: string, need: Need): Result<Resolved, Failure>;
+}
+
+export interface AdmissionRequest {
+  readonly principal: Principal;
+  readonly model: string;
+  /** What the prompt weighs, roughly; the engine's own count replaces it at the end. */
+  readonly promptTokensEstimate: number;
+  /** The client's own limit on the answer; null: none given. */
+  readonly maxOutputTokens: number | null;
+}
+
+/** What a policy lent to one request. */
+export interface Grant {
+  /** May the answer grow to this many output tokens? False: end it with `length` now. */
+  extend(outputTokens: number): boolean;
+  /** Exactly once, with what was really used. */
+  release(usedTokens: number): void;
+}
+
+/** Step 4: a list of these, asked in order; the first refusal releases what was granted before it. */
+export interface AdmissionPolicy {
+  readonly name: string;
+  admit(request: AdmissionRequest): Result<Grant | null, Failure>;
+}
+
+export interface Choice {
+  readonly replica: Replica;
+  readonly wire: EngineWire;
+  readonly reason: string;
+}
+
+/** Step 5. `tried` holds replica ids of failed attempts. Waits, within `signal`, for an engine that is starting. */
+export interface ReplicaPicker {
+  pick(model: string, tried: ReadonlySet<string>, signal: AbortSignal): Promise<Result<Choice, Failure>>;
+  /** Bookkeeping of work in flight: call the returned function when the attempt is over. */
+  begin(replica: Replica): () => void;
+}
+
+/** Step 6's way to an engine, wherever it is. */
+export interface EngineLink {
+  /** Posts once, never twice. Any status is a success here; a failure means that nobody answered. */
+  fetch(replica: Replica, path: string, init: EngineFetchInit): Promise<Result<Response, Failure>>;
+  /** Endpoint and start command, for the errors of an engine that answers but is not there for requests. */
+  describe(replica: Replica): { readonly endpoint: string; readonly start: string };
+}
+
+export interface EngineFetchInit {
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly signal: AbortSignal;
+}
+
+/** Step 7. Resolves when the record survives the death of the process. */
+export interface UsageSink {
+  append(record: UsageRecord): Promise<void>;
+}
+
+export interface MetricsSink {
+  requestStarted(): void;
+  /** Once per request, also for refused ones. */
+  requestEnded(record: UsageRecord, status: number): void;
+  streamOpened(): void;
+  streamClosed(): void;
+}
+
+export interface GatewayLog {
+  warn(message: string, fields: Record<string, unknown>): void;
+  error(message: string, fields: Record<string, unknown>): void;
+  debug(message: string, fields: Record<string, unknown>): void;
+}
+
+export interface GatewayLimits {
+  readonly maxBodyBytes: number;
+  /** Longest pause between two pieces of an upload. */
+  readonly uploadStallMs: number;
+  /** From the request to the engine until its first sign of an answer. */
+  readonly firstTokenMs: number;
+  /** Longest silence of an engine that has begun to answer. */
+  readonly stallMs: number;
+  /** How long nothing is sent, so that an early failure keeps its real status. */
+  readonly quietMs: number;
+  /** The same while the request waits for a slot or a model that is loading. */
+  readonly quietWaitingMs: number;
+  /** How often a comment keeps a silent stream open. */
+  readonly keepAliveMs: number;
+  /** How long a request waits for an engine that is starting. */
+  readonly replicaWaitMs: number;
+  readonly attempts: number;
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  maxBodyBytes: 64 * 1024 * 1024,
+  uploadStallMs: 30_000,
+  firstTokenMs: 600_000,
+  stallMs: 120_000,
+  quietMs: 10_000,
+  quietWaitingMs: 1_000,
+  keepAliveMs: 10_000,
+  replicaWaitMs: 60_000,
+  attempts: 3,
+};
+
+export interface GatewayDeps {
+  readonly keys: Authenticator;
+  readonly models: ModelResolver;
+  readonly policies: readonly AdmissionPolicy[];
+  readonly replicas: ReplicaPicker;
+  readonly link: EngineLink;
+  readonly usage: UsageSink;
+  readonly metrics: MetricsSink;
+  readonly log: GatewayLog;
+  readonly limits: GatewayLimits;
+  /** Fills the record's `node` where no replica was chosen. */
+  readonly node: string;
+}

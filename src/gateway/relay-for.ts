@@ -1,0 +1,62 @@
+import type { ChatRequest } from "../core/chat-request.ts";
+import type { Failure } from "../core/failure.ts";
+import { ok, type Result } from "../core/result.ts";
+import type { AnswerMeta } from "../dialect/answer-meta.ts";
+import type { ChatDialect } from "../dialect/dialect.ts";
+import type { WireDialect } from "../engine/driver.ts";
+import type { ScannedBody } from "../wire/scan-body.ts";
+import { passthroughRelay } from "./passthrough-relay.ts";
+import type { Choice } from "./ports.ts";
+import type { PlannedCall, Relay, StreamRelay, WholeAnswer } from "./relay.ts";
+import { translatingRelay } from "./translating-relay.ts";
+
+export interface RelayOptions {
+  readonly dialect: ChatDialect;
+  readonly passthrough: WireDialect | null;
+  readonly body: ScannedBody;
+  readonly requestedModel: string;
+  readonly stream: boolean;
+  /** The engine streams although the client gets one piece: translate, even between equal dialects. */
+  readonly collect: boolean;
+  readonly meta: AnswerMeta;
+}
+
+/**
+ * Replicas of one model may sit in engines of different dialects, so which relay it is shows only when a replica is
+ * chosen. The body is parsed for translation at most once, and not at all when it is passed through.
+ */
+export function relayFor(options: RelayOptions): Relay {
+  const through = passthroughRelay({ body: options.body, requestedModel: options.requestedModel, stream: options.stream });
+  let translation: Result<Relay, Failure> | null = null;
+  const translated = (): Result<Relay, Failure> => {
+    translation ??= translate(options);
+    return translation;
+  };
+  const fits = (choice: Choice): boolean => !options.collect && options.passthrough === choice.wire.dialect;
+  const relayOf = (choice: Choice): Result<Relay, Failure> => (fits(choice) ? ok(through) : translated());
+  /** `plan` came first and failed when the body cannot be translated. */
+  const planned = (choice: Choice): Relay => {
+    const relay = relayOf(choice);
+    return relay.ok ? relay.value : through;
+  };
+  return {
+    streaming: options.stream,
+    engineStreams: options.stream || options.collect,
+    plan(choice): Result<PlannedCall, Failure> {
+      const relay = relayOf(choice);
+      return relay.ok ? relay.value.plan(choice) : relay;
+    },
+    stream: (choice): StreamRelay => planned(choice).stream(choice),
+    whole: (body, choice): Result<WholeAnswer, Failure> => planned(choice).whole(body, choice),
+    failBeforeStart(failure): Uint8Array {
+      return new TextEncoder().encode(options.dialect.encoder(options.meta).encode({ type: "failed", failure }));
+    },
+  };
+}
+
+function translate(options: RelayOptions): Result<Relay, Failure> {
+  const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(options.body.parse());
+  if (!request.ok) return request;
+  const meta = { ...options.meta, includeUsage: request.value.includeUsage };
+  return ok(translatingRelay({ dialect: options.dialect, request: request.value, meta, collect: options.collect }));
+}

@@ -1,0 +1,57 @@
+import type { Failure } from "../core/failure.ts";
+import type { Result } from "../core/result.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
+import type { Choice } from "./ports.ts";
+
+/** What has been seen of an answer so far. */
+export interface RelayProgress {
+  /** The first piece of content passed: from here on no other replica may be tried. */
+  readonly contentSeen: boolean;
+  /** Output tokens so far: frames of content, until the engine's own count comes with `usage`. */
+  readonly outputTokens: number;
+  /** The engine's own count; null until it came. */
+  readonly usage: TokenUsage | null;
+  /** The answer is whole: nothing of it is missing, whatever the connection does now. */
+  readonly finished: boolean;
+  /** The engine said that it failed, or its stream made no sense. */
+  readonly failure: Failure | null;
+}
+
+/** One streamed answer on its way through. Engine bytes in, whole frames for the client out (null: nothing yet). */
+export interface StreamRelay {
+  readonly progress: RelayProgress;
+  push(chunk: Uint8Array): Uint8Array | null;
+  /** The engine closed its stream. What is left to send; sets `failure` when the answer was not finished. */
+  end(): Uint8Array | null;
+  /** The dialect's own last frame for a failure after the status was sent. */
+  fail(failure: Failure): Uint8Array;
+  /** Ends the answer here as if its length limit were reached. */
+  cutShort(): Uint8Array;
+}
+
+export interface WholeAnswer {
+  readonly body: Uint8Array | string;
+  readonly usage: TokenUsage | null;
+}
+
+export interface PlannedCall {
+  readonly path: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * How one request crosses from the client's dialect to the engine's and back: bytes passed through where both are the
+ * same, translated otherwise. Made once for a request; `plan` and `stream` once for each attempt.
+ */
+export interface Relay {
+  /** The client gets a stream. */
+  readonly streaming: boolean;
+  /** The engine is asked for a stream; with `streaming` false the pieces are added up here. */
+  readonly engineStreams: boolean;
+  plan(choice: Choice): Result<PlannedCall, Failure>;
+  stream(choice: Choice): StreamRelay;
+  /** The stream's only frame when the status was sent, but no replica ever began to answer. */
+  failBeforeStart(failure: Failure): Uint8Array;
+  /** The client's body from an engine's whole 2xx body. */
+  whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure>;
+}

@@ -1,0 +1,113 @@
+import type { Failure } from "../core/failure.ts";
+import { newId } from "../core/id.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
+import { toErrorResponse } from "../dialect/failure-shape.ts";
+import { parseEmbeddingsRequest } from "../dialect/openai-embeddings.ts";
+import { scanBody } from "../wire/scan-body.ts";
+import { splice } from "../wire/splice.ts";
+import { Account } from "./account.ts";
+import { admit } from "./admit.ts";
+import { authenticate } from "./authenticate.ts";
+import type { GatewayDeps } from "./ports.ts";
+import { readBody } from "./read-body.ts";
+import type { Relay } from "./relay.ts";
+import type { Ticker } from "./ticker.ts";
+import { wholeAnswer } from "./whole-answer.ts";
+
+/** `POST /v1/embeddings`: the same seven steps; bytes pass through but for the model's name. */
+export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request: Request): Promise<Response> {
+  const requestId = newId("req", 20);
+  const account = new Account(deps, requestId, "openai", "/v1/embeddings");
+  const refuse = async (failure: Failure): Promise<Response> => {
+    const shape = toErrorResponse("openai", failure, requestId);
+    await account.fail(failure, shape.status);
+    return new Response(shape.body, { status: shape.status, headers: shape.headers });
+  };
+  const principal = authenticate(deps.keys, request.headers);
+  if (!principal.ok) return refuse(principal.error);
+  account.principal = principal.value;
+
+  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  if (!bytes.ok) return refuse(bytes.error);
+  const scanned = scanBody(bytes.value);
+  if (!scanned.ok) return refuse(scanned.error);
+  const body = scanned.value;
+  const parsed = parseEmbeddingsRequest(body.parse());
+  if (!parsed.ok) return refuse(parsed.error);
+  account.requestedModel = parsed.value.model;
+  account.promptTokensEstimate = parsed.value.promptTokensEstimate;
+
+  const resolved = deps.models.resolve(parsed.value.model, { chat: false, embeddings: true });
+  if (!resolved.ok) return refuse(resolved.error);
+  account.resolved = resolved.value;
+  const { model } = resolved.value;
+  const allowed = principal.value.models;
+  if (allowed.length > 0 && !allowed.includes(model)) {
+    return refuse({ kind: "forbidden", what: `model ${model}`, mend: `this key may use: ${allowed.join(", ")}` });
+  }
+  const granted = admit(deps.policies, {
+    principal: principal.value,
+    model,
+    promptTokensEstimate: parsed.value.promptTokensEstimate,
+    maxOutputTokens: 0,
+  });
+  if (!granted.ok) return refuse(granted.error);
+  account.grants = granted.value;
+
+  const relay: Relay = {
+    streaming: false,
+    engineStreams: false,
+    plan({ replica, wire }) {
+      if (wire.embeddingsPath === null) return err(withoutEmbeddings(model));
+      const edits = wire.echoesModel ? {} : { set: { model: JSON.stringify(replica.engineModel) } };
+      return ok({ path: wire.embeddingsPath, body: splice(body, edits) });
+    },
+    whole(answer, { wire, replica }) {
+      const text = new TextDecoder().decode(answer);
+      const usage = readUsage(text);
+      if (!usage.ok) return usage;
+      const renamed = wire.echoesModel ? text : renameModel(text, replica.engineModel, parsed.value.model);
+      return ok({ body: renamed, usage: usage.value });
+    },
+    stream() {
+      throw new Error("embeddings are never streamed");
+    },
+    failBeforeStart() {
+      throw new Error("embeddings are never streamed");
+    },
+  };
+  const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
+  if (!answer.ok) return refuse(answer.error);
+  await account.succeed(answer.value.usage, 0);
+  const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": requestId };
+  headers["x-flock-route"] = resolved.value.reason;
+  if (account.choice) headers["x-flock-replica"] = account.choice.replica.id;
+  return new Response(answer.value.body as BodyInit, { headers });
+}
+
+function withoutEmbeddings(model: string): Failure {
+  const message = `The engine that serves "${model}" has no embeddings.`;
+  return { kind: "unsupported", capability: "embeddings", endpoint: false, message };
+}
+
+/** Vectors may weigh megabytes: only the usage object, which comes after or before them, is parsed. */
+function readUsage(text: string): Result<TokenUsage, Failure> {
+  const broken = err({ kind: "engine_failed", engine: "engine", cause: "its answer could not be read" } as const);
+  const at = text.lastIndexOf('"usage"');
+  const open = text.indexOf("{", at);
+  const close = text.indexOf("}", open);
+  if (at < 0 || open < 0 || close < 0 || !text.includes('"data"')) return broken;
+  try {
+    const usage = JSON.parse(text.slice(open, close + 1)) as { prompt_tokens?: unknown };
+    return ok({ promptTokens: Number(usage.prompt_tokens ?? 0) || 0, completionTokens: 0, cachedTokens: 0 });
+  } catch {
+    return broken;
+  }
+}
+
+function renameModel(text: string, from: string, to: string): string {
+  if (from === to) return text;
+  const member = new RegExp(`"model"\\s*:\\s*${JSON.stringify(from).replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
+  return text.replace(member, () => `"model":${JSON.stringify(to)}`);
+}

@@ -1,0 +1,78 @@
+import type { Failure } from "../core/failure.ts";
+import type { Account } from "./account.ts";
+import type { GatewayDeps } from "./ports.ts";
+import type { Relay } from "./relay.ts";
+import type { StreamedAnswer } from "./streamed-answer.ts";
+
+export interface StreamResponseOptions {
+  readonly deps: GatewayDeps;
+  readonly account: Account;
+  readonly relay: Relay;
+  readonly answer: StreamedAnswer;
+  /** The answer's `open()`, running or done. */
+  readonly opening: Promise<Failure | null>;
+  readonly clientSignal: AbortSignal;
+  readonly headers: Record<string, string>;
+  readonly keepAlive: Uint8Array;
+}
+
+/**
+ * The client's stream. It is pulled: nothing is read from the engine that the client has no room for. Comments keep a
+ * quiet stream open; only whole frames are ever enqueued, so that one fits between any two.
+ */
+export function streamResponse(options: StreamResponseOptions): Response {
+  const { deps, answer, account, relay, opening } = options;
+  let opened = false;
+  let closed = false;
+  let lastSentMs = performance.now();
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    answer.onTick = null;
+    options.clientSignal.removeEventListener("abort", hangUp);
+    deps.metrics.streamClosed();
+  };
+  const hangUp = (): void => {
+    answer.cancel();
+    close();
+  };
+  deps.metrics.streamOpened();
+  options.clientSignal.addEventListener("abort", hangUp, { once: true });
+
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      answer.onTick = (nowMs) => {
+        if (nowMs - lastSentMs < deps.limits.keepAliveMs || (controller.desiredSize ?? 0) <= 0) return;
+        lastSentMs = nowMs;
+        controller.enqueue(options.keepAlive);
+      };
+    },
+    async pull(controller) {
+      if (!opened) {
+        const failure = await opening;
+        opened = true;
+        if (failure) {
+          await account.fail(failure, 200);
+          if (!closed) {
+            controller.enqueue(relay.failBeforeStart(failure));
+            controller.close();
+          }
+          close();
+          return;
+        }
+      }
+      const bytes = await answer.next();
+      lastSentMs = performance.now();
+      if (bytes) {
+        if (!closed) controller.enqueue(bytes);
+        return;
+      }
+      if (!closed) controller.close();
+      close();
+    },
+    cancel() {
+      hangUp();
+    },
+  });
+  return new Response(body, { headers: options.headers });
+}

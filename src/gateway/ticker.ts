@@ -1,0 +1,35 @@
+/** Something that wants to look at the clock now and then, while it is added. */
+export interface Ticking {
+  tick(nowMs: number): void;
+}
+
+/**
+ * One timer for all requests in flight: keep-alives and deadlines need a coarse look, and a timer per chunk would cost
+ * more than relaying it. Runs only while somebody is added.
+ */
+export class Ticker {
+  readonly #members = new Set<Ticking>();
+  readonly #everyMs: number;
+  #timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(everyMs = 250) {
+    this.#everyMs = everyMs;
+  }
+
+  add(member: Ticking): void {
+    this.#members.add(member);
+    this.#timer ??= setInterval(() => this.#tick(), this.#everyMs);
+  }
+
+  remove(member: Ticking): void {
+    this.#members.delete(member);
+    if (this.#members.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const member of this.#members) member.tick(now);
+  }
+}

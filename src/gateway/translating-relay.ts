@@ -1,0 +1,174 @@
+import { collectAnswer } from "../core/chat-answer.ts";
+import type { ChatEvent, StreamDecoder, StreamEncoder } from "../core/chat-event.ts";
+import type { ChatRequest } from "../core/chat-request.ts";
+import type { Failure } from "../core/failure.ts";
+import { ok, type Result } from "../core/result.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
+import type { AnswerMeta } from "../dialect/answer-meta.ts";
+import type { ChatDialect } from "../dialect/dialect.ts";
+import type { Choice } from "./ports.ts";
+import type { PlannedCall, Relay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+
+const text = new TextEncoder();
+const bytesToText = new TextDecoder();
+
+export interface TranslationOptions {
+  readonly dialect: ChatDialect;
+  readonly request: ChatRequest;
+  readonly meta: AnswerMeta;
+  /** Ask the engine for a stream although the client wants none: a quota can then end the answer in time. */
+  readonly collect: boolean;
+}
+
+/** Client and engine speak different dialects: every answer goes through `core/`'s events. */
+export function translatingRelay(options: TranslationOptions): Relay {
+  const { dialect, request, meta } = options;
+  const engineStreams = request.stream || options.collect;
+  const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
+  return {
+    streaming: request.stream,
+    engineStreams,
+    plan(choice: Choice): Result<PlannedCall, Failure> {
+      return choice.wire.plan({ ...engineRequest, model: choice.replica.engineModel }, choice.replica);
+    },
+    stream(choice: Choice): StreamRelay {
+      const decoder = choice.wire.decode();
+      return request.stream
+        ? new TranslatedStream(decoder, dialect.encoder(meta))
+        : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
+    },
+    failBeforeStart(failure: Failure): Uint8Array {
+      return text.encode(dialect.encoder(meta).encode({ type: "failed", failure }));
+    },
+    whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+      return renderWhole(dialect, choice.wire.readAnswer(bytesToText.decode(body)), meta);
+    },
+  };
+}
+
+function renderWhole(dialect: ChatDialect, events: Iterable<ChatEvent>, meta: AnswerMeta): Result<WholeAnswer, Failure> {
+  const answer = collectAnswer(events);
+  if (!answer.ok) return answer;
+  return ok({ body: JSON.stringify(dialect.toResponseBody(answer.value, meta)), usage: answer.value.usage });
+}
+
+/** What both kinds of translated stream keep count of. */
+class EventProgress implements RelayProgress {
+  contentSeen = false;
+  outputTokens = 0;
+  usage: TokenUsage | null = null;
+  finished = false;
+  failure: Failure | null = null;
+
+  see(event: ChatEvent): void {
+    switch (event.type) {
+      case "text":
+      case "thinking":
+      case "refusal":
+      case "tool_call":
+      case "tool_arguments":
+        this.contentSeen = true;
+        this.outputTokens += 1;
+        break;
+      case "usage":
+        this.usage = event.usage;
+        break;
+      case "done":
+        this.finished = true;
+        break;
+      case "failed":
+        this.failure = event.failure;
+        break;
+      case "start":
+      case "thinking_signature":
+        break;
+    }
+  }
+}
+
+class TranslatedStream implements StreamRelay {
+  readonly progress = new EventProgress();
+  readonly #decoder: StreamDecoder;
+  readonly #encoder: StreamEncoder;
+
+  constructor(decoder: StreamDecoder, encoder: StreamEncoder) {
+    this.#decoder = decoder;
+    this.#encoder = encoder;
+  }
+
+  push(chunk: Uint8Array): Uint8Array | null {
+    return this.#send(this.#decoder.push(chunk));
+  }
+
+  end(): Uint8Array | null {
+    return this.#send(this.#decoder.end());
+  }
+
+  fail(failure: Failure): Uint8Array {
+    return text.encode(this.#encoder.encode({ type: "failed", failure }));
+  }
+
+  cutShort(): Uint8Array {
+    const events: ChatEvent[] = [{ type: "done", reason: "length" }];
+    return this.#send(events) ?? new Uint8Array();
+  }
+
+  /** A failure is not encoded here: the caller decides between another replica, a status and `fail`. */
+  #send(events: readonly ChatEvent[]): Uint8Array | null {
+    let out = "";
+    for (const event of events) {
+      this.progress.see(event);
+      if (event.type !== "failed") out += this.#encoder.encode(event);
+    }
+    return out === "" ? null : text.encode(out);
+  }
+}
+
+/** Adds the pieces up and gives the whole body at the end. */
+class CollectedStream implements StreamRelay {
+  readonly progress = new EventProgress();
+  readonly #events: ChatEvent[] = [];
+  readonly #decoder: StreamDecoder;
+  readonly #render: (events: readonly ChatEvent[]) => Result<WholeAnswer, Failure>;
+
+  constructor(decoder: StreamDecoder, render: (events: readonly ChatEvent[]) => Result<WholeAnswer, Failure>) {
+    this.#decoder = decoder;
+    this.#render = render;
+  }
+
+  push(chunk: Uint8Array): Uint8Array | null {
+    return this.#take(this.#decoder.push(chunk));
+  }
+
+  end(): Uint8Array | null {
+    return this.#take(this.#decoder.end());
+  }
+
+  fail(): Uint8Array {
+    return new Uint8Array();
+  }
+
+  cutShort(): Uint8Array {
+    const usage = this.progress.usage ?? { promptTokens: 0, completionTokens: this.progress.outputTokens, cachedTokens: 0 };
+    return (
+      this.#take([
+        { type: "usage", usage },
+        { type: "done", reason: "length" },
+      ]) ?? new Uint8Array()
+    );
+  }
+
+  #take(events: readonly ChatEvent[]): Uint8Array | null {
+    for (const event of events) {
+      this.#events.push(event);
+      this.progress.see(event);
+    }
+    if (!this.progress.finished) return null;
+    const whole = this.#render(this.#events);
+    if (whole.ok) return typeof whole.value.body === "string" ? text.encode(whole.value.body) : whole.value.body;
+    this.progress.failure = whole.error;
+    this.progress.finished = false;
+    return null;
+  }
+}
+

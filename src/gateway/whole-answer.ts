@@ -1,0 +1,71 @@
+import type { Failure } from "../core/failure.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import type { Account } from "./account.ts";
+import { attempts, callEngine } from "./attempts.ts";
+import type { GatewayDeps } from "./ports.ts";
+import type { Relay, WholeAnswer } from "./relay.ts";
+import type { Ticker } from "./ticker.ts";
+
+/**
+ * One answer that an engine gives in one piece. A client that hangs up aborts the engine's call. Does not settle the
+ * account: the caller does, with the outcome.
+ */
+export async function wholeAnswer(
+  deps: GatewayDeps,
+  ticker: Ticker,
+  account: Account,
+  relay: Relay,
+  model: string,
+  clientSignal: AbortSignal,
+): Promise<Result<WholeAnswer, Failure>> {
+  const abort = new AbortController();
+  const hangUp = (): void => abort.abort();
+  clientSignal.addEventListener("abort", hangUp, { once: true });
+  if (clientSignal.aborted) abort.abort();
+  let timedOut = false;
+  const deadline = {
+    tick(nowMs: number): void {
+      if (nowMs - account.startedMs <= deps.limits.firstTokenMs) return;
+      timedOut = true;
+      abort.abort();
+    },
+  };
+  ticker.add(deadline);
+  try {
+    const answer = await attempts(deps, account, model, abort.signal, async (choice) => {
+      const call = relay.plan(choice);
+      if (!call.ok) return call;
+      const end = deps.replicas.begin(choice.replica);
+      try {
+        const response = await callEngine(deps.link, choice, call.value, abort.signal);
+        if (!response.ok) return response;
+        const body = await readAll(response.value);
+        if (body === null) return err({ kind: "engine_failed", engine: choice.replica.engine, cause: "it broke off" } as const);
+        account.sawContent();
+        const whole = relay.whole(body, choice);
+        if (whole.ok || whole.error.kind !== "engine_failed") return whole;
+        return err({ ...whole.error, engine: choice.replica.engine });
+      } finally {
+        end();
+      }
+    });
+    if (answer.ok) return ok(answer.value);
+    if (clientSignal.aborted) return err({ kind: "cancelled" });
+    if (timedOut) {
+      const engine = account.choice?.replica.engine ?? "engine";
+      return err({ kind: "engine_timeout", engine, waitedMs: deps.limits.firstTokenMs });
+    }
+    return answer;
+  } finally {
+    ticker.remove(deadline);
+    clientSignal.removeEventListener("abort", hangUp);
+  }
+}
+
+async function readAll(response: Response): Promise<Uint8Array | null> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,75 @@
+import { Hono } from "hono";
+import { newId } from "../core/id.ts";
+import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
+import type { GatewayDeps } from "../gateway/ports.ts";
+import { serveChat } from "../gateway/serve-chat.ts";
+import { serveEmbeddings } from "../gateway/serve-embeddings.ts";
+import { Ticker } from "../gateway/ticker.ts";
+import { chatCompletions } from "./routes/chat-completions.ts";
+import { mountHealth, type HealthDeps } from "./routes/health.ts";
+import { messages } from "./routes/messages.ts";
+import { mountModels, type ModelRoutesDeps } from "./routes/models.ts";
+import { keylessGuard } from "./middleware/keyless-guard.ts";
+import type { ServerEnv } from "./server-env.ts";
+
+/** Anything that answers requests: the admin app and the dashboard, loaded when first asked for. */
+export interface SubApp {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+export interface AppDeps {
+  readonly gateway: GatewayDeps;
+  readonly models: ModelRoutesDeps;
+  readonly health: HealthDeps;
+  /** The admin API and the dashboard are not imported until they are used. */
+  readonly admin: () => Promise<SubApp>;
+  /** Keys are switched off: only browsers' pages of this machine itself may call. */
+  readonly keyless: boolean;
+}
+
+/** Everything Flock serves to clients on its one port. */
+export function createApp(deps: AppDeps): Hono<ServerEnv> {
+  const app = new Hono<ServerEnv>();
+  const ticker = new Ticker();
+  const { gateway } = deps;
+
+  if (deps.keyless) app.use(keylessGuard);
+  app.post("/v1/chat/completions", (context) => serveChat(gateway, ticker, chatCompletions, context.req.raw));
+  app.post("/v1/messages", (context) => serveChat(gateway, ticker, messages, context.req.raw));
+  app.post("/v1/embeddings", (context) => serveEmbeddings(gateway, ticker, context.req.raw));
+  mountModels(app, deps.models);
+  mountHealth(app, deps.health);
+
+  const toAdmin = async (request: Request): Promise<Response> => (await deps.admin()).fetch(request);
+  for (const path of ["/admin/*", "/openapi.json", "/ui", "/ui/*"]) app.all(path, (context) => toAdmin(context.req.raw));
+
+  // A person's browser goes to the dashboard; a client that probes the base URL gets its 200.
+  app.get("/", (context) => {
+    if (context.req.header("accept")?.includes("text/html")) return context.redirect("/ui/");
+    return context.text("Flock is running\n", 200, { "x-request-id": newId("req", 20) });
+  });
+
+  app.notFound((context) => unknownPath(context.req.method, context.req.path));
+  app.onError((error, context) => {
+    const id = newId("req", 20);
+    gateway.log.error("internal error", { request: id, path: context.req.path, cause: error });
+    const shape = toErrorResponse(surfaceOfPath(context.req.path), { kind: "internal", id }, id);
+    return new Response(shape.body, { status: shape.status, headers: shape.headers });
+  });
+  return app;
+}
+
+function surfaceOfPath(path: string): Surface {
+  return path.startsWith("/v1/messages") ? "anthropic" : "openai";
+}
+
+function unknownPath(method: string, path: string): Response {
+  const requestId = newId("req", 20);
+  const surface = surfaceOfPath(path);
+  const message = `${method} ${path.slice(0, 200)} is not an endpoint of Flock. GET /openapi.json lists the admin API; the client APIs are under /v1/.`;
+  const error =
+    surface === "anthropic"
+      ? { type: "error", error: { type: "not_found_error", message }, request_id: requestId }
+      : { error: { message, type: "invalid_request_error", param: null, code: "unknown_url" } };
+  return Response.json(error, { status: 404, headers: { "x-request-id": requestId, "request-id": requestId } });
+}

@@ -1,0 +1,43 @@
+import type { Hono } from "hono";
+import { authenticate } from "../../gateway/authenticate.ts";
+import type { Authenticator } from "../../gateway/ports.ts";
+import { toErrorResponse } from "../../dialect/failure-shape.ts";
+import { newId } from "../../core/id.ts";
+import type { ServerEnv } from "../server-env.ts";
+
+export interface HealthDeps {
+  /** Why requests cannot be served well right now; empty: ready. One line each, without secrets. */
+  readonly problems: () => readonly string[];
+  readonly renderMetrics: () => Promise<{ contentType: string; text: string }>;
+  readonly keys: Authenticator;
+}
+
+export function mountHealth(app: Hono<ServerEnv>, deps: HealthDeps): void {
+  const headers = () => ({ "x-request-id": newId("req", 20) });
+  app.get("/healthz", (context) => context.json({ status: "ok" }, 200, headers()));
+  app.get("/readyz", (context) => {
+    const problems = deps.problems();
+    return problems.length === 0
+      ? context.json({ status: "ready" }, 200, headers())
+      : context.json({ status: "not ready", problems }, 503, headers());
+  });
+  app.get("/metrics", async (context) => {
+    const { raw } = context.req;
+    const peer = context.env?.peer?.(raw) ?? null;
+    // A scraper on this machine needs no key; one from elsewhere, or behind a proxy, sends any valid one.
+    if (!isLoopback(peer) || raw.headers.has("x-forwarded-for") || raw.headers.has("forwarded")) {
+      const principal = authenticate(deps.keys, raw.headers);
+      if (!principal.ok) {
+        const shape = toErrorResponse("openai", principal.error, newId("req", 20));
+        return new Response(shape.body, { status: shape.status, headers: shape.headers });
+      }
+    }
+    const { contentType, text } = await deps.renderMetrics();
+    return new Response(text, { headers: { "content-type": contentType, ...headers() } });
+  });
+}
+
+export function isLoopback(address: string | null): boolean {
+  if (address === null) return false;
+  return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
+}

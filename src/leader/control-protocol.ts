@@ -1,0 +1,24 @@
+/** What a running leader says of itself on its control socket. */
+export interface LeaderInfo {
+  readonly pid: number;
+  readonly version: string;
+  /** Base URL that a client on this machine uses. */
+  readonly url: string;
+  /** Epoch ms. */
+  readonly startedAt: number;
+  /** Requests can be answered. */
+  readonly ready: boolean;
+  /** The lines of the ready block; empty until `ready`. */
+  readonly readyBlock: readonly string[];
+  /** The leader is on its way out. */
+  readonly stopping: boolean;
+}
+
+export function parseLeaderInfo(value: unknown): LeaderInfo | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { pid, version, url, startedAt, ready, readyBlock, stopping } = value as Record<string, unknown>;
+  if (typeof pid !== "number" || typeof version !== "string" || typeof url !== "string") return null;
+  if (typeof startedAt !== "number" || typeof ready !== "boolean" || typeof stopping !== "boolean") return null;
+  if (!Array.isArray(readyBlock)) return null;
+  return { pid, version, url, startedAt, ready, readyBlock: readyBlock.map(String), stopping };
+}

@@ -1,0 +1,101 @@
+import type { Gpu, NodeState } from "../core/node.ts";
+
+export interface ReadyBlockInput {
+  readonly state: NodeState;
+  /** Base URL for this machine. */
+  readonly url: string;
+  readonly defaultModel: string;
+  /** Plaintext of the admin key, only when it was made just now. */
+  readonly newAdminKey: string | null;
+  /** Where the admin key lies; null: keys are switched off, or there is none. */
+  readonly adminKeyFile: string | null;
+  readonly keyless: boolean;
+  readonly modelsDir: string;
+  /** How this Flock is called from a shell: `flock`, or `npm run flock --` from a checkout. */
+  readonly program: string;
+  /** The command that gets an engine for a GPU the embedded one does not use. */
+  readonly gpuCommand: string;
+}
+
+/** What the terminal shows when Flock can be used: what was found, where it is, and lines that work when pasted. */
+export function readyBlock(input: ReadyBlockInput): string[] {
+  const { state, url } = input;
+  const lines = [`▶ detected ${describeMachine(state)}`];
+  for (const engine of state.engines) {
+    const where = engine.managed ? `started by Flock (pid ${engine.pid ?? "?"})` : `at ${engine.endpoint}`;
+    lines.push(
+      engine.state === "ready"
+        ? `✔ engine: ${engine.kind} ${where}, on ${engine.kind === "embedded" ? (state.embeddedGpu ?? "the CPU") : "its own device"}`
+        : `✗ engine: ${engine.kind} is ${engine.state}${engine.problem ? `: ${engine.problem}` : ""}\n  ${engine.start}`,
+    );
+  }
+  for (const gpu of unusedGpus(state)) {
+    lines.push(`! ${gpu.name} is not used by the embedded engine. Get an engine for it:\n    ${input.gpuCommand}`);
+  }
+  for (const problem of state.problems) lines.push(`! ${problem}`);
+  const tiny = state.replicas.some((replica) => replica.model === input.defaultModel && replica.smokeTest);
+  if (input.defaultModel !== "") lines.push(`✔ default model: ${input.defaultModel}${tiny ? " (smoke test only)" : ""}`);
+  lines.push("", "  Flock is ready.", "", `  Dashboard:  ${url}/ui/`, `  API:        ${url}/v1`);
+  lines.push(...keyLines(input), "", "  Try it:", ...curlLines(input));
+  if (tiny) lines.push("", ...realModelLines(input));
+  return lines;
+}
+
+function describeMachine({ inventory }: NodeState): string {
+  const gpus = inventory.gpus.map((gpu) => `${gpu.name}${gpuMemory(gpu)}`);
+  const cores = `${inventory.physicalCores} ${inventory.physicalCores === 1 ? "core" : "cores"}`;
+  const parts = [`${inventory.os}/${inventory.arch}`, `${gigabytes(inventory.memoryBytes)} GB RAM`, cores];
+  return [...parts, gpus.length === 0 ? "no GPU" : gpus.join(", ")].join(" · ");
+}
+
+function gpuMemory(gpu: Gpu): string {
+  return gpu.memoryBytes === null ? "" : ` (${gigabytes(gpu.memoryBytes)} GB)`;
+}
+
+function gigabytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 30);
+}
+
+/** Apple's GPU is always used (Metal is built in); others only when the embedded engine says so. */
+function unusedGpus(state: NodeState): readonly Gpu[] {
+  if (state.embeddedGpu !== null || !state.engines.some((engine) => engine.kind === "embedded")) return [];
+  return state.inventory.gpus;
+}
+
+function keyLines(input: ReadyBlockInput): string[] {
+  if (input.keyless) {
+    return [
+      "",
+      "  !!! KEYS ARE SWITCHED OFF (auth.require_keys: false). Every program on this machine has full admin rights.",
+      "  !!! Use this for local development only.",
+    ];
+  }
+  if (input.newAdminKey !== null) {
+    return [`  Admin API key:   ${input.newAdminKey}`, `              (shown once; kept in ${input.adminKeyFile})`];
+  }
+  return [`  Admin API key:   in ${input.adminKeyFile}`];
+}
+
+function curlLines(input: ReadyBlockInput): string[] {
+  const secret = input.newAdminKey ?? `$(cat ${quoted(input.adminKeyFile ?? "")})`;
+  const auth = input.keyless ? "" : ` -H "Authorization: Bearer ${secret}"`;
+  const body = `{"model":"auto","messages":[{"role":"user","content":"hi in 5 words"}]}`;
+  // One line: a person marks and pastes it, whatever the terminal's width.
+  return [`    curl ${input.url}/v1/chat/completions${auth} -H "Content-Type: application/json" -d '${body}'`];
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+function realModelLines(input: ReadyBlockInput): string[] {
+  const target = quoted(`${input.modelsDir}/llama-3.2-1b.gguf`);
+  const source =
+    "https://huggingface.co/unsloth/Llama-3.2-1B-Instruct-GGUF/resolve/main/Llama-3.2-1B-Instruct-Q4_K_M.gguf";
+  return [
+    `  ${input.defaultModel} is a built-in smoke-test model: it proves that everything works, and says one sentence only.`,
+    "  Get a real one (0.8 GB), then start again:",
+    `    curl -L --fail --create-dirs -o ${target} ${source}`,
+    `    ${input.program} down; ${input.program} up`,
+  ];
+}

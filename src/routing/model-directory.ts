@@ -1,0 +1,62 @@
+import type { EngineStatus, NodeState } from "../core/node.ts";
+import type { Failure } from "../core/failure.ts";
+import type { Result } from "../core/result.ts";
+import type { ReplicaBoard } from "./replica-board.ts";
+import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
+
+/**
+ * Which models there are, by what nodes tell and what the admin set; feeds the replica board. A model whose engine
+ * restarts stays known, so that its requests wait instead of hearing that it does not exist.
+ */
+export class ModelDirectory {
+  readonly #board: ReplicaBoard;
+  readonly #configuredDefault: string;
+  /** What each engine served when it was last ready. */
+  readonly #servedBy = new Map<string, readonly string[]>();
+  #aliases: ReadonlyMap<string, string> = new Map();
+
+  constructor(board: ReplicaBoard, configuredDefault: string) {
+    this.#board = board;
+    this.#configuredDefault = configuredDefault;
+  }
+
+  get aliases(): ReadonlyMap<string, string> {
+    return this.#aliases;
+  }
+
+  setAliases(aliases: ReadonlyMap<string, string>): void {
+    this.#aliases = aliases;
+  }
+
+  /** A node's newest state. */
+  update(state: NodeState): void {
+    const expected = new Set<string>();
+    for (const engine of state.engines) {
+      const serving = state.replicas.filter((replica) => replica.engineId === engine.id).map((replica) => replica.model);
+      if (serving.length > 0) this.#servedBy.set(engine.id, serving);
+      if (!comesBack(engine)) continue;
+      for (const model of this.#servedBy.get(engine.id) ?? engine.models) expected.add(model);
+    }
+    this.#board.update({ replicas: state.replicas, engines: state.engines, expected: [...expected] });
+  }
+
+  /** The model behind `auto`; "" when nothing is served. */
+  defaultModel(): string {
+    const { replicas, expected } = this.#board.state;
+    const wanted = this.#configuredDefault.toLowerCase();
+    const chat = replicas.filter((replica) => replica.abilities.chat);
+    const named = chat.find((replica) => replica.model === wanted || wanted.endsWith(`/${replica.model}.gguf`));
+    const real = chat.find((replica) => !replica.smokeTest);
+    return (named ?? real ?? chat[0])?.model ?? expected[0] ?? "";
+  }
+
+  resolve(name: string, need: { chat: boolean; embeddings: boolean }): Result<ResolvedModel, Failure> {
+    const { replicas, expected } = this.#board.state;
+    return resolveModel(name, need, { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() });
+  }
+}
+
+/** True also in a crash loop: the model exists, and its requests should hear why it does not answer. */
+function comesBack(engine: EngineStatus): boolean {
+  return engine.state !== "stopped" || !engine.managed;
+}

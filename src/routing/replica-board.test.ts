@@ -1,0 +1,85 @@
+import { expect, test } from "bun:test";
+import type { EngineStatus } from "../core/node.ts";
+import type { Replica } from "../core/replica.ts";
+import { ReplicaBoard } from "./replica-board.ts";
+
+const replica = (id: string, node = "local"): Replica => ({
+  id,
+  node,
+  engine: "embedded",
+  engineId: "tiny",
+  model: "tiny",
+  engineModel: "tiny",
+  contextTokens: 4096,
+  slots: 2,
+  abilities: { chat: true, embeddings: true, rerank: false, tools: false, images: false, audio: false, thinking: false },
+  smokeTest: true,
+});
+const engine = (state: EngineStatus["state"]): EngineStatus => ({
+  id: "tiny",
+  kind: "embedded",
+  managed: true,
+  state,
+  endpoint: "",
+  secret: "",
+  pid: 1,
+  restarts: 0,
+  problem: null,
+  start: "flock up",
+  models: ["tiny"],
+  epoch: 1,
+});
+const none = new Set<string>();
+const never = new AbortController().signal;
+
+test("the emptier replica is taken, and a tie goes to this node", async () => {
+  const board = new ReplicaBoard("local", 1000);
+  const [far, near] = [replica("far", "other"), replica("near")];
+  board.update({ replicas: [far, near], engines: [engine("ready")], expected: [] });
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "near" } } });
+  const end = board.begin(near);
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "far" } } });
+  end();
+  end();
+  expect(board.busy("near")).toBe(0);
+  expect(board.inFlight).toBe(0);
+});
+
+test("a request waits for an engine that is starting and gets its replica", async () => {
+  const board = new ReplicaBoard("local", 60_000);
+  board.update({ replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
+  const pick = board.pick("tiny", none, never);
+  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  board.update({ replicas: [replica("local/tiny")], engines: [engine("ready")], expected: ["tiny"] });
+  expect(await pick).toMatchObject({ ok: true, value: { replica: { id: "local/tiny" } } });
+});
+
+test("a client that hangs up while waiting is let go at once", async () => {
+  const board = new ReplicaBoard("local", 60_000);
+  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  const abort = new AbortController();
+  const pick = board.pick("tiny", none, abort.signal);
+  abort.abort();
+  expect(await pick).toEqual({ ok: false, error: { kind: "cancelled" } });
+});
+
+test("an engine in a crash loop is not waited for", async () => {
+  const board = new ReplicaBoard("local", 60_000);
+  board.update({ replicas: [], engines: [engine("crashloop")], expected: ["tiny"] });
+  expect(await board.pick("tiny", none, never)).toMatchObject({
+    ok: false,
+    error: { kind: "engine_unreachable", engine: "embedded", start: "flock up" },
+  });
+});
+
+test("the wait for a replica ends at its limit", async () => {
+  const board = new ReplicaBoard("local", 20);
+  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
+});
+
+test("a replica that was tried is not offered again", async () => {
+  const board = new ReplicaBoard("local", 20);
+  board.update({ replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
+  expect(await board.pick("tiny", new Set(["a"]), never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
+});

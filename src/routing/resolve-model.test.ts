@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import type { Replica } from "../core/replica.ts";
+import { resolveModel, type ModelSnapshot } from "./resolve-model.ts";
+
+const replica = (model: string, embeddings = true): Replica => ({
+  id: `local/${model}`,
+  node: "local",
+  engine: "embedded",
+  engineId: model,
+  model,
+  engineModel: model,
+  contextTokens: 4096,
+  slots: 4,
+  abilities: { chat: true, embeddings, rerank: false, tools: false, images: false, audio: false, thinking: false },
+  smokeTest: false,
+});
+
+const snapshot: ModelSnapshot = {
+  replicas: [replica("qwen3-8b"), replica("llama-3.2-1b", false)],
+  expected: ["mistral-nemo-12b"],
+  aliases: new Map([
+    ["gpt-4o", "qwen3-8b"],
+    ["dangling", "not-there"],
+  ]),
+  defaultModel: "qwen3-8b",
+};
+const chat = { chat: true, embeddings: false };
+
+test("an exact id wins, whatever its case", () => {
+  expect(resolveModel("llama-3.2-1b", chat, snapshot)).toEqual({ ok: true, value: { model: "llama-3.2-1b", reason: "exact" } });
+  expect(resolveModel("Llama-3.2-1B", chat, snapshot)).toMatchObject({ ok: true, value: { model: "llama-3.2-1b" } });
+});
+
+test("an alias names its target in the reason", () => {
+  expect(resolveModel("gpt-4o", chat, snapshot)).toEqual({ ok: true, value: { model: "qwen3-8b", reason: "alias gpt-4o" } });
+});
+
+test("auto and every unaliased Claude name go to the default model", () => {
+  for (const name of ["auto", "claude-sonnet-5", "anthropic/claude-opus-4-1"]) {
+    expect(resolveModel(name, chat, snapshot)).toMatchObject({ ok: true, value: { model: "qwen3-8b" } });
+  }
+});
+
+test("a gpt name without an alias is unknown, never a vendor", () => {
+  expect(resolveModel("gpt-5", chat, snapshot)).toMatchObject({ ok: false, error: { kind: "unknown_model", model: "gpt-5" } });
+});
+
+test("an unknown name is answered with the nearest ones", () => {
+  expect(resolveModel("qwen3-b8", chat, snapshot)).toMatchObject({ ok: false, error: { nearest: ["qwen3-8b"] } });
+});
+
+test("a model whose engine is restarting still resolves", () => {
+  expect(resolveModel("mistral-nemo-12b", chat, snapshot)).toMatchObject({ ok: true });
+});
+
+test("an alias to a model that is gone is unknown", () => {
+  expect(resolveModel("dangling", chat, snapshot)).toMatchObject({ ok: false, error: { kind: "unknown_model" } });
+});
+
+test("embeddings of a model without them are refused by name", () => {
+  const result = resolveModel("llama-3.2-1b", { chat: false, embeddings: true }, snapshot);
+  expect(result).toMatchObject({ ok: false, error: { kind: "unsupported", capability: "embeddings" } });
+});
+
+test("without any model auto is unknown", () => {
+  const empty = { replicas: [], expected: [], aliases: new Map<string, string>(), defaultModel: "" };
+  expect(resolveModel("auto", chat, empty)).toMatchObject({ ok: false, error: { kind: "unknown_model", nearest: [] } });
+});

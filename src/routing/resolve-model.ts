@@ -1,0 +1,75 @@
+import type { Failure } from "../core/failure.ts";
+import type { Replica } from "../core/replica.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { nearestNames } from "../core/text-distance.ts";
+
+/** What the resolver knows at one moment. */
+export interface ModelSnapshot {
+  readonly replicas: readonly Replica[];
+  /** Models that are known but have no live replica just now (an engine that restarts): they resolve, and wait. */
+  readonly expected: readonly string[];
+  readonly aliases: ReadonlyMap<string, string>;
+  /** "" when there is none. */
+  readonly defaultModel: string;
+}
+
+export interface ResolvedModel {
+  readonly model: string;
+  readonly reason: string;
+}
+
+/** Names by which a whole client family is known; they go to the default model unless an alias says otherwise. */
+const CLAUDE_FAMILY = /^(anthropic\/)?claude-/i;
+
+/**
+ * From the name that a client used to the id that replicas carry: exact id, alias, `auto`, `file:` id, Claude's family
+ * names. Nothing here ever resolves to a vendor.
+ */
+export function resolveModel(
+  name: string,
+  need: { readonly chat: boolean; readonly embeddings: boolean },
+  snapshot: ModelSnapshot,
+): Result<ResolvedModel, Failure> {
+  const found = find(name, snapshot);
+  if (!found) return err({ kind: "unknown_model", model: name.slice(0, 200), nearest: nearestNames(name, known(snapshot)) });
+  const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
+  if (!replica) return ok(found);
+  if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));
+  if (need.chat && !replica.abilities.chat) return err(lacks(found.model, "chat"));
+  return ok(found);
+}
+
+function find(name: string, snapshot: ModelSnapshot): ResolvedModel | null {
+  const live = liveId(name, snapshot);
+  if (live) return { model: live, reason: "exact" };
+  const target = snapshot.aliases.get(name);
+  const aliased = target === undefined ? null : liveId(target, snapshot);
+  if (aliased) return { model: aliased, reason: `alias ${name}` };
+  const fallback = snapshot.defaultModel;
+  if (fallback === "") return null;
+  if (name === "auto") return { model: fallback, reason: "auto: the default model" };
+  if (CLAUDE_FAMILY.test(name)) return { model: fallback, reason: "claude family: the default model" };
+  return null;
+}
+
+function liveId(name: string, snapshot: ModelSnapshot): string | null {
+  const lower = name.toLowerCase();
+  for (const replica of snapshot.replicas) if (replica.model === name || replica.model === lower) return replica.model;
+  for (const id of snapshot.expected) if (id === name || id === lower) return id;
+  return null;
+}
+
+function known(snapshot: ModelSnapshot): Set<string> {
+  const names = new Set<string>([...snapshot.expected, ...snapshot.aliases.keys()]);
+  for (const replica of snapshot.replicas) names.add(replica.model);
+  return names;
+}
+
+function lacks(model: string, capability: string): Failure {
+  return {
+    kind: "unsupported",
+    capability,
+    endpoint: false,
+    message: `The model "${model}" cannot do ${capability}. GET /v1/models lists what each model can do.`,
+  };
+}

@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+export const MAIN = join(ROOT, "src/main.ts");
+
+export interface FlockOptions {
+  /** Further environment: settings by their variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** An existing data directory, kept by the caller. */
+  readonly dataDir?: string;
+  /** Do not wait for a model. */
+  readonly waitFor?: "ready" | "listening";
+}
+
+export interface Flock {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly adminKey: string;
+  readonly pid: number;
+  /** What it has printed so far. */
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** With the admin key. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Runs a CLI command against it. */
+  cli(...args: string[]): Promise<CliRun>;
+  /** SIGKILL to the leader only; its agent and engines live on. */
+  kill(): Promise<void>;
+  /** Stops everything, and removes the data directory unless the caller gave it. */
+  stop(): Promise<void>;
+}
+
+export interface CliRun {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const START_DEADLINE_MS = 30_000;
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), "flock-test-"));
+}
+
+/** One thread, no GPU, a free port on loopback, nothing of this machine's own settings. */
+export function testEnv(dataDir: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const clean = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !/^(FLOCK_|VLLM_|OPENAI_|ANTHROPIC_)/.test(entry[0]),
+  );
+  return {
+    ...Object.fromEntries(clean),
+    BUN_CONFIG_MAX_HTTP_REQUESTS: "65336",
+    NO_COLOR: "1",
+    FLOCK_DATA_DIR: dataDir,
+    FLOCK_LISTEN: "127.0.0.1:0",
+    FLOCK_ENGINE_EMBEDDED_THREADS: "1",
+    FLOCK_ENGINE_EMBEDDED_GPU: "off",
+    ...extra,
+  };
+}
+
+/** Runs the CLI as a person would. */
+export async function runFlockCli(dataDir: string, args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<CliRun> {
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    env: testEnv(dataDir, extra),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, stdout, stderr };
+}
+
+/** The real process on a temporary directory and a free port. */
+export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
+  const dataDir = options.dataDir ?? temporaryDirectory();
+  const env = testEnv(dataDir, options.env);
+  const child = Bun.spawn([process.execPath, MAIN, "up", "--no-wizard"], {
+    env,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  let exitCode: number | null = null;
+  void child.exited.then((code) => {
+    exitCode = code;
+  });
+  const url = await poll(START_DEADLINE_MS, () => {
+    if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stdout.text}\n${stderr.text}`);
+    return leaderUrl(dataDir, child.pid);
+  });
+  if (options.waitFor !== "listening") {
+    await poll(START_DEADLINE_MS, async () => {
+      if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stderr.text}`);
+      return (await fetch(`${url}/readyz`)).ok;
+    });
+  }
+  const keyless = env["FLOCK_REQUIRE_KEYS"] === "false";
+  const adminKey = keyless ? "" : readFileSync(join(dataDir, "admin.key"), "utf8").trim();
+  const down = async (): Promise<void> => {
+    await runFlockCli(dataDir, ["down"], options.env);
+    await child.exited;
+  };
+  return {
+    url,
+    dataDir,
+    adminKey,
+    pid: child.pid,
+    stdout: () => stdout.text,
+    stderr: () => stderr.text,
+    fetch(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (!headers.has("authorization") && adminKey !== "") headers.set("authorization", `Bearer ${adminKey}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
+    cli: (...args) => runFlockCli(dataDir, args, options.env),
+    async kill() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+    async stop() {
+      await down();
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits until `look` gives something truthy; its throw ends the wait. */
+export async function poll<T>(deadlineMs: number, look: () => T | Promise<T>): Promise<NonNullable<T>> {
+  const deadline = performance.now() + deadlineMs;
+  while (performance.now() < deadline) {
+    const found = await look();
+    if (found) return found;
+    await Bun.sleep(10);
+  }
+  throw new Error(`nothing came within ${deadlineMs} ms`);
+}
+
+function leaderUrl(dataDir: string, pid: number): string | null {
+  try {
+    const leader = JSON.parse(readFileSync(join(dataDir, "leader.json"), "utf8")) as { pid: number; url: string };
+    return leader.pid === pid ? leader.url : null;
+  } catch {
+    return null;
+  }
+}
+
+function collect(stream: ReadableStream<Uint8Array>): { text: string } {
+  const out = { text: "" };
+  void (async () => {
+    const decoder = new TextDecoder();
+    for await (const piece of stream) out.text += decoder.decode(piece, { stream: true });
+  })();
+  return out;
+}
