@@ -42,7 +42,7 @@ const reportDir = join(root, ".test-results");
 rmSync(reportDir, { recursive: true, force: true });
 mkdirSync(reportDir, { recursive: true });
 const reportFile = join(reportDir, "junit.xml");
-const args = ["test", "--isolate", "--reporter=junit", "--reporter-outfile", reportFile, ...only];
+const args = ["test", "--isolate", "--timeout=30000", "--reporter=junit", "--reporter-outfile", reportFile, ...only];
 const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", NO_COLOR: "1" };
 // The machine's own settings must not leak into tests.
 for (const name of Object.keys(env)) if (name.startsWith("FLOCK_") && !name.endsWith("_BIN") && !name.endsWith("_BIN_DIR")) delete env[name];

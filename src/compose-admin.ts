@@ -46,7 +46,8 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   const { values } = parts.config;
   const tokenDeps = { store, ring };
   const actorOf = (principal: Principal): string => principal.keyName;
-  const stateOf = (engineId: string) => parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
+  const stateOf = (engineId: string) =>
+    parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
   return {
     clock: parts.clock,
     newRequestId: () => newId("req", 20),
@@ -69,7 +70,11 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       },
     },
     audit: { recent: (query) => recentAudit(store.sql, query) },
-    config: () => ({ path: parts.config.path, settings: describeConfig(parts.config), warnings: parts.config.warnings }),
+    config: () => ({
+      path: parts.config.path,
+      settings: describeConfig(parts.config),
+      warnings: parts.config.warnings,
+    }),
     async status() {
       const node = parts.node();
       const { replicas } = board.state;
@@ -110,4 +115,3 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     },
   };
 }
-

@@ -1,15 +1,15 @@
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { LeaderControl, LeaderProblem, StartRequest } from "./cli/leader-control.ts";
-import { shutDownAgent } from "./cluster/agent-shutdown.ts";
+import { type DirectoryLock, takeDirectoryLock } from "./cluster/directory-lock.ts";
+import { isAlive } from "./cluster/process-identity.ts";
+import { wait } from "./cluster/wait.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { systemClock } from "./core/clock.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { askLeaderToStop, leaderInfo } from "./leader/control-client.ts";
-import { prepareDataDirectory } from "./leader/data-directory.ts";
-import { openStore } from "./store/open-store.ts";
+import { explainDirectory, prepareDataDirectory } from "./leader/data-directory.ts";
+import { readLeaderPid } from "./leader/leader-file.ts";
 import { createLog } from "./telemetry/log.ts";
-import { resetAdminKey } from "./tenancy/bootstrap-admin.ts";
 
 /** How this executable calls itself; differs between a checkout and the compiled binary. */
 export interface Program {
@@ -23,15 +23,21 @@ export interface Program {
   readonly gpuCommand: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stderrIsTTY: boolean;
+  /** Fires when whoever stops Flock will not wait for running answers: the second Ctrl-C. */
+  readonly cut: AbortSignal;
 }
 
 /** A model may take minutes to load from a slow disk; what it waits for is shown all the time. */
 const DETACH_DEADLINE_MS = 600_000;
-const STOP_DEADLINE_MS = 60_000;
-const POLL_MS = 100;
+/** Longer than running answers, engines and records may take together. */
+const STOP_DEADLINE_MS = 90_000;
+const POLL_MS = 50;
+const ANSWER_MS = 3_000;
+const ROTATE_OVER_BYTES = 10 * 1024 * 1024;
 
 /** What an engine or the agent needs of the environment, and no more: a change of it would restart them. */
-const ENGINE_ENV = /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR)$/;
+const ENGINE_ENV =
+  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR)$/;
 
 export function leaderControl(program: Program): LeaderControl {
   return {
@@ -44,112 +50,177 @@ export function leaderControl(program: Program): LeaderControl {
 }
 
 async function run(program: Program, { config, line, signal }: StartRequest): Promise<Result<void, LeaderProblem>> {
-  const { startLeader } = await import("./compose.ts");
+  const { startLeader } = await import("./compose-start.ts");
   const log = createLog({
     level: config.values.log_level,
     format: program.stderrIsTTY ? "text" : "json",
     write: (text) => void process.stderr.write(text),
   });
+  // A reader of the log that goes away must not take the server along.
+  process.stderr.on("error", () => undefined);
   const engineEnv = Object.fromEntries(
-    Object.entries(program.env).filter((entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0])),
+    Object.entries(program.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0]),
+    ),
   );
   const { version, bundledModel, gpuCommand, engineCommand } = program;
   const agentCommand = [...program.self, "__agent"];
-  const started = await startLeader({
-    config,
-    version,
-    log,
-    program: program.name,
-    agentCommand,
-    engineCommand,
-    engineEnv,
-    bundledModel,
-    gpuCommand,
-  });
+  const started = await startLeader(
+    {
+      config,
+      version,
+      log,
+      program: program.name,
+      agentCommand,
+      engineCommand,
+      engineEnv,
+      bundledModel,
+      gpuCommand,
+      progress: line,
+    },
+    signal,
+  );
   if (!started.ok) return err({ message: started.error.message, mend: started.error.mend });
   const leader = started.value;
   const stopAsked = Promise.race([leader.stopAsked, aborted(signal)]);
-  const block = await Promise.race([leader.ready, stopAsked]);
-  if (block) {
-    for (const text of block) line(text);
+  const report = await Promise.race([leader.ready, stopAsked]);
+  if (report) {
+    for (const text of report.block) line(text);
     if (program.stderrIsTTY) line("\n  Ctrl-C stops Flock.");
+    await stopAsked;
   }
-  await stopAsked;
   line("▶ stopping: running answers may end first (Ctrl-C again to cut them off)");
-  await leader.stop();
+  await leader.stop(program.cut);
   line("✔ Flock has stopped");
   return ok(undefined);
 }
 
 async function detach(program: Program, request: StartRequest): Promise<Result<void, LeaderProblem>> {
-  const { config, settingFlags, signal } = request;
+  const { config, settingFlags, signal, line } = request;
   const dataDir = config.values.data_dir;
   const prepared = prepareDataDirectory(dataDir);
   if (!prepared.ok) return err({ message: prepared.error.message, mend: prepared.error.mend });
   const logPath = join(dataDir, "logs", "flock.log");
-  mkdirSync(dirname(logPath), { recursive: true, mode: 0o700 });
-  const log = openSync(logPath, "a", 0o600);
+  const log = openLog(logPath);
   const flags = Object.entries(settingFlags).map(([name, value]) => `--${name}=${value}`);
   const child = Bun.spawn([...program.self, "up", ...flags], {
     detached: true,
     stdin: "ignore",
     // The ready block holds the new admin key: it belongs on the terminal, not into a log.
     stdout: "ignore",
-    stderr: log,
+    stderr: log.file,
     env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...program.env },
   });
   child.unref();
-  closeSync(log);
+  closeSync(log.file);
   const exited = child.exited.then((code) => code ?? 1);
   const deadline = performance.now() + DETACH_DEADLINE_MS;
   let told = false;
   while (performance.now() < deadline && !signal.aborted) {
     const seen = await leaderInfo(dataDir, signal);
     if (seen?.ready && seen.pid === child.pid) {
-      for (const text of seen.readyBlock) request.line(text);
-      request.line(`\n  It runs in the background (pid ${seen.pid}); the log is ${logPath}. flock down stops it.`);
-      return ok(undefined);
+      for (const text of seen.readyBlock) line(text);
+      line(`\n  It runs in the background (pid ${seen.pid}); the log is ${logPath}. flock down stops it.`);
+      if (seen.problem === null) return ok(undefined);
+      return err({ message: `Flock runs, but ${seen.problem}`, mend: `flock status; tail ${logPath}` });
     }
-    if (seen && !told) request.line("▶ the model is being loaded …");
-    told ||= seen !== null;
-    const code = await Promise.race([exited, Bun.sleep(POLL_MS)]);
-    if (typeof code === "number") return err(lastWords(logPath, code));
+    if (seen?.pid === child.pid && !told) {
+      told = true;
+      line(`▶ Flock listens at ${seen.url}; the model is being loaded …`);
+    }
+    const code = await Promise.race([exited, wait(POLL_MS, signal)]);
+    if (typeof code === "number") return err(lastWords(logPath, log.startBytes, code));
   }
-  return err({ message: "Flock did not become ready in time; it goes on trying", mend: `tail ${logPath}; flock status` });
+  const waited = signal.aborted ? "Flock is not ready yet" : "Flock did not become ready in time";
+  return err({ message: `${waited}; it goes on in the background`, mend: `flock status; tail ${logPath}` });
 }
 
-/** The two lines with which the child ended. */
-function lastWords(logPath: string, code: number): LeaderProblem {
-  const lines = readFileSync(logPath, "utf8").trimEnd().split("\n");
+function openLog(path: string): { readonly file: number; readonly startBytes: number } {
+  const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const rotate = sizeBytes > ROTATE_OVER_BYTES;
+  if (rotate) renameSync(path, `${path}.1`);
+  return { file: openSync(path, "a", 0o600), startBytes: rotate ? 0 : sizeBytes };
+}
+
+/** The two lines with which the child ended, as the CLI prints a failure. */
+function lastWords(logPath: string, startBytes: number, code: number): LeaderProblem {
+  const lines = readFileSync(logPath).subarray(startBytes).toString().trimEnd().split("\n");
   const at = lines.findLastIndex((text) => text.startsWith("✗ "));
   if (at < 0) return { message: `the server ended with code ${code} at once`, mend: `tail ${logPath}` };
-  return { message: (lines[at] ?? "").slice(2), mend: (lines[at + 1] ?? "").trim() };
+  return { message: (lines[at] ?? "").slice(2), mend: (lines[at + 1] ?? "").replace(/^\s*→\s*/, "") };
 }
 
-async function stop(dataDir: string, signal: AbortSignal): Promise<Result<boolean, LeaderProblem>> {
+async function stop(
+  dataDir: string,
+  signal: AbortSignal,
+  waiting: () => void,
+): Promise<Result<boolean, LeaderProblem>> {
   const seen = await leaderInfo(dataDir, signal);
-  if (!seen || !(await askLeaderToStop(dataDir, signal))) {
-    // A leader that was killed leaves its agent and engines behind, on purpose.
-    return ok(await shutDownAgent(dataDir, signal));
-  }
+  if (!seen || !(await askLeaderToStop(dataDir, signal))) return await stopLeftovers(dataDir, signal);
+  waiting();
   const deadline = performance.now() + STOP_DEADLINE_MS;
   while (performance.now() < deadline && !signal.aborted) {
     if (!isAlive(seen.pid)) return ok(true);
-    await Bun.sleep(POLL_MS);
+    await wait(POLL_MS, signal);
   }
+  if (signal.aborted) return err({ message: "Flock is still stopping", mend: "flock down   # waits for it" });
   return err({ message: `Flock (pid ${seen.pid}) does not stop`, mend: `kill -9 ${seen.pid}; flock down` });
 }
 
-function isAlive(pid: number): boolean {
+/** A leader that was killed leaves its agent and engines behind, on purpose; one that hangs must not be taken for dead. */
+async function stopLeftovers(dataDir: string, signal: AbortSignal): Promise<Result<boolean, LeaderProblem>> {
+  const lock = lockAsLeader(dataDir);
+  if (!lock.ok) return lock;
+  if (lock.value === null) return ok(false);
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    const { endLeftovers } = await import("./compose-leftovers.ts");
+    return ok(await endLeftovers(dataDir, signal));
+  } finally {
+    lock.value.release();
   }
 }
 
+/** Null: there is no such directory. An error when a leader holds it. */
+function lockAsLeader(dataDir: string): Result<DirectoryLock | null, LeaderProblem> {
+  if (!statSync(dataDir, { throwIfNoEntry: false })?.isDirectory()) return ok(null);
+  try {
+    const lock = takeDirectoryLock(dataDir, "leader");
+    if (lock !== null) return ok(lock);
+  } catch (cause) {
+    return err(explainDirectory(dataDir, cause));
+  }
+  const pid = readLeaderPid(dataDir);
+  return err({
+    message: `a Flock process${pid === null ? "" : ` (pid ${pid})`} holds ${dataDir} but does not answer`,
+    mend: pid === null ? "flock status" : `kill -9 ${pid}; flock down`,
+  });
+}
+
 async function resetOffline(config: LoadedConfig): Promise<Result<{ path: string; secret: string }, LeaderProblem>> {
+  const dataDir = config.values.data_dir;
+  const running = await leaderInfo(dataDir, AbortSignal.timeout(ANSWER_MS));
+  if (running) {
+    return err({
+      message: `Flock runs on ${dataDir} (pid ${running.pid}) and would not know the new key`,
+      mend: "flock down && flock token create --admin --offline",
+    });
+  }
+  const lock = lockAsLeader(dataDir);
+  if (!lock.ok) return lock;
+  if (lock.value === null) return err({ message: `there is no Flock in ${dataDir}`, mend: "flock up" });
+  try {
+    return await makeAdminKey(config);
+  } finally {
+    lock.value.release();
+  }
+}
+
+async function makeAdminKey(config: LoadedConfig): Promise<Result<{ path: string; secret: string }, LeaderProblem>> {
+  const [{ openStore }, { resetAdminKey }, { systemClock }] = await Promise.all([
+    import("./store/open-store.ts"),
+    import("./tenancy/bootstrap-admin.ts"),
+    import("./core/clock.ts"),
+  ]);
   const dataDir = config.values.data_dir;
   const log = createLog({ level: "error", format: "text", write: (text) => void process.stderr.write(text) });
   const opened = await openStore({ dsn: config.values.storage.dsn, dataDir, clock: systemClock, log });
@@ -158,6 +229,8 @@ async function resetOffline(config: LoadedConfig): Promise<Result<{ path: string
     const reset = await resetAdminKey({ store: opened.value }, dataDir);
     if (reset.ok) return reset;
     return err({ message: `the key could not be made (${reset.error.kind})`, mend: "flock token ls" });
+  } catch (cause) {
+    return err(explainDirectory(dataDir, cause));
   } finally {
     await opened.value.close();
   }

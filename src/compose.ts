@@ -1,10 +1,12 @@
 import { join } from "node:path";
 import type { AgentOptions } from "./agent/agent-options.ts";
 import { hashOptions } from "./cluster/agent-record.ts";
-import { createLocalLink } from "./cluster/local-link.ts";
+import { endLeftovers } from "./compose-leftovers.ts";
+import { createLocalLink, type LocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
-import { localUrl, parseListen } from "./config/listen.ts";
+import type { CleanUp, ReadyReport } from "./compose-start.ts";
+import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { systemClock, utcDayStart } from "./core/clock.ts";
 import type { NodeState } from "./core/node.ts";
@@ -15,11 +17,7 @@ import { DEFAULT_LIMITS } from "./gateway/ports.ts";
 import { createApp, type SubApp } from "./http/app.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
-import { openControlSocket } from "./leader/control-socket.ts";
-import type { LeaderInfo } from "./leader/control-protocol.ts";
-import { prepareDataDirectory } from "./leader/data-directory.ts";
-import { removeLeaderFile, writeLeaderFile } from "./leader/leader-file.ts";
-import { listen, type ServerHandle } from "./leader/listen.ts";
+import type { Handler } from "./leader/listen.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ENGINE_WIRES } from "./engine/registry.ts";
@@ -31,6 +29,7 @@ import { openStore } from "./store/open-store.ts";
 import { usedTokensToday } from "./store/rollups.ts";
 import { settleAll } from "./store/settle-journal.ts";
 import { startSettler } from "./store/settler.ts";
+import { codeOf, toStoreProblem } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { openUsageJournal } from "./telemetry/usage-journal.ts";
@@ -41,8 +40,8 @@ import { concurrencyPolicy, dailyQuotaPolicy } from "./tenancy/policies.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
-/** How long answers that are running may take to end when Flock is stopped. */
-const DRAIN_MS = 20_000;
+const AGENT_START_MS = 30_000;
+const AGENT_STOP_MS = 30_000;
 /** Answers at once of the embedded engine; each holds a context of its own in memory. */
 const DEFAULT_SLOTS = 4;
 
@@ -59,54 +58,44 @@ export interface LeaderOptions {
   readonly engineEnv: Readonly<Record<string, string>>;
   readonly bundledModel: string;
   readonly gpuCommand: string;
+  /** Gets a line for the terminal while the engine is not ready yet. */
+  readonly progress: (line: string) => void;
 }
 
-export interface RunningLeader {
-  readonly info: () => LeaderInfo;
-  /** Resolves when requests can be answered, or when it is clear that none soon will be; with the ready block. */
-  readonly ready: Promise<readonly string[]>;
-  /** Resolves when somebody asked over the control socket to stop. */
-  readonly stopAsked: Promise<void>;
-  /** Lets running answers end, settles the records, stops the engines. Safe to call twice. */
-  stop(): Promise<void>;
+/** What the start has made before the leader is built. */
+export interface Shell {
+  readonly url: string;
+  readonly startedAt: number;
+  readonly stopping: () => boolean;
+  /** From this call on requests are answered. */
+  readonly serve: (handle: Handler) => void;
 }
 
-/** Builds the leader and everything in it. Every failure says what and how to mend it, and leaves nothing running. */
-export async function startLeader(options: LeaderOptions): Promise<Result<RunningLeader, StartProblem>> {
-  const cleanUp: (() => Promise<void> | void)[] = [];
-  const undo = async (): Promise<void> => {
-    for (const step of cleanUp.toReversed()) await step();
-  };
-  const started = await build(options, cleanUp).catch(async (cause: unknown) => {
-    await undo();
-    throw cause;
-  });
-  if (!started.ok) await undo();
-  return started;
+export interface ComposedLeader {
+  readonly ready: Promise<ReadyReport>;
+  /** Once no request runs any more: stops the engines and settles the records. Every step is tried. */
+  close(): Promise<void>;
 }
 
-async function build(
+/** What the disk or the database threw in the middle of a start; null: a bug. */
+export function toStartProblem(cause: unknown, { config }: LeaderOptions): StartProblem | null {
+  if (!/^(E[A-Z]+|SQLITE_\w+)$/.test(codeOf(cause))) return null;
+  const { message, mend } = toStoreProblem(cause, join(config.values.data_dir, "state.db"));
+  return { kind: "store", message, mend };
+}
+
+/** Builds the leader and everything in it. */
+export async function composeLeader(
   options: LeaderOptions,
-  cleanUp: (() => Promise<void> | void)[],
-): Promise<Result<RunningLeader, StartProblem>> {
+  shell: Shell,
+  cleanUp: CleanUp,
+  signal: AbortSignal,
+): Promise<Result<ComposedLeader, StartProblem>> {
   const { config, log, version } = options;
+  const { url, startedAt } = shell;
   const { values } = config;
   const dataDir = values.data_dir;
   const keyless = !values.auth.require_keys;
-  const startedAt = Date.now();
-  let url = "";
-  let block: readonly string[] = [];
-  let stopping = false;
-  const stopAsked = Promise.withResolvers<void>();
-  const info = (): LeaderInfo => {
-    return { pid: process.pid, version, url, startedAt, ready: block.length > 0, readyBlock: block, stopping };
-  };
-
-  const prepared = prepareDataDirectory(dataDir);
-  if (!prepared.ok) return prepared;
-  const control = await openControlSocket(dataDir, info, () => stopAsked.resolve());
-  if (!control.ok) return control;
-  cleanUp.push(() => control.value.close());
 
   const journalDir = join(dataDir, "journal");
   const opened = await openStore({ dsn: values.storage.dsn, dataDir, clock: systemClock, log });
@@ -120,7 +109,12 @@ async function build(
 
   const ring = new KeyRing(systemClock, await allKeys(store.sql));
   const adminKey = await bootstrapAdmin({ store, ring }, dataDir);
-  if (!adminKey.ok) return err({ kind: "store", message: `the admin key could not be made: ${adminKey.error.kind}`, mend: "flock config check" });
+  if (!adminKey.ok)
+    return err({
+      kind: "store",
+      message: `the admin key could not be made: ${adminKey.error.kind}`,
+      mend: "flock config check",
+    });
   if (adminKey.value.kind === "unusable") log.warn(adminKey.value.message, { mend: adminKey.value.mend });
 
   const board = new ReplicaBoard(LOCAL_NODE, DEFAULT_LIMITS.replicaWaitMs);
@@ -139,6 +133,14 @@ async function build(
     log: (message) => log.warn(message),
   });
 
+  link.onChange((state) => models.update(state));
+  // It takes a while, in a process of its own: the rest is built meanwhile.
+  const attaching = link.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
+  cleanUp.push(async () => {
+    await attaching;
+    await endAgent(link, dataDir);
+  });
+
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
@@ -149,8 +151,13 @@ async function build(
         if (!picked.ok) return picked;
         const wire = ENGINE_WIRES[picked.value.replica.engine];
         if (wire) return ok({ ...picked.value, wire });
-        return err({ kind: "engine_failed", engine: picked.value.replica.engine, cause: "this version has no driver for it" });
+        return err({
+          kind: "engine_failed",
+          engine: picked.value.replica.engine,
+          cause: "this version has no driver for it",
+        });
       },
+      suspect: (replica) => board.suspect(replica),
       begin: (replica) => board.begin(replica),
     },
     link: {
@@ -176,7 +183,7 @@ async function build(
     const found: string[] = [];
     if (board.state.replicas.length === 0) found.push("no model is loaded");
     for (const { problem } of [journal.health(), settler.health()]) if (problem !== null) found.push(problem);
-    if (stopping) found.push("Flock is stopping");
+    if (shell.stopping()) found.push("Flock is stopping");
     return found;
   };
   let admin: Promise<SubApp> | null = null;
@@ -185,7 +192,20 @@ async function build(
       import("./http/admin/admin-app.ts"),
       import("./http/admin/ui.ts"),
     ]);
-    const parts = { clock: systemClock, log, version, config, store, ring, journal, settler, jobs, board, models, metrics };
+    const parts = {
+      clock: systemClock,
+      log,
+      version,
+      config,
+      store,
+      ring,
+      journal,
+      settler,
+      jobs,
+      board,
+      models,
+      metrics,
+    };
     const adminApp = createAdminApp(
       adminDeps({ ...parts, startedAt, url: () => url, node: () => link.state(), hints: () => [] }),
     );
@@ -202,67 +222,74 @@ async function build(
     admin: () => (admin ??= loadAdmin()),
   });
 
-  const address = parseListen(values.listen);
-  if (address === null) return err({ kind: "address", message: `listen: ${values.listen} is no address`, mend: "flock config check" });
-  const listening = listen(app, address, { cert: values.tls.cert, key: values.tls.key });
-  if (!listening.ok) return listening;
-  const server: ServerHandle = listening.value;
-  cleanUp.push(() => server.close(0));
-  url = localUrl({ ...address, port: server.port }, values.tls.cert === "" ? "http" : "https");
-  if (!address.loopback && values.tls.cert === "" && !keyless) {
+  shell.serve((request, connection) => app.fetch(request, connection));
+  const loopback = parseListen(values.listen)?.loopback === true;
+  if (!loopback && values.tls.cert === "" && !keyless) {
     log.warn("keys travel unencrypted to other machines: set tls.cert and tls.key, or listen on 127.0.0.1 only");
   }
-  writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version });
-  cleanUp.push(() => removeLeaderFile(dataDir));
   log.debug("listening", { url, pid: process.pid });
 
-  link.onChange((state) => models.update(state));
-  const agent = await link.ensureAgent(AbortSignal.timeout(30_000));
+  const agent = await attaching;
   if (!agent.ok) return err({ kind: "agent", message: agent.error.message, mend: agent.error.mend });
   models.update(agent.value);
   await jobs.start();
 
-  const ready = whenReady(link, board).then((state) => {
+  const ready = whenReady(link, board, options.progress).then((state): ReadyReport => {
     const { value: key } = adminKey;
-    block = readyBlock({
+    const block = readyBlock({
       state,
       url,
       defaultModel: models.defaultModel(),
       newAdminKey: key.kind === "created" && !keyless ? key.secret : null,
-      adminKeyFile: keyless ? null : key.path,
+      adminKeyFile: key.path,
+      keyProblem: key.kind === "unusable" ? key : null,
       keyless,
       modelsDir: values.storage.models_dir,
       program: options.program,
       gpuCommand: options.gpuCommand,
     });
-    return block;
+    return { block, problem: state.replicas.length === 0 ? "no model is loaded" : null };
   });
   // Nobody waits for these: they only make the first use quicker.
   void metrics.load().catch((cause: unknown) => log.error("metrics could not be loaded", { cause }));
 
-  let stopped: Promise<void> | null = null;
-  const stop = async (): Promise<void> => {
-    stopping = true;
-    await server.close(DRAIN_MS);
-    await jobs.stop();
-    await link.shutdown({ engines: true }, AbortSignal.timeout(30_000));
-    await settler.stop();
-    await journal.close();
-    await store.close();
-    removeLeaderFile(dataDir);
-    control.value.close();
+  const close = async (): Promise<void> => {
+    const steps: Readonly<Record<string, () => Promise<unknown>>> = {
+      jobs: () => jobs.stop(),
+      agent: () => endAgent(link, dataDir),
+      "usage settler": () => settler.stop(),
+      "usage journal": () => journal.close(),
+      store: () => store.close(),
+    };
+    for (const [what, step] of Object.entries(steps)) {
+      await step().catch((cause: unknown) => log.error(`the ${what} did not stop cleanly`, { cause }));
+    }
   };
-  return ok({ info, ready, stopAsked: stopAsked.promise, stop: () => (stopped ??= stop()) });
+  return ok({ ready, close });
+}
+
+/** The engines with it. What does not listen any more is ended by its process. */
+async function endAgent(link: LocalLink, dataDir: string): Promise<void> {
+  const ended = await link.shutdown({ engines: true }, AbortSignal.timeout(AGENT_STOP_MS));
+  if (!ended.ok) await endLeftovers(dataDir, AbortSignal.timeout(AGENT_STOP_MS));
 }
 
 /** An engine that is ready, or none that could become so: then the block says what is wrong. */
-function whenReady(link: { state(): NodeState | null; onChange(listener: () => void): () => void }, board: ReplicaBoard): Promise<NodeState> {
+function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string) => void): Promise<NodeState> {
+  let said = "";
   return new Promise((resolve) => {
     const look = (): void => {
       const state = link.state();
       if (!state) return;
-      const coming = state.engines.some(({ state: at }) => at === "starting" || at === "backoff");
-      if (board.state.replicas.length === 0 && coming) return;
+      const coming = state.engines.filter(({ state: at }) => at === "starting" || at === "backoff");
+      if (board.state.replicas.length === 0 && coming.length > 0) {
+        const lines = coming.map(
+          ({ kind, problem }) => `▶ the ${kind} engine is starting${problem ? `: ${problem}` : " …"}`,
+        );
+        for (const line of lines) if (line !== said) progress(line);
+        said = lines.at(-1) ?? "";
+        return;
+      }
       unsubscribe();
       resolve(state);
     };

@@ -1,21 +1,31 @@
 import { join } from "node:path";
-import { VERSION } from "./cli/version.ts";
-import { processIo } from "./cli/process-io.ts";
-import { runCli } from "./cli/run-cli.ts";
 
 /** The entry of every Flock process: the CLI, the leader (`flock up`) and, started by it, the agent (`__agent`). */
 const argv = process.argv.slice(2);
 // Bun reads its limit on outgoing connections only from the environment at its start.
 const CONNECTIONS = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 const self = [process.execPath, import.meta.path];
+/** This process is to become the leader itself, rather than to start or ask one. */
+const serves = argv[0] === "up" && !argv.some((word) => word === "--help" || word === "-h" || word === "--detach");
 
 if (argv[0] === "__agent") {
   await agent();
-} else if (argv[0] === "up" && process.env[CONNECTIONS] === undefined && !argv.includes("--help")) {
+} else if (serves && process.env[CONNECTIONS] === undefined) {
   process.exitCode = await again();
 } else {
-  const { leaderControl } = await import("./compose-cli.ts");
+  await cli();
+}
+
+async function cli(): Promise<void> {
+  const [{ leaderControl }, { processIo }, { runCli }, { VERSION }] = await Promise.all([
+    import("./compose-cli.ts"),
+    import("./cli/process-io.ts"),
+    import("./cli/run-cli.ts"),
+    import("./cli/version.ts"),
+  ]);
   const root = join(import.meta.dir, "..");
+  const cut = new AbortController();
+  const io = processIo(process.env, serves ? () => cut.abort() : undefined);
   const leader = leaderControl({
     version: VERSION,
     self,
@@ -24,9 +34,10 @@ if (argv[0] === "__agent") {
     name: "npm run flock --",
     gpuCommand: "npm run engine:gpu",
     env: process.env,
-    stderrIsTTY: process.stderr.isTTY,
+    stderrIsTTY: io.stderr.isTTY,
+    cut: cut.signal,
   });
-  process.exitCode = await runCli(argv, { ...processIo(process.env), leader });
+  process.exitCode = await runCli(argv, { ...io, leader });
   // A worker or an open socket must not keep a command that is over.
   process.exit();
 }
@@ -50,11 +61,7 @@ async function again(): Promise<number> {
     stdio: ["inherit", "inherit", "inherit"],
     env: { ...process.env, [CONNECTIONS]: "65336" },
   });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      // Ctrl-C reaches the child from the terminal itself.
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-    });
-  }
+  // What the terminal sends reaches the child as well; it takes two of a kind for one.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
   return await child.exited;
 }

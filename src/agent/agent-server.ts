@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
 import { logsQuery, shutdownBody } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
+import { wait } from "../cluster/wait.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineSource } from "./engine-source.ts";
 import type { StateHub } from "./state-hub.ts";
@@ -54,7 +55,9 @@ export function serveAgent(parts: AgentServerParts): AgentServer {
   chmodSync(parts.socket, 0o600);
   return {
     stop: async () => {
-      await Promise.race([server.stop(), Bun.sleep(LAST_ANSWERS_MS)]);
+      const stopped = new AbortController();
+      await Promise.race([server.stop(), wait(LAST_ANSWERS_MS, stopped.signal)]);
+      stopped.abort();
       await server.stop(true);
       rmSync(parts.socket, { force: true });
     },

@@ -1,16 +1,16 @@
 import { tmpdir } from "node:os";
 import { rmSync } from "node:fs";
 import { AGENT_PROTOCOL, type AgentIdentity, agentRecordPath } from "../cluster/agent-record.ts";
+import { type DirectoryLock, takeDirectoryLock } from "../cluster/directory-lock.ts";
 import { startToken } from "../cluster/process-identity.ts";
+import { socketPath } from "../cluster/socket-path.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Inventory, NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { takeAgentLock, type AgentLock } from "./agent-lock.ts";
 import { serveAgent } from "./agent-server.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { readFreeMemory } from "./inventory.ts";
-import { agentSocketPath } from "./socket-path.ts";
 import { otherAgent } from "./other-agent.ts";
 import { StateHub } from "./state-hub.ts";
 
@@ -49,9 +49,9 @@ export async function serveNode(parts: AgentParts, signal: AbortSignal): Promise
 }
 
 /** A lock that nobody answers for is an agent on its way out (or not yet listening): it gets a moment. */
-async function lockDirectory(dataDir: string, signal: AbortSignal): Promise<Result<AgentLock, string>> {
+async function lockDirectory(dataDir: string, signal: AbortSignal): Promise<Result<DirectoryLock, string>> {
   for (let attempt = 0; ; attempt++) {
-    const lock = takeAgentLock(dataDir);
+    const lock = takeDirectoryLock(dataDir, "agent");
     if (lock !== null) return ok(lock);
     const refusal = await otherAgent(dataDir, attempt, signal);
     if (refusal !== null) return err(refusal);
@@ -59,7 +59,12 @@ async function lockDirectory(dataDir: string, signal: AbortSignal): Promise<Resu
 }
 
 async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Result<void, string>> {
-  const socket = agentSocketPath(parts.dataDir, tmpdir(), process.getuid?.() ?? 0);
+  const socket = socketPath({
+    dataDir: parts.dataDir,
+    name: "agent",
+    temporaryDir: tmpdir(),
+    uid: process.getuid?.() ?? 0,
+  });
   if (!socket.ok) return socket;
   const stopping = new AbortController();
   const over = AbortSignal.any([signal, stopping.signal]);

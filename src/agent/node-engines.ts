@@ -43,6 +43,8 @@ export async function setUpEngines(
     const parts = { clock, times: times.attached, onChange };
     return { sources: [new AttachedEngine(node, llamacppEndpoint, drivers.llamacpp, parts)], problems: [] };
   }
+  // The agent's standard output is its log file.
+  const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
   const model = chooseModel({
     wanted: options.defaultModel,
     modelsDir: options.modelsDir,
@@ -60,7 +62,7 @@ export async function setUpEngines(
       `this version does not drive ${enginePreferred} yet, the embedded engine serves instead: set engine.preferred to auto (flock config edit)`,
     );
   }
-  const parts = { records, logPath, clock, times: times.supervisor, onChange };
+  const parts = { records, logPath, clock, times: times.supervisor, log, onChange };
   return { sources: [new ManagedEngine(node, spec, [model.modelId], drivers.embedded, parts)], problems };
 }
 

@@ -44,6 +44,7 @@ function supervise(launch: LaunchSpec, times: Partial<SupervisorTimes> = {}): Su
     records,
     logPath: engineLogPath(dataDir, launch.id),
     clock: systemClock,
+    log: () => {},
     times: { ...SHORT_TIMES, ...times },
     onChange: () => seen.push(supervisor.state),
   });

@@ -16,6 +16,8 @@ export interface SupervisorParts {
   readonly logPath: string;
   readonly clock: Clock;
   readonly times: SupervisorTimes;
+  /** For the agent's log: what happens to the engine, one line each, without secrets. */
+  readonly log: (message: string) => void;
   /** Called after every change of what the getters say. */
   readonly onChange: () => void;
 }
@@ -212,6 +214,9 @@ export class Supervisor {
   }
 
   #set(state: ProcessState, problem: string | null): void {
+    const pid = this.#life === null ? "" : ` (pid ${this.#life.child.pid})`;
+    if (state !== this.#state)
+      this.#parts.log(`${this.#spec.id}: ${state}${pid}${problem === null ? "" : `: ${problem}`}`);
     this.#state = state;
     this.#problem = problem;
     this.#parts.onChange();

@@ -7,6 +7,7 @@ export interface LeaderSeen {
   readonly url: string;
   readonly version: string;
   readonly ready: boolean;
+  readonly stopping: boolean;
 }
 
 /** One line that says what, and the command that mends it. */
@@ -32,8 +33,10 @@ export interface LeaderControl {
   run(request: StartRequest): Promise<Result<void, LeaderProblem>>;
   /** Runs it in a process of its own; resolves when that is ready. */
   detach(request: StartRequest): Promise<Result<void, LeaderProblem>>;
-  /** Stops it, its agent and its engines. False: nothing was running. */
-  stop(dataDir: string, signal: AbortSignal): Promise<Result<boolean, LeaderProblem>>;
+  /** Stops it, its agent and its engines; `waiting` is called once it is on its way. False: nothing was running. */
+  stop(dataDir: string, signal: AbortSignal, waiting: () => void): Promise<Result<boolean, LeaderProblem>>;
   /** Makes an admin key in the data directory itself, without a server; gives its path and plaintext. */
-  resetAdminKey(config: LoadedConfig): Promise<Result<{ readonly path: string; readonly secret: string }, LeaderProblem>>;
+  resetAdminKey(
+    config: LoadedConfig,
+  ): Promise<Result<{ readonly path: string; readonly secret: string }, LeaderProblem>>;
 }

@@ -15,13 +15,13 @@ test("a reader that leaves early ends the process quietly", async () => {
   await reader.read();
   await reader.cancel();
   expect(await writer.exited).toBe(0);
-  expect(await writer.stderr.text()).toBe("");
+  expect(await new Response(writer.stderr).text()).toBe("");
 });
 
 test("a slow reader gets every byte", async () => {
   const code = `for (let i = 0; i < 500; i++) io.stdout.write("x".repeat(1000)); process.exit(0);`;
   const writer = Bun.spawn(["sh", "-c", '"$@" | (sleep 0.2; wc -c)', "sh", ...script(code)], { stdout: "pipe" });
-  expect((await writer.stdout.text()).trim()).toBe("500000");
+  expect((await new Response(writer.stdout).text()).trim()).toBe("500000");
 });
 
 test("a proxy in the environment never sees what goes to this machine", async () => {
@@ -30,7 +30,7 @@ test("a proxy in the environment never sees what goes to this machine", async ()
   const code = `io.stdout.write(await (await fetch("http://127.0.0.1:${server.port}/")).text());`;
   const proxied = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: "example.org" };
   const asked = Bun.spawn(script(code), { stdout: "pipe", env: { ...process.env, ...proxied } });
-  expect(await asked.stdout.text()).toBe("direct");
+  expect(await new Response(asked.stdout).text()).toBe("direct");
 });
 
 test("the first signal aborts, the second ends the process", async () => {

@@ -4,23 +4,35 @@ import { systemClock } from "../core/clock.ts";
 import type { CliIo } from "./cli-io.ts";
 import type { TextSink } from "./output.ts";
 
+/** A person does not press twice within this; a signal that is passed on does. */
+const SAME_PRESS_MS = 300;
+
 /**
  * The CLI's outside, made of this process; the leader is joined to it by the entry file. `env` is `process.env`, handed in by the entry file; it gains NO_PROXY for
  * loopback, because fetch would otherwise send the admin key and every prompt through a configured HTTP_PROXY.
- * The first Ctrl-C or SIGTERM aborts `signal`; the second ends the process.
+ * The first Ctrl-C or SIGTERM aborts `signal`; the second ends the process, a server's one only the third: `cut` is
+ * called in between. A server also stops in order when its terminal goes away, and outlives whoever read its output.
  */
-export function processIo(env: Record<string, string | undefined>): Omit<CliIo, "leader"> {
+export function processIo(env: Record<string, string | undefined>, cut?: () => void): Omit<CliIo, "leader"> {
   keepLoopbackDirect(env);
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  const presses = cut ? [() => stop.abort(), cut] : [() => stop.abort()];
+  let lastMs = Number.NEGATIVE_INFINITY;
+  for (const signal of ["SIGINT", "SIGTERM", ...(cut ? ["SIGHUP" as const] : [])] as const) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(130);
-      stop.abort(new Error(signal));
+      const now = performance.now();
+      // One Ctrl-C arrives from the terminal and again from npm, which hands it on.
+      if (cut && now - lastMs < SAME_PRESS_MS) return;
+      lastMs = now;
+      const press = presses.shift();
+      if (press === undefined) process.exit(130);
+      press();
     });
   }
+  const broken = cut ? () => undefined : () => process.exit(0);
   return {
-    stdout: sink(1),
-    stderr: sink(2),
+    stdout: sink(1, broken),
+    stderr: sink(2, broken),
     stdinIsTTY: isTerminal(0),
     env,
     cwd: process.cwd(),
@@ -31,9 +43,9 @@ export function processIo(env: Record<string, string | undefined>): Omit<CliIo, 
 }
 
 /** Writes straight to the descriptor: touching `process.stdout` costs 10 ms, more than all of a read command else. */
-function sink(fd: 1 | 2): TextSink {
+function sink(fd: 1 | 2, broken: () => void): TextSink {
   return {
-    write: (text) => writeAll(fd, Buffer.from(text)),
+    write: (text) => writeAll(fd, Buffer.from(text), broken),
     isTTY: isTerminal(fd),
     get columns() {
       return (fd === 1 ? process.stdout : process.stderr).columns || 80;
@@ -41,15 +53,15 @@ function sink(fd: 1 | 2): TextSink {
   };
 }
 
-function writeAll(fd: 1 | 2, bytes: Uint8Array): void {
+function writeAll(fd: 1 | 2, bytes: Uint8Array, broken: () => void): void {
   let written = 0;
   while (written < bytes.length) {
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : "";
-      // `flock usage | head` closes the pipe early; that is how it is meant to end.
-      if (code === "EPIPE") process.exit(0);
+      // `flock usage | head` closes the pipe early, that is how it is meant to end; a closed terminal gives EIO.
+      if (code === "EPIPE" || code === "EIO") return broken();
       if (code !== "EAGAIN") throw error;
       // Somebody else made the pipe non-blocking, and its reader is slow.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);

@@ -188,7 +188,7 @@ export class LocalLink implements Link {
   async #watch(socket: string): Promise<boolean> {
     const quiet = new AbortController();
     let timer = setTimeout(() => quiet.abort(), this.#times.quietMs);
-    let any = false;
+    let first = true;
     const signal = AbortSignal.any([quiet.signal, this.#closing.signal]);
     for await (const line of agentLines(socket, "/v1/state/watch", signal)) {
       clearTimeout(timer);
@@ -198,16 +198,17 @@ export class LocalLink implements Link {
         this.#parts.log("the agent sent a state that is none; it was left out");
         continue;
       }
-      any = true;
-      this.#take(state);
+      this.#take(state, first);
+      first = false;
     }
     clearTimeout(timer);
-    return any;
+    return !first;
   }
 
-  #take(state: NodeState): void {
+  /** The first state of a stream counts whatever its version: a new agent may have started on a clock set back. */
+  #take(state: NodeState, first: boolean): void {
     const before = this.#state;
-    if (before !== null && state.version < before.version) return;
+    if (before !== null && !first && state.version < before.version) return;
     this.#state = state;
     if (before !== null && state.version === before.version) return;
     for (const listener of this.#listeners) listener(state);

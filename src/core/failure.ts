@@ -21,7 +21,12 @@ export type Failure =
     }
   /** `endpoint: true` when nothing under this path can be served at all. */
   | { readonly kind: "unsupported"; readonly capability: string; readonly endpoint: boolean; readonly message: string }
-  | { readonly kind: "rate_limited"; readonly limit: LimitName; readonly message: string; readonly retryAfterMs: number }
+  | {
+      readonly kind: "rate_limited";
+      readonly limit: LimitName;
+      readonly message: string;
+      readonly retryAfterMs: number;
+    }
   | {
       readonly kind: "quota_exceeded";
       readonly limitTokens: number;

@@ -28,11 +28,7 @@ const SHAPES = {
   invalid_request: row([400, "invalid_request_error", null], [400, "invalid_request_error"], 400),
   too_large: row([413, "invalid_request_error", "request_too_large"], [413, "request_too_large"], 413),
   unknown_model: row([404, "invalid_request_error", "model_not_found"], [404, "not_found_error"], 404),
-  context_exceeded: row(
-    [400, "invalid_request_error", "context_length_exceeded"],
-    [400, "invalid_request_error"],
-    400,
-  ),
+  context_exceeded: row([400, "invalid_request_error", "context_length_exceeded"], [400, "invalid_request_error"], 400),
   unsupported: row([400, "invalid_request_error", "unsupported"], [400, "invalid_request_error"], 400),
   rate_limited: row([429, "rate_limit_error", "rate_limit_exceeded"], [429, "rate_limit_error"], 429),
   quota_exceeded: row([429, "insufficient_quota", "insufficient_quota"], [429, "rate_limit_error"], 429),

@@ -17,7 +17,11 @@ const META: AnswerMeta = {
 };
 const word = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
 const usage = fc
-  .record({ promptTokens: fc.nat({ max: 9999 }), completionTokens: fc.nat({ max: 9999 }), cached: fc.nat({ max: 9999 }) })
+  .record({
+    promptTokens: fc.nat({ max: 9999 }),
+    completionTokens: fc.nat({ max: 9999 }),
+    cached: fc.nat({ max: 9999 }),
+  })
   .map(({ cached, ...counts }) => ({ ...counts, cachedTokens: Math.min(cached, counts.promptTokens) }));
 
 /** Calls whose argument pieces interleave in any order. */
@@ -25,24 +29,32 @@ const calls = fc
   .array(fc.tuple(word, fc.dictionary(word, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 2 })), { maxLength: 4 })
   .chain((made) => {
     const pieces = made.flatMap(([, input], index) =>
-      (JSON.stringify(input).match(/[^]{1,5}/gu) ?? []).map((json) => ({ type: "tool_arguments", index, json }) as const),
+      (JSON.stringify(input).match(/[^]{1,5}/gu) ?? []).map(
+        (json) => ({ type: "tool_arguments", index, json }) as const,
+      ),
     );
-    return fc.shuffledSubarray(pieces.map((_, at) => at), { minLength: pieces.length }).map((order) => {
-      // Shuffled between calls, in order within each.
-      const queues = made.map((_, index) => pieces.filter((piece) => piece.index === index));
-      const events: ChatEvent[] = [];
-      const opened = new Set<number>();
-      for (const at of order) {
-        const index = pieces[at]?.index ?? 0;
-        for (let open = 0; open <= index; open += 1) {
-          if (!opened.has(open)) events.push({ type: "tool_call", index: open, id: `call_${open}`, name: made[open]?.[0] ?? "" });
-          opened.add(open);
+    return fc
+      .shuffledSubarray(
+        pieces.map((_, at) => at),
+        { minLength: pieces.length },
+      )
+      .map((order) => {
+        // Shuffled between calls, in order within each.
+        const queues = made.map((_, index) => pieces.filter((piece) => piece.index === index));
+        const events: ChatEvent[] = [];
+        const opened = new Set<number>();
+        for (const at of order) {
+          const index = pieces[at]?.index ?? 0;
+          for (let open = 0; open <= index; open += 1) {
+            if (!opened.has(open))
+              events.push({ type: "tool_call", index: open, id: `call_${open}`, name: made[open]?.[0] ?? "" });
+            opened.add(open);
+          }
+          const piece = queues[index]?.shift();
+          if (piece) events.push(piece);
         }
-        const piece = queues[index]?.shift();
-        if (piece) events.push(piece);
-      }
-      return events;
-    });
+        return events;
+      });
   });
 
 const answerEvents = fc
@@ -67,7 +79,10 @@ function answerOf(events: Iterable<ChatEvent>): Partial<ChatAnswer> {
   if (!answer.ok) throw new Error(JSON.stringify(answer.error));
   // The stand-in signature of local thinking is no part of what the engine said.
   const { thinkingSignature: _signature, ...rest } = answer.value;
-  return { ...rest, toolCalls: rest.toolCalls.map((call) => ({ ...call, arguments: JSON.stringify(JSON.parse(call.arguments)) })) };
+  return {
+    ...rest,
+    toolCalls: rest.toolCalls.map((call) => ({ ...call, arguments: JSON.stringify(JSON.parse(call.arguments)) })),
+  };
 }
 
 for (const dialect of [openaiChat, anthropicMessages]) {
@@ -98,7 +113,10 @@ for (const dialect of [openaiChat, anthropicMessages]) {
   });
 
   test(`${dialect.surface}: nothing is encoded after the end`, () => {
-    for (const last of [{ type: "done", reason: "stop" }, { type: "failed", failure: { kind: "internal", id: "e" } }] as const) {
+    for (const last of [
+      { type: "done", reason: "stop" },
+      { type: "failed", failure: { kind: "internal", id: "e" } },
+    ] as const) {
       const encoder = dialect.encoder(META);
       expect(encoder.encode(last)).not.toBe("");
       expect(encoder.encode({ type: "text", text: "late" })).toBe("");
@@ -111,15 +129,19 @@ const url = fc.constantFrom("https://x.test/a.png", "http://y.test/");
 const base64 = fc.constant({ kind: "base64", mediaType: "image/png", data: "iVBORw0KGgo=" } as const);
 const text = word.map((one): Part => ({ type: "text", text: one }));
 const image = fc
-  .oneof(base64, url.map((one) => ({ kind: "url", url: one }) as const))
+  .oneof(
+    base64,
+    url.map((one) => ({ kind: "url", url: one }) as const),
+  )
   .map((source): Part => ({ type: "image", source }));
 const json = fc.dictionary(word, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 2 });
 
 /** Turns as both dialects can say them: results are one text each, and nothing is unsigned thinking. */
 const turn: fc.Arbitrary<Message[]> = fc.oneof(
   fc.array(fc.oneof(text, image), { minLength: 1, maxLength: 3 }).map((parts): Message[] => [{ role: "user", parts }]),
-  fc.tuple(fc.array(text, { maxLength: 1 }), fc.array(fc.tuple(word, json, word), { minLength: 1, maxLength: 3 })).map(
-    ([said, called]): Message[] => [
+  fc
+    .tuple(fc.array(text, { maxLength: 1 }), fc.array(fc.tuple(word, json, word), { minLength: 1, maxLength: 3 }))
+    .map(([said, called]): Message[] => [
       {
         role: "assistant",
         parts: [
@@ -135,8 +157,7 @@ const turn: fc.Arbitrary<Message[]> = fc.oneof(
           return { type: "tool_result", callId: `c${at}`, content: [{ type: "text", text: result }], isError: false };
         }),
       },
-    ],
-  ),
+    ]),
 );
 
 const request: fc.Arbitrary<ChatRequest> = fc
@@ -145,8 +166,13 @@ const request: fc.Arbitrary<ChatRequest> = fc
     turns: fc.array(turn, { minLength: 1, maxLength: 4 }),
     stream: fc.boolean(),
     stop: fc.array(word, { maxLength: 2 }),
-    sampling: fc.record({ temperature: fc.constantFrom(0, 0.5), topP: fc.constant(0.9), topK: fc.nat() }, { requiredKeys: [] }),
-    tools: fc.array(fc.record({ name: word, description: word, parameters: fc.constant({ type: "object" }) }), { maxLength: 2 }),
+    sampling: fc.record(
+      { temperature: fc.constantFrom(0, 0.5), topP: fc.constant(0.9), topK: fc.nat() },
+      { requiredKeys: [] },
+    ),
+    tools: fc.array(fc.record({ name: word, description: word, parameters: fc.constant({ type: "object" }) }), {
+      maxLength: 2,
+    }),
     toolChoice: fc.constantFrom({ kind: "auto" }, { kind: "required" }, { kind: "tool", name: "t" } as const),
     parallelToolCalls: fc.boolean(),
     output: fc.constantFrom<ChatRequest["output"][]>(
@@ -167,12 +193,15 @@ const request: fc.Arbitrary<ChatRequest> = fc
     ...rest,
   }));
 
-test.each<[ChatDialect]>([[openaiChat], [anthropicMessages]])("a core request survives the wire form of %#", (dialect) => {
-  fc.assert(
-    fc.property(request, (asked) => {
-      const body: unknown = JSON.parse(JSON.stringify(dialect.toRequestBody(asked)));
-      expect<unknown>(dialect.parseRequest(body)).toEqual({ ok: true, value: asked });
-    }),
-    { numRuns: 200 },
-  );
-});
+test.each<[ChatDialect]>([[openaiChat], [anthropicMessages]])(
+  "a core request survives the wire form of %#",
+  (dialect) => {
+    fc.assert(
+      fc.property(request, (asked) => {
+        const body: unknown = JSON.parse(JSON.stringify(dialect.toRequestBody(asked)));
+        expect<unknown>(dialect.parseRequest(body)).toEqual({ ok: true, value: asked });
+      }),
+      { numRuns: 200 },
+    );
+  },
+);

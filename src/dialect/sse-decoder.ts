@@ -51,8 +51,7 @@ export function failed(cause: string): ChatEvent {
 
 /** The text of an `error` member, whatever its shape; short, since it reaches the client. */
 export function errorText(error: unknown): string {
-  const message =
-    typeof error === "object" && error !== null && "message" in error ? (error as { message: unknown }).message : error;
+  const message = typeof error === "object" && error !== null && "message" in error ? error.message : error;
   const text = typeof message === "string" ? message : (JSON.stringify(message) ?? "unknown error");
   return text.length > 500 ? `${text.slice(0, 500)}…` : text;
 }

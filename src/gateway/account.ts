@@ -24,6 +24,8 @@ export class Account {
   resolved: Resolved | null = null;
   choice: Choice | null = null;
   attempts = 0;
+  /** What the engine said that it changed or left out of the request; "" for nothing. */
+  adjusted = "";
   grants: Grant[] = [];
   promptTokensEstimate = 0;
   firstContentMs: number | null = null;

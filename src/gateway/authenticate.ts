@@ -11,7 +11,8 @@ export function presentedSecret(headers: Headers): string {
   const authorization = headers.get("authorization");
   if (authorization !== null) {
     const space = authorization.indexOf(" ");
-    if (space > 0 && authorization.slice(0, space).toLowerCase() === "bearer") return authorization.slice(space + 1).trim();
+    if (space > 0 && authorization.slice(0, space).toLowerCase() === "bearer")
+      return authorization.slice(space + 1).trim();
   }
   return headers.get("x-api-key") ?? "";
 }

@@ -63,7 +63,10 @@ function withUsage(body: ScannedBody): string {
 /** Answers of a few kilobytes: parsing them whole costs microseconds, and proves that they are whole. */
 function readUsage(bytes: Uint8Array): Result<TokenUsage | null, Failure> {
   try {
-    const answer = JSON.parse(new TextDecoder().decode(bytes)) as { usage?: Parameters<typeof fromUsage>[0]; choices?: unknown };
+    const answer = JSON.parse(new TextDecoder().decode(bytes)) as {
+      usage?: Parameters<typeof fromUsage>[0];
+      choices?: unknown;
+    };
     if (typeof answer !== "object" || answer === null || !Array.isArray(answer.choices)) return unreadable();
     return ok(answer.usage ? fromUsage(answer.usage) : null);
   } catch {
@@ -155,7 +158,7 @@ class PassedStream implements StreamRelay, RelayProgress {
     const line = new TextDecoder().decode(this.#first ?? new Uint8Array()).match(/^data:\s*(\{.*\})\s*$/m)?.[1];
     try {
       const { id, created } = JSON.parse(line ?? "{}") as { id?: unknown; created?: unknown };
-      return { id: String(id ?? "chatcmpl-cut"), created: Number(created ?? 0) };
+      return { id: typeof id === "string" ? id : "chatcmpl-cut", created: Number(created ?? 0) };
     } catch {
       return { id: "chatcmpl-cut", created: 0 };
     }

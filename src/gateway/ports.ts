@@ -62,6 +62,8 @@ export interface Choice {
 /** Step 5. `tried` holds replica ids of failed attempts. Waits, within `signal`, for an engine that is starting. */
 export interface ReplicaPicker {
   pick(model: string, tried: ReadonlySet<string>, signal: AbortSignal): Promise<Result<Choice, Failure>>;
+  /** Nobody answered there: look elsewhere, or wait until the node tells what became of it. */
+  suspect(replica: Replica): void;
   /** Bookkeeping of work in flight: call the returned function when the attempt is over. */
   begin(replica: Replica): () => void;
 }

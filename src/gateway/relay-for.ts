@@ -26,7 +26,11 @@ export interface RelayOptions {
  * chosen. The body is parsed for translation at most once, and not at all when it is passed through.
  */
 export function relayFor(options: RelayOptions): Relay {
-  const through = passthroughRelay({ body: options.body, requestedModel: options.requestedModel, stream: options.stream });
+  const through = passthroughRelay({
+    body: options.body,
+    requestedModel: options.requestedModel,
+    stream: options.stream,
+  });
   let translation: Result<Relay, Failure> | null = null;
   const translated = (): Result<Relay, Failure> => {
     translation ??= translate(options);
@@ -57,6 +61,7 @@ export function relayFor(options: RelayOptions): Relay {
 function translate(options: RelayOptions): Result<Relay, Failure> {
   const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(options.body.parse());
   if (!request.ok) return request;
-  const meta = { ...options.meta, includeUsage: request.value.includeUsage };
+  const { includeUsage, thinking } = request.value;
+  const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };
   return ok(translatingRelay({ dialect: options.dialect, request: request.value, meta, collect: options.collect }));
 }

@@ -4,12 +4,10 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import type { WireDialect } from "../engine/driver.ts";
-import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
+import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
-import { admit } from "./admit.ts";
-import { authenticate } from "./authenticate.ts";
-import type { GatewayDeps, Resolved } from "./ports.ts";
-import { readBody } from "./read-body.ts";
+import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
+import type { GatewayDeps } from "./ports.ts";
 import { relayFor } from "./relay-for.ts";
 import { streamResponse } from "./stream-response.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
@@ -30,7 +28,6 @@ export interface ChatSurface {
 
 /** What policy needs to know of a request; read from the body's bytes without parsing the rest. */
 interface PolicyFields {
-  readonly body: ScannedBody;
   readonly model: string;
   readonly stream: boolean;
   readonly maxOutputTokens: number | null;
@@ -56,37 +53,29 @@ export async function serveChat(
   const refuse = async (failure: Failure): Promise<Response> => {
     const shape = toErrorResponse(dialect.surface, failure, requestId);
     await account.fail(failure, shape.status);
-    return new Response(shape.body, { status: shape.status, headers: { ...routeHeaders(account), ...shape.headers } });
+    return new Response(shape.body, { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers } });
   };
 
-  const principal = authenticate(deps.keys, request.headers);
-  if (!principal.ok) return refuse(principal.error);
-  account.principal = principal.value;
-
-  const fields = await readPolicyFields(deps, surface, request);
+  const body = await enter(deps, account, request);
+  if (!body.ok) return refuse(body.error);
+  const fields = readPolicyFields(surface, body.value);
   if (!fields.ok) return refuse(fields.error);
-  const { body, stream, maxOutputTokens, promptTokensEstimate } = fields.value;
-  account.requestedModel = fields.value.model;
-  account.promptTokensEstimate = promptTokensEstimate;
-
-  const resolved = resolveFor(deps, account, fields.value.model);
+  const { stream, maxOutputTokens, promptTokensEstimate } = fields.value;
+  const resolved = resolve(deps, account, fields.value.model, { chat: true, embeddings: false });
   if (!resolved.ok) return refuse(resolved.error);
-  account.resolved = resolved.value;
   const { model } = resolved.value;
-
-  const granted = admit(deps.policies, { principal: principal.value, model, promptTokensEstimate, maxOutputTokens });
-  if (!granted.ok) return refuse(granted.error);
-  account.grants = granted.value;
+  const refused = askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens });
+  if (refused) return refuse(refused);
   if (request.signal.aborted) return refuse({ kind: "cancelled" });
 
   const relay = relayFor({
     dialect,
     passthrough: surface.passthrough,
-    body,
+    body: body.value,
     requestedModel: fields.value.model,
     stream,
     // A daily quota must be able to end an answer in time: then the engine streams, whatever the client asked for.
-    collect: !stream && principal.value.limits.dailyTokens > 0,
+    collect: !stream && (account.principal?.limits.dailyTokens ?? 0) > 0,
     meta: {
       id: `${dialect.surface === "anthropic" ? "msg_" : "chatcmpl-"}${requestId.slice(4)}`,
       model: fields.value.model,
@@ -118,30 +107,23 @@ export async function serveChat(
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
   request.signal.removeEventListener("abort", hangUp);
   if (first !== "quiet" && first !== null) return refuse(first);
-  const headers = { ...STREAM_HEADERS, ...routeHeaders(account) };
+  const headers = { ...STREAM_HEADERS, ...answerHeaders(account) };
   const { signal: clientSignal } = request;
   return streamResponse({ deps, account, relay, answer, opening, clientSignal, headers, keepAlive: surface.keepAlive });
 }
 
-async function readPolicyFields(
-  deps: GatewayDeps,
-  surface: ChatSurface,
-  request: Request,
-): Promise<Result<PolicyFields, Failure>> {
-  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
-  if (!bytes.ok) return bytes;
-  const scanned = scanBody(bytes.value);
-  if (!scanned.ok) return scanned;
-  const body = scanned.value;
+function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<PolicyFields, Failure> {
   const model = body.string("model");
-  if (model === undefined || model === "") return invalid("model", "model must be a non-empty string, for example \"auto\"");
+  if (model === undefined || model === "")
+    return invalid("model", 'model must be a non-empty string, for example "auto"');
   const stream = body.raw("stream") ?? "false";
-  if (stream !== "true" && stream !== "false" && stream !== "null") return invalid("stream", "stream must be true or false");
+  if (stream !== "true" && stream !== "false" && stream !== "null")
+    return invalid("stream", "stream must be true or false");
   const maxOutputTokens = readMaxTokens(body, surface.maxTokensFields);
   if (!maxOutputTokens.ok) return maxOutputTokens;
   // Four bytes a token is what English prose and code come to; the engine's own count settles the account.
-  const promptTokensEstimate = Math.ceil(bytes.value.byteLength / 4);
-  return ok({ body, model, stream: stream === "true", maxOutputTokens: maxOutputTokens.value, promptTokensEstimate });
+  const promptTokensEstimate = Math.ceil(body.bytes.byteLength / 4);
+  return ok({ model, stream: stream === "true", maxOutputTokens: maxOutputTokens.value, promptTokensEstimate });
 }
 
 function readMaxTokens(body: ScannedBody, names: readonly string[]): Result<number | null, Failure> {
@@ -161,17 +143,6 @@ function invalid(field: string, message: string): Result<never, Failure> {
   return err({ kind: "invalid_request", field, message });
 }
 
-function resolveFor(deps: GatewayDeps, account: Account, name: string): Result<Resolved, Failure> {
-  const resolved = deps.models.resolve(name, { chat: true, embeddings: false });
-  if (!resolved.ok) return resolved;
-  const allowed = account.principal?.models ?? [];
-  if (allowed.length > 0 && !allowed.includes(resolved.value.model)) {
-    const mend = `this key may use: ${allowed.join(", ")}`;
-    return err({ kind: "forbidden", what: `model ${resolved.value.model}`, mend });
-  }
-  return resolved;
-}
-
 /** Resolves after the time in which an early failure may still become a real status. */
 function quietPeriod(deps: GatewayDeps, answer: StreamedAnswer): Promise<"quiet"> {
   const startedMs = performance.now();
@@ -186,17 +157,5 @@ function quietPeriod(deps: GatewayDeps, answer: StreamedAnswer): Promise<"quiet"
 }
 
 function wholeResponse(body: Uint8Array | string, account: Account): Response {
-  return new Response(body as BodyInit, { headers: { "content-type": "application/json", ...routeHeaders(account) } });
-}
-
-/** Who answered and why; and the request's id under the name that this surface's clients read. */
-function routeHeaders(account: Account): Record<string, string> {
-  const headers: Record<string, string> = { "x-request-id": account.requestId };
-  if (account.protocol === "anthropic") headers["request-id"] = account.requestId;
-  if (account.resolved) headers["x-flock-route"] = account.resolved.reason;
-  if (account.choice) {
-    headers["x-flock-model"] = account.choice.replica.model;
-    headers["x-flock-replica"] = account.choice.replica.id;
-  }
-  return headers;
+  return new Response(body as BodyInit, { headers: { "content-type": "application/json", ...answerHeaders(account) } });
 }

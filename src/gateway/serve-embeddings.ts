@@ -4,13 +4,10 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { parseEmbeddingsRequest } from "../dialect/openai-embeddings.ts";
-import { scanBody } from "../wire/scan-body.ts";
 import { splice } from "../wire/splice.ts";
 import { Account } from "./account.ts";
-import { admit } from "./admit.ts";
-import { authenticate } from "./authenticate.ts";
+import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
-import { readBody } from "./read-body.ts";
 import type { Relay } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
 import { wholeAnswer } from "./whole-answer.ts";
@@ -24,36 +21,17 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
     await account.fail(failure, shape.status);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
   };
-  const principal = authenticate(deps.keys, request.headers);
-  if (!principal.ok) return refuse(principal.error);
-  account.principal = principal.value;
-
-  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
-  if (!bytes.ok) return refuse(bytes.error);
-  const scanned = scanBody(bytes.value);
+  const scanned = await enter(deps, account, request);
   if (!scanned.ok) return refuse(scanned.error);
   const body = scanned.value;
   const parsed = parseEmbeddingsRequest(body.parse());
   if (!parsed.ok) return refuse(parsed.error);
-  account.requestedModel = parsed.value.model;
-  account.promptTokensEstimate = parsed.value.promptTokensEstimate;
-
-  const resolved = deps.models.resolve(parsed.value.model, { chat: false, embeddings: true });
+  const resolved = resolve(deps, account, parsed.value.model, { chat: false, embeddings: true });
   if (!resolved.ok) return refuse(resolved.error);
-  account.resolved = resolved.value;
   const { model } = resolved.value;
-  const allowed = principal.value.models;
-  if (allowed.length > 0 && !allowed.includes(model)) {
-    return refuse({ kind: "forbidden", what: `model ${model}`, mend: `this key may use: ${allowed.join(", ")}` });
-  }
-  const granted = admit(deps.policies, {
-    principal: principal.value,
-    model,
-    promptTokensEstimate: parsed.value.promptTokensEstimate,
-    maxOutputTokens: 0,
-  });
-  if (!granted.ok) return refuse(granted.error);
-  account.grants = granted.value;
+  const { promptTokensEstimate } = parsed.value;
+  const refused = askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens: 0 });
+  if (refused) return refuse(refused);
 
   const relay: Relay = {
     streaming: false,
@@ -80,9 +58,7 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
   const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
   if (!answer.ok) return refuse(answer.error);
   await account.succeed(answer.value.usage, 0);
-  const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": requestId };
-  headers["x-flock-route"] = resolved.value.reason;
-  if (account.choice) headers["x-flock-replica"] = account.choice.replica.id;
+  const headers = { "content-type": "application/json", ...answerHeaders(account) };
   return new Response(answer.value.body as BodyInit, { headers });
 }
 

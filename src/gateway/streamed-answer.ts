@@ -1,7 +1,7 @@
 import type { Failure } from "../core/failure.ts";
-import { err, ok, type Result } from "../core/result.ts";
+import { ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
-import { attempts, callEngine } from "./attempts.ts";
+import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
 import type { Choice, GatewayDeps } from "./ports.ts";
 import type { Relay, StreamRelay } from "./relay.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
@@ -96,27 +96,28 @@ export class StreamedAnswer implements Ticking {
     else this.onTick?.(nowMs);
   }
 
-  async #attempt(choice: Choice): Promise<Result<null, Failure>> {
+  async #attempt(choice: Choice): Promise<Result<null, AttemptFailure>> {
     const call = this.#relay.plan(choice);
-    if (!call.ok) return call;
+    if (!call.ok) return answered(call.error);
     this.#choice = choice;
     this.#endAttempt = this.#deps.replicas.begin(choice.replica);
-    const response = await callEngine(this.#deps.link, choice, call.value, this.#abort.signal);
+    const response = await callEngine(this.#deps.link, this.#account, choice, call.value, this.#abort.signal);
     if (!response.ok || !response.value.body) {
       this.#release();
-      return response.ok ? err(this.#broken("it answered without a body")) : response;
+      return response.ok ? answered(this.#broken("it answered without a body")) : response;
     }
-    this.#reader = response.value.body.getReader() as Reader;
+    this.#reader = response.value.body.getReader();
     const stream = this.#relay.stream(choice);
     this.#stream = stream;
     const head: Uint8Array[] = [];
     while (!stream.progress.contentSeen && !stream.progress.finished) {
       const { bytes, done } = await this.#read();
       const out = done ? stream.end() : stream.push(bytes ?? EMPTY);
-      const failure = stream.progress.failure ?? (done && !stream.progress.finished ? this.#broken("it broke off") : null);
+      const failure =
+        stream.progress.failure ?? (done && !stream.progress.finished ? this.#broken("it broke off") : null);
       if (failure) {
         this.#release();
-        return err(named(failure, choice));
+        return answered(named(failure, choice));
       }
       if (out) head.push(out);
     }

@@ -46,7 +46,11 @@ export function translatingRelay(options: TranslationOptions): Relay {
   };
 }
 
-function renderWhole(dialect: ChatDialect, events: Iterable<ChatEvent>, meta: AnswerMeta): Result<WholeAnswer, Failure> {
+function renderWhole(
+  dialect: ChatDialect,
+  events: Iterable<ChatEvent>,
+  meta: AnswerMeta,
+): Result<WholeAnswer, Failure> {
   const answer = collectAnswer(events);
   if (!answer.ok) return answer;
   return ok({ body: JSON.stringify(dialect.toResponseBody(answer.value, meta)), usage: answer.value.usage });
@@ -149,7 +153,11 @@ class CollectedStream implements StreamRelay {
   }
 
   cutShort(): Uint8Array {
-    const usage = this.progress.usage ?? { promptTokens: 0, completionTokens: this.progress.outputTokens, cachedTokens: 0 };
+    const usage = this.progress.usage ?? {
+      promptTokens: 0,
+      completionTokens: this.progress.outputTokens,
+      cachedTokens: 0,
+    };
     return (
       this.#take([
         { type: "usage", usage },
@@ -171,4 +179,3 @@ class CollectedStream implements StreamRelay {
     return null;
   }
 }
-

@@ -1,7 +1,7 @@
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
-import { attempts, callEngine } from "./attempts.ts";
+import { answered, attempts, callEngine } from "./attempts.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay, WholeAnswer } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
@@ -34,17 +34,18 @@ export async function wholeAnswer(
   try {
     const answer = await attempts(deps, account, model, abort.signal, async (choice) => {
       const call = relay.plan(choice);
-      if (!call.ok) return call;
+      if (!call.ok) return answered(call.error);
       const end = deps.replicas.begin(choice.replica);
       try {
-        const response = await callEngine(deps.link, choice, call.value, abort.signal);
+        const response = await callEngine(deps.link, account, choice, call.value, abort.signal);
         if (!response.ok) return response;
+        const { engine } = choice.replica;
         const body = await readAll(response.value);
-        if (body === null) return err({ kind: "engine_failed", engine: choice.replica.engine, cause: "it broke off" } as const);
+        if (body === null) return answered({ kind: "engine_failed", engine, cause: "it broke off" });
         account.sawContent();
         const whole = relay.whole(body, choice);
-        if (whole.ok || whole.error.kind !== "engine_failed") return whole;
-        return err({ ...whole.error, engine: choice.replica.engine });
+        if (whole.ok) return whole;
+        return answered(whole.error.kind === "engine_failed" ? { ...whole.error, engine } : whole.error);
       } finally {
         end();
       }

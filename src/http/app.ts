@@ -41,7 +41,8 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   mountHealth(app, deps.health);
 
   const toAdmin = async (request: Request): Promise<Response> => (await deps.admin()).fetch(request);
-  for (const path of ["/admin/*", "/openapi.json", "/ui", "/ui/*"]) app.all(path, (context) => toAdmin(context.req.raw));
+  for (const path of ["/admin/*", "/openapi.json", "/ui", "/ui/*"])
+    app.all(path, (context) => toAdmin(context.req.raw));
 
   // A person's browser goes to the dashboard; a client that probes the base URL gets its 200.
   app.get("/", (context) => {

@@ -1,31 +1,51 @@
-import { controlSocketPath } from "./control-socket-path.ts";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { socketPath } from "../cluster/socket-path.ts";
+import { ok, type Result } from "../core/result.ts";
 import { type LeaderInfo, parseLeaderInfo } from "./control-protocol.ts";
 
 const DEADLINE_MS = 3_000;
 
-/** Asks the leader of a data directory what it is; null: none is running. */
+/** Where the leader of a data directory is asked and stopped. The error is for a person. */
+export function controlSocketPath(dataDir: string): Result<string, string> {
+  return socketPath({ dataDir, name: "leader", temporaryDir: tmpdir(), uid: process.getuid?.() ?? 0 });
+}
+
+/** Asks the leader of a data directory what it is; null: none answers. */
 export async function leaderInfo(dataDir: string, signal: AbortSignal): Promise<LeaderInfo | null> {
+  const answer = await ask(dataDir, "GET", "/v1/info", signal);
+  return answer === null ? null : parseLeaderInfo(answer);
+}
+
+/** Asks it to stop gracefully; answers when the request is taken, not when it is done. False: nobody is there. */
+export async function askLeaderToStop(dataDir: string, signal: AbortSignal): Promise<boolean> {
+  return (await ask(dataDir, "POST", "/v1/shutdown", signal)) !== null;
+}
+
+async function ask(dataDir: string, method: string, path: string, signal: AbortSignal): Promise<unknown> {
+  const socket = recordedSocket(dataDir) ?? controlSocketPath(dataDir);
+  if (!socket.ok) return null;
   try {
-    const answer = await fetch("http://leader/v1/info", {
-      unix: controlSocketPath(dataDir),
+    const answer = await fetch(`http://leader${path}`, {
+      method,
+      unix: socket.value,
+      keepalive: false,
       signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
     });
-    return answer.ok ? parseLeaderInfo(await answer.json()) : null;
+    return answer.ok ? await answer.json() : null;
   } catch {
     return null;
   }
 }
 
-/** Asks it to stop gracefully; answers when the request is taken, not when it is done. False: nobody is there. */
-export async function askLeaderToStop(dataDir: string, signal: AbortSignal): Promise<boolean> {
+/** As the leader wrote it down: with another TMPDIR than the leader's, the path of a long directory comes out otherwise. */
+function recordedSocket(dataDir: string): Result<string, string> | null {
   try {
-    const answer = await fetch("http://leader/v1/shutdown", {
-      method: "POST",
-      unix: controlSocketPath(dataDir),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
-    });
-    return answer.ok;
+    const value: unknown = JSON.parse(readFileSync(join(dataDir, "leader.json"), "utf8"));
+    const socket = typeof value === "object" && value !== null && "socket" in value ? value.socket : null;
+    return typeof socket === "string" ? ok(socket) : null;
   } catch {
-    return false;
+    return null;
   }
 }

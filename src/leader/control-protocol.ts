@@ -6,19 +6,22 @@ export interface LeaderInfo {
   readonly url: string;
   /** Epoch ms. */
   readonly startedAt: number;
-  /** Requests can be answered. */
+  /** The start is over: requests can be answered, or `problem` says why not. */
   readonly ready: boolean;
   /** The lines of the ready block; empty until `ready`. */
   readonly readyBlock: readonly string[];
+  /** Why requests cannot be answered though the start is over, in one line; null when they can, or it is not. */
+  readonly problem: string | null;
   /** The leader is on its way out. */
   readonly stopping: boolean;
 }
 
 export function parseLeaderInfo(value: unknown): LeaderInfo | null {
   if (typeof value !== "object" || value === null) return null;
-  const { pid, version, url, startedAt, ready, readyBlock, stopping } = value as Record<string, unknown>;
+  const { pid, version, url, startedAt, ready, readyBlock, problem, stopping } = value as Record<string, unknown>;
   if (typeof pid !== "number" || typeof version !== "string" || typeof url !== "string") return null;
   if (typeof startedAt !== "number" || typeof ready !== "boolean" || typeof stopping !== "boolean") return null;
   if (!Array.isArray(readyBlock)) return null;
-  return { pid, version, url, startedAt, ready, readyBlock: readyBlock.map(String), stopping };
+  const why = typeof problem === "string" ? problem : null;
+  return { pid, version, url, startedAt, ready, readyBlock: readyBlock.map(String), problem: why, stopping };
 }

@@ -1,35 +1,48 @@
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, rmSync } from "node:fs";
+import { type DirectoryLock, takeDirectoryLock } from "../cluster/directory-lock.ts";
+import { wait } from "../cluster/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { leaderInfo } from "./control-client.ts";
+import { controlSocketPath, leaderInfo } from "./control-client.ts";
 import type { LeaderInfo } from "./control-protocol.ts";
-import { controlSocketPath } from "./control-socket-path.ts";
+import { explainDirectory } from "./data-directory.ts";
+import { readLeaderPid } from "./leader-file.ts";
+import { shellQuote } from "./shell-quote.ts";
 import type { StartProblem } from "./start-problem.ts";
 
 export interface ControlSocket {
+  readonly path: string;
   close(): void;
 }
 
-const CLAIM_STALE_MS = 10_000;
+/** How long a leader that is just starting may take to answer for its lock. */
+const OTHER_ANSWERS_MS = 3_000;
+const LOOK_AGAIN_MS = 50;
 
 /**
- * One leader a data directory. The socket is both the lock and the way to ask and stop the leader: it answers as long
- * as the process lives, and a dead one's file is replaced. Whoever may read the directory may use it; no key is needed.
+ * One leader a data directory: the kernel's lock is held until this process ends, the socket is the way to ask and stop
+ * the leader. Whoever may open the socket may use it; no key is needed.
  */
 export async function openControlSocket(
   dataDir: string,
   info: () => LeaderInfo,
   shutdown: () => void,
+  signal: AbortSignal,
 ): Promise<Result<ControlSocket, StartProblem>> {
   const path = controlSocketPath(dataDir);
-  const claim = join(dataDir, ".starting");
-  if (!takeClaim(claim)) return err(running(dataDir, "another start is under way"));
+  if (!path.ok) return err({ kind: "unwritable", message: path.error, mend: "flock up --data-dir DIR" });
+  let lock: DirectoryLock | null;
   try {
-    const other = await leaderInfo(dataDir, AbortSignal.timeout(3_000));
-    if (other) return err(running(dataDir, `process ${other.pid} serves it at ${other.url}`));
-    rmSync(path, { force: true });
+    lock = takeDirectoryLock(dataDir, "leader");
+  } catch (cause) {
+    return err(explainDirectory(dataDir, cause));
+  }
+  if (lock === null) return err(await whoHolds(dataDir, signal));
+  const held = lock;
+  try {
+    // An earlier leader that was killed left it; nobody listens on it, since the lock is ours.
+    rmSync(path.value, { force: true });
     const server = Bun.serve({
-      unix: path,
+      unix: path.value,
       fetch(request) {
         const { pathname } = new URL(request.url);
         if (request.method === "GET" && pathname === "/v1/info") return Response.json(info());
@@ -40,47 +53,45 @@ export async function openControlSocket(
         return Response.json({ error: "unknown path" }, { status: 404 });
       },
     });
+    chmodSync(path.value, 0o600);
     return ok({
+      path: path.value,
       close() {
         void server.stop(true);
-        rmSync(path, { force: true });
+        rmSync(path.value, { force: true });
+        held.release();
       },
     });
-  } finally {
-    rmSync(claim, { force: true });
-  }
-}
-
-/** Two starts at the same moment must not both find the old socket dead and replace it. */
-function takeClaim(path: string): boolean {
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      const file = openSync(path, "wx", 0o600);
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      return true;
-    } catch {
-      if (!isStale(path)) return false;
-      rmSync(path, { force: true });
-    }
-  }
-  return false;
-}
-
-function isStale(path: string): boolean {
-  try {
-    if (Date.now() - statSync(path).mtimeMs > CLAIM_STALE_MS) return true;
-    process.kill(Number(readFileSync(path, "utf8")), 0);
-    return false;
   } catch (cause) {
-    return !(cause instanceof Error && "code" in cause && cause.code === "EPERM");
+    held.release();
+    return err(explainDirectory(dataDir, cause));
   }
 }
 
-function running(dataDir: string, detail: string): StartProblem {
-  return {
-    kind: "already_running",
-    message: `Flock is already running on ${dataDir}: ${detail}`,
-    mend: "flock status   # or: flock down",
-  };
+async function whoHolds(dataDir: string, signal: AbortSignal): Promise<StartProblem> {
+  const deadline = performance.now() + OTHER_ANSWERS_MS;
+  while (performance.now() < deadline && !signal.aborted) {
+    const other = await leaderInfo(dataDir, signal);
+    if (other?.stopping)
+      return running(`Flock on ${dataDir} (pid ${other.pid}) is stopping`, "flock up   # once it has stopped");
+    if (other && other.url !== "") {
+      return running(
+        `Flock is already running on ${dataDir}: process ${other.pid} serves it at ${other.url}`,
+        "flock status",
+      );
+    }
+    await wait(LOOK_AGAIN_MS, signal);
+  }
+  const pid = readLeaderPid(dataDir);
+  const who = pid === null ? "another process" : `process ${pid}`;
+  return running(
+    `${who} holds the data directory ${dataDir} but does not answer`,
+    pid === null
+      ? `fuser ${shellQuote(dataDir)}/leader.lock   # end that process, then: flock up`
+      : `kill -9 ${pid}; flock up`,
+  );
+}
+
+function running(message: string, mend: string): StartProblem {
+  return { kind: "already_running", message, mend };
 }

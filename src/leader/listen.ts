@@ -1,14 +1,12 @@
 import type { Server } from "bun";
-import type { Hono } from "hono";
 import type { ListenAddress } from "../config/listen.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { ServerEnv } from "../http/server-env.ts";
 import type { StartProblem } from "./start-problem.ts";
 
 export interface ServerHandle {
   readonly port: number;
-  /** Takes no new requests, lets running ones end for at most `drainMs`, then cuts. */
-  close(drainMs: number): Promise<void>;
+  /** Takes no new requests, lets running ones end until the signal fires, then cuts them. */
+  close(cut: AbortSignal): Promise<void>;
 }
 
 export interface TlsFiles {
@@ -17,10 +15,17 @@ export interface TlsFiles {
   readonly key: string;
 }
 
+/** What the handler is told of a request's connection. */
+export interface Connection {
+  readonly peer: (request: Request) => string | null;
+}
+
+export type Handler = (request: Request, connection: Connection) => Response | Promise<Response>;
+
 /** Above our own limit: the server's 413 has no body, ours is in the shape of the API. */
 const SERVER_MAX_BODY_BYTES = 1024 * 1024 * 1024;
 
-export function listen(app: Hono<ServerEnv>, address: ListenAddress, tls: TlsFiles): Result<ServerHandle, StartProblem> {
+export function listen(handle: Handler, address: ListenAddress, tls: TlsFiles): Result<ServerHandle, StartProblem> {
   let server: Server<undefined>;
   try {
     server = Bun.serve({
@@ -30,19 +35,25 @@ export function listen(app: Hono<ServerEnv>, address: ListenAddress, tls: TlsFil
       // Quiet streams and slow engines are watched by the gateway; Bun's own limit would cut them.
       idleTimeout: 0,
       maxRequestBodySize: SERVER_MAX_BODY_BYTES,
-      fetch: (request) => app.fetch(request, env),
+      fetch: (request) => handle(request, connection),
     });
   } catch (cause) {
     return err(explain(address, cause));
   }
-  const env = { peer: (request: Request) => server.requestIP(request)?.address ?? null };
+  const connection: Connection = { peer: (request) => server.requestIP(request)?.address ?? null };
   return ok({
     port: server.port ?? address.port,
-    async close(drainMs) {
-      const drained = server.stop(false);
-      if (drainMs > 0) await Promise.race([drained, Bun.sleep(drainMs)]);
+    async close(cut) {
+      await Promise.race([server.stop(false), aborted(cut)]);
       await server.stop(true);
     },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Gpu, NodeState } from "../core/node.ts";
+import { shellQuote } from "./shell-quote.ts";
 
 export interface ReadyBlockInput {
   readonly state: NodeState;
@@ -7,8 +8,10 @@ export interface ReadyBlockInput {
   readonly defaultModel: string;
   /** Plaintext of the admin key, only when it was made just now. */
   readonly newAdminKey: string | null;
-  /** Where the admin key lies; null: keys are switched off, or there is none. */
-  readonly adminKeyFile: string | null;
+  /** Where the admin key lies, or should. */
+  readonly adminKeyFile: string;
+  /** Why the key in that file does not work, and the command that mends it; null when it does. */
+  readonly keyProblem: { readonly message: string; readonly mend: string } | null;
   readonly keyless: boolean;
   readonly modelsDir: string;
   /** How this Flock is called from a shell: `flock`, or `npm run flock --` from a checkout. */
@@ -34,9 +37,16 @@ export function readyBlock(input: ReadyBlockInput): string[] {
   }
   for (const problem of state.problems) lines.push(`! ${problem}`);
   const tiny = state.replicas.some((replica) => replica.model === input.defaultModel && replica.smokeTest);
-  if (input.defaultModel !== "") lines.push(`✔ default model: ${input.defaultModel}${tiny ? " (smoke test only)" : ""}`);
-  lines.push("", "  Flock is ready.", "", `  Dashboard:  ${url}/ui/`, `  API:        ${url}/v1`);
-  lines.push(...keyLines(input), "", "  Try it:", ...curlLines(input));
+  if (input.defaultModel !== "")
+    lines.push(`✔ default model: ${input.defaultModel}${tiny ? " (smoke test only)" : ""}`);
+  const serving = state.replicas.length > 0;
+  lines.push(
+    "",
+    serving ? "  Flock is ready." : "  Flock runs, but no model is loaded: requests are refused until one is.",
+  );
+  lines.push("", `  Dashboard:  ${url}/ui/`, `  API:        ${url}/v1`);
+  lines.push(...keyLines(input));
+  if (serving) lines.push("", "  Try it:", ...curlLines(input));
   if (tiny) lines.push("", ...realModelLines(input));
   return lines;
 }
@@ -70,6 +80,8 @@ function keyLines(input: ReadyBlockInput): string[] {
       "  !!! Use this for local development only.",
     ];
   }
+  if (input.keyProblem !== null)
+    return [`  Admin API key:   ${input.keyProblem.message}`, `    ${input.keyProblem.mend}`];
   if (input.newAdminKey !== null) {
     return [`  Admin API key:   ${input.newAdminKey}`, `              (shown once; kept in ${input.adminKeyFile})`];
   }
@@ -77,19 +89,16 @@ function keyLines(input: ReadyBlockInput): string[] {
 }
 
 function curlLines(input: ReadyBlockInput): string[] {
-  const secret = input.newAdminKey ?? `$(cat ${quoted(input.adminKeyFile ?? "")})`;
+  const inFile = input.keyProblem === null ? `$(cat ${shellQuote(input.adminKeyFile)})` : "<your key>";
+  const secret = input.newAdminKey ?? inFile;
   const auth = input.keyless ? "" : ` -H "Authorization: Bearer ${secret}"`;
   const body = `{"model":"auto","messages":[{"role":"user","content":"hi in 5 words"}]}`;
   // One line: a person marks and pastes it, whatever the terminal's width.
   return [`    curl ${input.url}/v1/chat/completions${auth} -H "Content-Type: application/json" -d '${body}'`];
 }
 
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
 function realModelLines(input: ReadyBlockInput): string[] {
-  const target = quoted(`${input.modelsDir}/llama-3.2-1b.gguf`);
+  const target = shellQuote(`${input.modelsDir}/llama-3.2-1b.gguf`);
   const source =
     "https://huggingface.co/unsloth/Llama-3.2-1B-Instruct-GGUF/resolve/main/Llama-3.2-1B-Instruct-Q4_K_M.gguf";
   return [

@@ -32,7 +32,9 @@ export class ModelDirectory {
   update(state: NodeState): void {
     const expected = new Set<string>();
     for (const engine of state.engines) {
-      const serving = state.replicas.filter((replica) => replica.engineId === engine.id).map((replica) => replica.model);
+      const serving = state.replicas
+        .filter((replica) => replica.engineId === engine.id)
+        .map((replica) => replica.model);
       if (serving.length > 0) this.#servedBy.set(engine.id, serving);
       if (!comesBack(engine)) continue;
       for (const model of this.#servedBy.get(engine.id) ?? engine.models) expected.add(model);

@@ -12,7 +12,15 @@ const replica = (id: string, node = "local"): Replica => ({
   engineModel: "tiny",
   contextTokens: 4096,
   slots: 2,
-  abilities: { chat: true, embeddings: true, rerank: false, tools: false, images: false, audio: false, thinking: false },
+  abilities: {
+    chat: true,
+    embeddings: true,
+    rerank: false,
+    tools: false,
+    images: false,
+    audio: false,
+    thinking: false,
+  },
   smokeTest: true,
 });
 const engine = (state: EngineStatus["state"]): EngineStatus => ({
@@ -82,4 +90,22 @@ test("a replica that was tried is not offered again", async () => {
   const board = new ReplicaBoard("local", 20);
   board.update({ replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
   expect(await board.pick("tiny", new Set(["a"]), never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
+});
+
+test("a replica where nobody answered waits for what its node says of it", async () => {
+  const board = new ReplicaBoard("local", 60_000);
+  const dead = replica("local/tiny");
+  board.update({ replicas: [dead], engines: [engine("ready")], expected: ["tiny"] });
+  board.suspect(dead);
+  const pick = board.pick("tiny", none, never);
+  board.update({ replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
+  board.update({ replicas: [dead], engines: [{ ...engine("ready"), epoch: 2 }], expected: ["tiny"] });
+  expect(await pick).toMatchObject({ ok: true });
+});
+
+test("another replica is taken instead of one where nobody answered", async () => {
+  const board = new ReplicaBoard("local", 60_000);
+  board.update({ replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
+  board.suspect(replica("a"));
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
 });

@@ -11,6 +11,9 @@ export interface BoardState {
   readonly expected: readonly string[];
 }
 
+/** An agent notices a dead child at once and a dead engine of somebody else within this. */
+const SUSPECT_MS = 3_000;
+
 /**
  * The replicas there are and what each has in flight. A request for a model whose engine is just starting waits here
  * until the replica appears; one for a model whose engine is down for good fails at once, with the way to start it.
@@ -20,6 +23,8 @@ export class ReplicaBoard {
   readonly #waitMs: number;
   readonly #busy = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
+  /** Replicas where nobody answered, until the node tells more: its engine's epoch then, and when to stop doubting. */
+  readonly #suspects = new Map<string, { readonly epoch: number; readonly untilMs: number }>();
   #state: BoardState = { replicas: [], engines: [], expected: [] };
 
   constructor(localNode: string, waitMs: number) {
@@ -33,7 +38,12 @@ export class ReplicaBoard {
 
   update(state: BoardState): void {
     this.#state = state;
-    for (const wake of [...this.#waiting]) wake();
+    for (const [id, { epoch }] of this.#suspects) {
+      const replica = state.replicas.find((candidate) => candidate.id === id);
+      if (!replica || this.#epochOf(replica) !== epoch) this.#suspects.delete(id);
+    }
+    const waiting = [...this.#waiting];
+    for (const wake of waiting) wake();
   }
 
   busy(replicaId: string): number {
@@ -60,6 +70,11 @@ export class ReplicaBoard {
     };
   }
 
+  /** Nobody answered there: no request goes there until the node reports, or for a moment at most. */
+  suspect(replica: Replica): void {
+    this.#suspects.set(replica.id, { epoch: this.#epochOf(replica), untilMs: performance.now() + SUSPECT_MS });
+  }
+
   async pick(
     model: string,
     tried: ReadonlySet<string>,
@@ -67,14 +82,36 @@ export class ReplicaBoard {
   ): Promise<Result<{ replica: Replica; reason: string }, Failure>> {
     const deadline = performance.now() + this.#waitMs;
     while (true) {
-      const pick = leastBusy(this.#state.replicas, model, tried, this, this.#localNode);
+      const nowMs = performance.now();
+      const pick = leastBusy(this.#trusted(nowMs), model, tried, this, this.#localNode);
       if (pick) return ok(pick);
       if (signal.aborted) return err({ kind: "cancelled" });
-      const leftMs = deadline - performance.now();
+      const leftMs = deadline - nowMs;
+      const doubtedMs = this.#doubtedMs(model, tried, nowMs);
       const comingUp = this.#state.engines.some((engine) => engine.state === "starting" || engine.state === "backoff");
-      if (!comingUp || leftMs <= 0) return err(this.#down());
-      await this.#change(leftMs, signal);
+      if ((!comingUp && doubtedMs <= 0) || leftMs <= 0) return err(this.#down());
+      await this.#change(comingUp ? leftMs : Math.min(leftMs, doubtedMs), signal);
     }
+  }
+
+  #trusted(nowMs: number): readonly Replica[] {
+    if (this.#suspects.size === 0) return this.#state.replicas;
+    for (const [id, { untilMs }] of this.#suspects) if (untilMs <= nowMs) this.#suspects.delete(id);
+    return this.#state.replicas.filter(({ id }) => !this.#suspects.has(id));
+  }
+
+  /** How long the doubt about this model's replicas may last at most; 0: there is none. */
+  #doubtedMs(model: string, tried: ReadonlySet<string>, nowMs: number): number {
+    let longest = 0;
+    for (const { id, model: served } of this.#state.replicas) {
+      const suspect = served === model && !tried.has(id) ? this.#suspects.get(id) : undefined;
+      if (suspect) longest = Math.max(longest, suspect.untilMs - nowMs);
+    }
+    return longest;
+  }
+
+  #epochOf({ engineId }: Replica): number {
+    return this.#state.engines.find(({ id }) => id === engineId)?.epoch ?? 0;
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */

@@ -27,12 +27,18 @@ const snapshot: ModelSnapshot = {
 const chat = { chat: true, embeddings: false };
 
 test("an exact id wins, whatever its case", () => {
-  expect(resolveModel("llama-3.2-1b", chat, snapshot)).toEqual({ ok: true, value: { model: "llama-3.2-1b", reason: "exact" } });
+  expect(resolveModel("llama-3.2-1b", chat, snapshot)).toEqual({
+    ok: true,
+    value: { model: "llama-3.2-1b", reason: "exact" },
+  });
   expect(resolveModel("Llama-3.2-1B", chat, snapshot)).toMatchObject({ ok: true, value: { model: "llama-3.2-1b" } });
 });
 
 test("an alias names its target in the reason", () => {
-  expect(resolveModel("gpt-4o", chat, snapshot)).toEqual({ ok: true, value: { model: "qwen3-8b", reason: "alias gpt-4o" } });
+  expect(resolveModel("gpt-4o", chat, snapshot)).toEqual({
+    ok: true,
+    value: { model: "qwen3-8b", reason: "alias gpt-4o" },
+  });
 });
 
 test("auto and every unaliased Claude name go to the default model", () => {
@@ -42,7 +48,10 @@ test("auto and every unaliased Claude name go to the default model", () => {
 });
 
 test("a gpt name without an alias is unknown, never a vendor", () => {
-  expect(resolveModel("gpt-5", chat, snapshot)).toMatchObject({ ok: false, error: { kind: "unknown_model", model: "gpt-5" } });
+  expect(resolveModel("gpt-5", chat, snapshot)).toMatchObject({
+    ok: false,
+    error: { kind: "unknown_model", model: "gpt-5" },
+  });
 });
 
 test("an unknown name is answered with the nearest ones", () => {

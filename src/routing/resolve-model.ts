@@ -31,7 +31,8 @@ export function resolveModel(
   snapshot: ModelSnapshot,
 ): Result<ResolvedModel, Failure> {
   const found = find(name, snapshot);
-  if (!found) return err({ kind: "unknown_model", model: name.slice(0, 200), nearest: nearestNames(name, known(snapshot)) });
+  if (!found)
+    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest: nearestNames(name, known(snapshot)) });
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
   if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));

@@ -19,11 +19,13 @@ export interface LogOptions {
 
 export function createLog(options: LogOptions): Log {
   const least = RANK[options.level];
-  const at = (level: LogLevel) => (message: string, fields: Record<string, unknown> = {}) => {
-    if (RANK[level] < least) return;
-    const line = options.format === "json" ? jsonLine(level, message, fields) : textLine(level, message, fields);
-    options.write(`${line}\n`);
-  };
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: Record<string, unknown> = {}) => {
+      if (RANK[level] < least) return;
+      const line = options.format === "json" ? jsonLine(level, message, fields) : textLine(level, message, fields);
+      options.write(`${line}\n`);
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 

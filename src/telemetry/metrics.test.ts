@@ -34,7 +34,9 @@ test("what happened before the library was loaded is counted all the same", asyn
   metrics.requestStarted();
   metrics.streamOpened();
   const { text } = await metrics.render();
-  expect(text).toContain('flock_requests_total{model="flock-tiny",protocol="openai",outcome="ok",error="",status="200"} 1');
+  expect(text).toContain(
+    'flock_requests_total{model="flock-tiny",protocol="openai",outcome="ok",error="",status="200"} 1',
+  );
   expect(text).toContain('flock_tokens_total{model="flock-tiny",kind="completion"} 5');
   expect(text).toContain('flock_time_to_first_token_seconds_bucket{le="0.025",model="flock-tiny",protocol="openai"} 1');
   expect(text).toContain("flock_requests_in_flight 1");
@@ -44,7 +46,10 @@ test("what happened before the library was loaded is counted all the same", asyn
 test("what a client typed as a model never becomes a label", async () => {
   const metrics = new Metrics();
   metrics.requestStarted();
-  metrics.requestEnded({ ...record, requestedModel: "evil-name", servedModel: "", outcome: "error", errorKind: "unknown_model" }, 404);
+  metrics.requestEnded(
+    { ...record, requestedModel: "evil-name", servedModel: "", outcome: "error", errorKind: "unknown_model" },
+    404,
+  );
   const { text } = await metrics.render();
   expect(text).not.toContain("evil-name");
   expect(text).toContain('error="unknown_model",status="404"} 1');

@@ -1,3 +1,5 @@
+import { decodeString, ObjectKeys } from "./object-keys.ts";
+
 /**
  * Reads JSON bytes (RFC 8259) without building a value: it says whether they are valid, nested no deeper than the
  * limit and free of duplicate keys, and calls nothing back but `onMember` for the members of the top-level object.
@@ -12,13 +14,8 @@ const NO_WORDS = new Int32Array(0);
 /** Deeper bodies exist to exhaust a stack; real tool schemas stay far below. */
 export const MAX_DEPTH = 100;
 
-// Lent to each scanner in turn: a scan is synchronous, starts by writing what it reads, and never nests.
-const SCRATCH_STARTS = new Int32Array(256);
-const SCRATCH_ENDS = new Int32Array(256);
+// Lent to each scan in turn: a scan is synchronous, and reads only what it wrote.
 const SCRATCH_FRAMES = new Int32Array(MAX_DEPTH + 1);
-
-/** Objects with more keys than this find their duplicates with a Set, smaller ones by comparing spans. */
-const SPAN_COMPARED_KEYS = 8;
 
 export type ScanProblem =
   | { readonly what: "syntax"; readonly at: number }
@@ -44,16 +41,14 @@ export class JsonScanner {
   #problem: ScanProblem | null = null;
   /** Set by `#string`: the last string has a backslash. */
   #escaped = false;
-  // Keys of all open objects, as spans on one stack; `#frames[depth]` is where the object's own begin, -1: an array.
-  #keyStarts = SCRATCH_STARTS;
-  #keyEnds = SCRATCH_ENDS;
-  #keyCount = 0;
+  readonly #keys: ObjectKeys;
+  /** By depth: where the keys of the open object begin, -1 for an array. */
   readonly #frames = SCRATCH_FRAMES;
-  readonly #sets: (Set<string> | undefined)[] = [];
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#length = bytes.length;
+    this.#keys = new ObjectKeys(bytes);
     const aligned = bytes.byteOffset % 4 === 0;
     this.#words = aligned ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : NO_WORDS;
   }
@@ -89,10 +84,10 @@ export class JsonScanner {
         if (byte !== (base < 0 ? 0x5d : 0x7d)) return false;
       }
       if (byte === 0x7d || byte === 0x5d) {
-        const isObject = (this.#frames[depth] ?? -1) >= 0;
-        if (expect === VALUE || expect === KEY || isObject !== (byte === 0x7d)) return false;
+        const base = this.#frames[depth] ?? -1;
+        if (expect === VALUE || expect === KEY || base >= 0 !== (byte === 0x7d)) return false;
         this.#at = start + 1;
-        this.#close(depth);
+        if (base >= 0) this.#keys.close(depth, base);
         depth -= 1;
         if (depth === 0) return true;
         if (depth === 1) onMember(topKey, keyStart, topValueStart, this.#at);
@@ -101,11 +96,13 @@ export class JsonScanner {
       }
       if (expect === KEY || expect === KEY_OR_END) {
         if (byte !== QUOTE || !this.#string()) return false;
-        const key = this.#newKey(depth, start, this.#at);
-        if (key === null) return false;
+        if (!this.#keys.add(depth, this.#frames[depth] ?? 0, start, this.#at, this.#escaped)) {
+          this.#problem = { what: "duplicate", at: start, key: decodeString(bytes, start, this.#at) };
+          return false;
+        }
         if (depth === 1) {
           keyStart = start;
-          topKey = key;
+          topKey = decodeString(bytes, start, this.#at);
         }
         this.#skipSpace();
         if (bytes[this.#at] !== 0x3a) return false;
@@ -120,7 +117,7 @@ export class JsonScanner {
           return false;
         }
         depth += 1;
-        this.#frames[depth] = byte === 0x7b ? this.#keyCount : -1;
+        this.#frames[depth] = byte === 0x7b ? this.#keys.base : -1;
         this.#at = start + 1;
         expect = byte === 0x7b ? KEY_OR_END : VALUE_OR_END;
         continue;
@@ -129,13 +126,6 @@ export class JsonScanner {
       if (depth === 1) onMember(topKey, keyStart, topValueStart, this.#at);
       expect = AFTER_VALUE;
     }
-  }
-
-  #close(depth: number): void {
-    const base = this.#frames[depth] ?? -1;
-    if (base < 0) return;
-    this.#keyCount = base;
-    this.#sets[depth] = undefined;
   }
 
   #skipSpace(): void {
@@ -226,68 +216,11 @@ export class JsonScanner {
 
   #digits(): boolean {
     const start = this.#at;
-    for (let byte = this.#bytes[this.#at]; byte !== undefined && byte >= 0x30 && byte <= 0x39; ) {
+    for (let byte = this.#bytes[this.#at]; byte !== undefined && byte >= 0x30 && byte <= 0x39;) {
       this.#at += 1;
       byte = this.#bytes[this.#at];
     }
     return this.#at > start;
-  }
-
-  /** Notes a key of the open object; null when it has it already. The decoded key is worked out on the top level only. */
-  #newKey(depth: number, start: number, end: number): string | null {
-    const base = this.#frames[depth] ?? 0;
-    const set = this.#sets[depth];
-    if (set || this.#escaped || this.#keyCount - base >= SPAN_COMPARED_KEYS) {
-      return this.#newKeyInSet(depth, set ?? this.#toSet(base), start, end);
-    }
-    for (let i = base; i < this.#keyCount; i += 1) {
-      if (this.#sameBytes(this.#keyStarts[i] ?? 0, this.#keyEnds[i] ?? 0, start, end)) return this.#duplicate(start, end);
-    }
-    if (this.#keyCount === this.#keyStarts.length) this.#growKeys();
-    this.#keyStarts[this.#keyCount] = start;
-    this.#keyEnds[this.#keyCount] = end;
-    this.#keyCount += 1;
-    return depth === 1 ? this.#decoded(start, end) : "";
-  }
-
-  #newKeyInSet(depth: number, set: Set<string>, start: number, end: number): string | null {
-    const key = this.#decoded(start, end);
-    if (set.has(key)) return this.#duplicate(start, end);
-    set.add(key);
-    this.#sets[depth] = set;
-    return key;
-  }
-
-  #toSet(base: number): Set<string> {
-    const set = new Set<string>();
-    for (let i = base; i < this.#keyCount; i += 1) set.add(this.#decoded(this.#keyStarts[i] ?? 0, this.#keyEnds[i] ?? 0));
-    return set;
-  }
-
-  #sameBytes(start: number, end: number, otherStart: number, otherEnd: number): boolean {
-    if (end - start !== otherEnd - otherStart) return false;
-    for (let i = start + 1, j = otherStart + 1; i < end; i += 1, j += 1) {
-      if (this.#bytes[i] !== this.#bytes[j]) return false;
-    }
-    return true;
-  }
-
-  #duplicate(start: number, end: number): null {
-    this.#problem = { what: "duplicate", at: start, key: this.#decoded(start, end) };
-    return null;
-  }
-
-  #decoded(start: number, end: number): string {
-    return decodeString(this.#bytes, start, end);
-  }
-
-  #growKeys(): void {
-    const starts = new Int32Array(this.#keyStarts.length * 2);
-    const ends = new Int32Array(this.#keyStarts.length * 2);
-    starts.set(this.#keyStarts);
-    ends.set(this.#keyEnds);
-    this.#keyStarts = starts;
-    this.#keyEnds = ends;
   }
 }
 
@@ -309,12 +242,6 @@ function skipPlainWords(words: Int32Array, word: number): number {
     i += 1;
   }
   return i;
-}
-
-/** The text of a valid JSON string whose quotes stand at `start` and `end - 1`. */
-export function decodeString(bytes: Uint8Array, start: number, end: number): string {
-  const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
-  return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 }
 
 function isHexDigit(byte: number | undefined): boolean {

@@ -18,7 +18,11 @@ const audioPart = z.looseObject({
 });
 const filePart = z.looseObject({
   type: z.literal("file"),
-  file: z.looseObject({ file_data: z.string().nullish(), file_id: z.string().nullish(), filename: z.string().nullish() }),
+  file: z.looseObject({
+    file_data: z.string().nullish(),
+    file_id: z.string().nullish(),
+    filename: z.string().nullish(),
+  }),
 });
 
 const toolCall = z.looseObject({
@@ -29,13 +33,14 @@ const toolCall = z.looseObject({
 
 const named = { name: z.string().nullish() };
 const message = z.discriminatedUnion("role", [
-  z.looseObject({ role: z.literal(["system", "developer"]), content: z.union([z.string(), z.array(textPart)]).nullish(), ...named }),
+  z.looseObject({
+    role: z.literal(["system", "developer"]),
+    content: z.union([z.string(), z.array(textPart)]).nullish(),
+    ...named,
+  }),
   z.looseObject({
     role: z.literal("user"),
-    content: z.union([
-      z.string(),
-      z.array(z.discriminatedUnion("type", [textPart, imagePart, audioPart, filePart])),
-    ]),
+    content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart, imagePart, audioPart, filePart]))]),
     ...named,
   }),
   z.looseObject({
@@ -136,9 +141,7 @@ const logprobs = z.looseObject({
         token: z.string(),
         logprob: z.number(),
         bytes: tokenBytes,
-        top_logprobs: z
-          .array(z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes }))
-          .nullish(),
+        top_logprobs: z.array(z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes })).nullish(),
       }),
     )
     .nullish(),

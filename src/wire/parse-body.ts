@@ -13,7 +13,11 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): Result<T, Fai
   if (!first) return err({ kind: "invalid_request", field: null, message: "The request body is not valid." });
   const { issue, path } = innermost(first, first.path);
   const field = toFieldPath(path);
-  return err({ kind: "invalid_request", field: field || null, message: `${field || "body"}: ${explain(issue, valueAt(body, path))}` });
+  return err({
+    kind: "invalid_request",
+    field: field || null,
+    message: `${field || "body"}: ${explain(issue, valueAt(body, path))}`,
+  });
 }
 
 /** `messages[0].content[1].type` */

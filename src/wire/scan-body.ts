@@ -2,7 +2,8 @@ import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { decodeString, JsonScanner, MAX_DEPTH, type ScanProblem } from "./json-scanner.ts";
+import { JsonScanner, MAX_DEPTH, type ScanProblem } from "./json-scanner.ts";
+import { decodeString } from "./object-keys.ts";
 
 /** Byte offsets into the body, ends exclusive. `keyStart` is the key's opening quote. */
 export interface Span {
@@ -91,7 +92,10 @@ function describe(bytes: Uint8Array, problem: ScanProblem): Failure {
   switch (problem.what) {
     case "duplicate": {
       const key = problem.key.length > 64 ? `${problem.key.slice(0, 64)}…` : problem.key;
-      return invalid(key, `The request body has the key ${JSON.stringify(key)} twice in one object (byte ${problem.at}).`);
+      return invalid(
+        key,
+        `The request body has the key ${JSON.stringify(key)} twice in one object (byte ${problem.at}).`,
+      );
     }
     case "depth":
       return invalid(null, `The request body is nested deeper than ${MAX_DEPTH} levels (byte ${problem.at}).`);

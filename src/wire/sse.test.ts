@@ -21,8 +21,22 @@ test.each<[string, string, SseFrame[]]>([
   ["only one space is taken off", "data:  a\n\n", [{ event: "", data: " a" }]],
   ["a named event", "event: ping\ndata: {}\n\n", [{ event: "ping", data: "{}" }]],
   ["several data lines", "data: a\ndata: b\ndata\n\n", [{ event: "", data: "a\nb\n" }]],
-  ["CRLF", "event: x\r\ndata: a\r\n\r\ndata: b\r\n\r\n", [{ event: "x", data: "a" }, { event: "", data: "b" }]],
-  ["lone CR", "data: a\r\rdata: b\r\r", [{ event: "", data: "a" }, { event: "", data: "b" }]],
+  [
+    "CRLF",
+    "event: x\r\ndata: a\r\n\r\ndata: b\r\n\r\n",
+    [
+      { event: "x", data: "a" },
+      { event: "", data: "b" },
+    ],
+  ],
+  [
+    "lone CR",
+    "data: a\r\rdata: b\r\r",
+    [
+      { event: "", data: "a" },
+      { event: "", data: "b" },
+    ],
+  ],
   ["comments and other fields", ": hi\nid: 1\nretry: 5\nfoo\ndata: a\n\n: bye\n\n", [{ event: "", data: "a" }]],
   ["an event without data is none", "event: x\n\ndata: a\n\n", [{ event: "", data: "a" }]],
   ["a byte order mark", "\uFEFFdata: a\n\n", [{ event: "", data: "a" }]],
@@ -32,7 +46,7 @@ test.each<[string, string, SseFrame[]]>([
 });
 
 test("any split of the bytes, also inside UTF-8 sequences and CRLF, gives the same frames", () => {
-  const line = fc.constantFrom("data: é😀", "data:", "data: {\"a\":\"ü\"}", "event: größe", ": note", "", "", "id: 3");
+  const line = fc.constantFrom("data: é😀", "data:", 'data: {"a":"ü"}', "event: größe", ": note", "", "", "id: 3");
   const stream = fc
     .tuple(fc.boolean(), fc.array(fc.tuple(line, fc.constantFrom("\n", "\r\n", "\r")), { minLength: 1, maxLength: 20 }))
     .map(([bom, lines]) => `${bom ? "\uFEFF" : ""}${lines.map(([text, end]) => text + end).join("")}`);

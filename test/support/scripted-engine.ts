@@ -1,3 +1,6 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
 /**
  * A stand-in for a `llama-server` that says what a test wants, and fails how it wants. Shapes as recorded from
  * llama-server 0.5.0 (role delta first, `finish_reason` in a chunk of its own, usage in one with `choices: []`).
@@ -28,7 +31,7 @@ export interface Script {
 
 export interface SeenRequest {
   readonly path: string;
-  readonly headers: Headers;
+  readonly headers: IncomingMessage["headers"];
   readonly body: Record<string, unknown>;
   /** Resolves when the caller hung up before the answer was whole. */
   readonly aborted: Promise<void>;
@@ -37,6 +40,8 @@ export interface SeenRequest {
 export interface ScriptedEngine {
   readonly url: string;
   readonly requests: readonly SeenRequest[];
+  /** Bytes of streams given to the network so far; it stands still when nobody takes them. */
+  readonly sentBytes: number;
   /** What to say to each request; a plain script says the same to all. */
   script: Script | ((body: Record<string, unknown>) => Script);
   stop(): Promise<void>;
@@ -49,65 +54,93 @@ export interface ScriptedEngineOptions {
   readonly port?: number;
 }
 
-export function startScriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEngine {
+export async function startScriptedEngine(options: ScriptedEngineOptions = {}): Promise<ScriptedEngine> {
   const model = options.model ?? "scripted";
   const contextTokens = options.contextTokens ?? 8192;
   const requests: SeenRequest[] = [];
-  const engine = { script: { text: "Hello from the scripted engine." } as ScriptedEngine["script"] };
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: options.port ?? 0,
-    idleTimeout: 0,
-    async fetch(request) {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/health") return Response.json({ status: "ok" });
-      if (pathname === "/v1/models") {
-        const meta = { n_ctx_train: contextTokens, n_ctx: contextTokens };
-        return Response.json({ object: "list", data: [{ id: model, object: "model", owned_by: "llamacpp", meta }] });
-      }
-      if (pathname === "/props") {
-        const default_generation_settings = { n_ctx: contextTokens };
-        return Response.json({ default_generation_settings, total_slots: options.slots ?? 64, model_alias: model });
-      }
-      if (request.method !== "POST") return failure(404, "not_found_error", "File Not Found");
-      const body = (await request.json()) as Record<string, unknown>;
-      const aborted = new Promise<void>((resolve) => {
-        request.signal.addEventListener("abort", () => resolve(), { once: true });
+  const engine = {
+    script: { text: "Hello from the scripted engine." } as ScriptedEngine["script"],
+    sentBytes: 0,
+  };
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = request.url ?? "/";
+    if (path === "/health") return json(response, 200, { status: "ok" });
+    if (path === "/v1/models") {
+      const meta = { n_ctx_train: contextTokens, n_ctx: contextTokens };
+      return json(response, 200, {
+        object: "list",
+        data: [{ id: model, object: "model", owned_by: "llamacpp", meta }],
       });
-      requests.push({ path: pathname, headers: request.headers, body, aborted });
-      const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
-      await pause(script.headerDelayMs, request.signal);
-      if (script.status !== undefined) {
-        return new Response(script.body ?? "", {
-          status: script.status,
-          headers: { "content-type": "application/json" },
-        });
-      }
-      if (pathname === "/v1/embeddings") return embeddings(model, body);
-      return body.stream === true ? stream(model, script, request.signal) : whole(model, script, request.signal);
-    },
+    }
+    if (path === "/props") {
+      const default_generation_settings = { n_ctx: contextTokens };
+      return json(response, 200, { default_generation_settings, total_slots: options.slots ?? 64, model_alias: model });
+    }
+    if (request.method !== "POST") return json(response, 404, failure(404, "not_found_error", "File Not Found"));
+    const hungUp = new AbortController();
+    response.on("close", () => {
+      if (!response.writableEnded) hungUp.abort();
+    });
+    const body = (await readJson(request)) as Record<string, unknown>;
+    const aborted = new Promise<void>((resolve) => hungUp.signal.addEventListener("abort", () => resolve()));
+    requests.push({ path, headers: request.headers, body, aborted });
+    const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
+    await pause(script.headerDelayMs, hungUp.signal);
+    if (script.status !== undefined) return raw(response, script.status, script.body ?? "");
+    if (path === "/v1/embeddings") return json(response, 200, embeddings(model, body));
+    if (body.stream !== true) return json(response, 200, await whole(model, script, hungUp.signal));
+    await stream(model, script, response, hungUp.signal, (bytes) => {
+      engine.sentBytes += bytes;
+    });
+  };
+
+  const server = createServer((request, response) => {
+    // A caller that hung up is the usual end of a script that waits.
+    answer(request, response).catch(() => response.destroy());
   });
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", () => resolve()));
   return {
-    url: `http://127.0.0.1:${server.port}`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    get sentBytes() {
+      return engine.sentBytes;
+    },
     get script() {
       return engine.script;
     },
     set script(script) {
       engine.script = script;
     },
-    stop: () => server.stop(true),
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }
 
-function failure(code: number, type: string, message: string): Response {
-  return Response.json({ error: { code, message, type } }, { status: code });
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  return JSON.parse(Buffer.concat(pieces).toString("utf8"));
 }
 
-function embeddings(model: string, body: Record<string, unknown>): Response {
+function raw(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(body);
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  raw(response, status, JSON.stringify(body));
+}
+
+function failure(code: number, type: string, message: string) {
+  return { error: { code, message, type } };
+}
+
+function embeddings(model: string, body: Record<string, unknown>) {
   const inputs = Array.isArray(body.input) ? body.input.length : 1;
   const data = Array.from({ length: inputs }, (_, index) => ({ index, object: "embedding", embedding: [0.6, 0.8] }));
-  return Response.json({ model, object: "list", usage: { prompt_tokens: 3 * inputs, total_tokens: 3 * inputs }, data });
+  return { model, object: "list", usage: { prompt_tokens: 3 * inputs, total_tokens: 3 * inputs }, data };
 }
 
 interface Piece {
@@ -142,7 +175,7 @@ function finishOf(script: Script): string {
   return script.finish ?? (script.toolCalls ? "tool_calls" : "stop");
 }
 
-async function whole(model: string, script: Script, signal: AbortSignal): Promise<Response> {
+async function whole(model: string, script: Script, signal: AbortSignal) {
   await pause((script.firstTokenDelayMs ?? 0) + pieces(script).length * (script.tokenDelayMs ?? 0), signal);
   const tool_calls = script.toolCalls?.map((call, index) => ({
     id: `call_${index}`,
@@ -156,76 +189,82 @@ async function whole(model: string, script: Script, signal: AbortSignal): Promis
     ...(tool_calls ? { tool_calls } : {}),
   };
   const choices = [{ finish_reason: finishOf(script), index: 0, message }];
-  return Response.json({ choices, created: 1795438413, model, object: "chat.completion", usage: usageOf(script), id: "chatcmpl-scripted" });
+  return {
+    choices,
+    created: 1795438413,
+    model,
+    object: "chat.completion",
+    usage: usageOf(script),
+    id: "chatcmpl-scripted",
+  };
 }
 
-function stream(model: string, script: Script, signal: AbortSignal): Response {
-  const encoder = new TextEncoder();
+async function stream(
+  model: string,
+  script: Script,
+  response: ServerResponse,
+  signal: AbortSignal,
+  sent: (bytes: number) => void,
+): Promise<void> {
   const chunk = (choices: unknown[], rest: Record<string, unknown> = {}): string =>
     `data: ${JSON.stringify({ choices, created: 1795438413, id: "chatcmpl-scripted", model, object: "chat.completion.chunk", ...rest })}\n\n`;
   const delta = (value: Record<string, unknown>): string => chunk([{ finish_reason: null, index: 0, delta: value }]);
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const send = (text: string): void => controller.enqueue(encoder.encode(text));
-      try {
-        send(delta({ role: "assistant", content: null }));
-        await pause(script.firstTokenDelayMs, signal);
-        let sent = 0;
-        for (const piece of pieces(script)) {
-          if (script.fault && sent >= (script.faultAfter ?? 1)) break;
-          if (sent > 0) await pause(script.tokenDelayMs, signal);
-          send(delta(piece.delta));
-          sent += 1;
-        }
-        switch (script.fault) {
-          case "cut":
-            controller.error(new Error("cut by the script"));
-            return;
-          case "half-frame":
-            send(delta({ content: "never whole" }).slice(0, 40));
-            controller.close();
-            return;
-          case "no-done":
-            controller.close();
-            return;
-          case "not-json":
-            send("data: {nonsense\n\n");
-            controller.close();
-            return;
-          case "silent":
-            await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-            controller.close();
-            return;
-          case "error":
-            send(`data: ${JSON.stringify({ error: { code: 500, message: "scripted failure", type: "server_error" } })}\n\n`);
-            controller.close();
-            return;
-          case undefined:
-            break;
-        }
-        send(chunk([{ finish_reason: finishOf(script), index: 0, delta: {} }]));
-        send(chunk([], { usage: usageOf(script) }));
-        send("data: [DONE]\n\n");
-        controller.close();
-      } catch {
-        // The caller hung up: the stream is closed already.
-      }
-    },
+  const send = async (text: string): Promise<void> => {
+    signal.throwIfAborted();
+    if (!response.write(text)) await drained(response, signal);
+    sent(text.length);
+  };
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  await send(delta({ role: "assistant", content: null }));
+  await pause(script.firstTokenDelayMs, signal);
+  for (const [at, piece] of pieces(script).entries()) {
+    if (script.fault && at >= (script.faultAfter ?? 1)) break;
+    if (at > 0) await pause(script.tokenDelayMs, signal);
+    await send(delta(piece.delta));
+  }
+  // What was sent must arrive first: a cut throws away what the kernel has not taken.
+  if (script.fault) await pause(20, signal);
+  switch (script.fault) {
+    case "cut":
+      response.destroy();
+      return;
+    case "half-frame":
+      await send(delta({ content: "never whole" }).slice(0, 40));
+      break;
+    case "no-done":
+      break;
+    case "not-json":
+      await send("data: {nonsense\n\n");
+      break;
+    case "silent":
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      return;
+    case "error":
+      await send(`data: ${JSON.stringify(failure(500, "server_error", "scripted failure"))}\n\n`);
+      break;
+    case undefined:
+      await send(chunk([{ finish_reason: finishOf(script), index: 0, delta: {} }]));
+      await send(chunk([], { usage: usageOf(script) }));
+      await send("data: [DONE]\n\n");
+  }
+  response.end();
+}
+
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.once("drain", resolve);
+    signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
   });
-  return new Response(body, { headers: { "content-type": "text/event-stream" } });
 }
 
 function pause(ms: number | undefined, signal: AbortSignal): Promise<void> {
   if (ms === undefined || ms <= 0) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        reject(new Error("aborted"));
-      },
-      { once: true },
-    );
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(new Error("aborted"));
+    };
+    signal.addEventListener("abort", stop, { once: true });
   });
 }

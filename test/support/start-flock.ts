@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -28,6 +28,8 @@ export interface Flock {
   cli(...args: string[]): Promise<CliRun>;
   /** SIGKILL to the leader only; its agent and engines live on. */
   kill(): Promise<void>;
+  /** To the leader only; gives its exit code. */
+  signal(name: "SIGINT" | "SIGTERM" | "SIGHUP"): Promise<number>;
   /** Stops everything, and removes the data directory unless the caller gave it. */
   stop(): Promise<void>;
 }
@@ -47,7 +49,8 @@ export function temporaryDirectory(): string {
 /** One thread, no GPU, a free port on loopback, nothing of this machine's own settings. */
 export function testEnv(dataDir: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const clean = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !/^(FLOCK_|VLLM_|OPENAI_|ANTHROPIC_)/.test(entry[0]),
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !/^(FLOCK_|VLLM_|OPENAI_|ANTHROPIC_)/.test(entry[0]),
   );
   return {
     ...Object.fromEntries(clean),
@@ -62,7 +65,11 @@ export function testEnv(dataDir: string, extra: Readonly<Record<string, string>>
 }
 
 /** Runs the CLI as a person would. */
-export async function runFlockCli(dataDir: string, args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<CliRun> {
+export async function runFlockCli(
+  dataDir: string,
+  args: readonly string[],
+  extra: Readonly<Record<string, string>> = {},
+): Promise<CliRun> {
   const child = Bun.spawn([process.execPath, MAIN, ...args], {
     env: testEnv(dataDir, extra),
     stdin: "ignore",
@@ -97,6 +104,8 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
     if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stdout.text}\n${stderr.text}`);
     return leaderUrl(dataDir, child.pid);
   });
+  // Whoever connects before the leader is built waits: from the first answer on the admin key is there.
+  await fetch(`${url}/healthz`);
   if (options.waitFor !== "listening") {
     await poll(START_DEADLINE_MS, async () => {
       if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stderr.text}`);
@@ -125,6 +134,10 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
     async kill() {
       child.kill("SIGKILL");
       await child.exited;
+    },
+    async signal(name) {
+      child.kill(name);
+      return await child.exited;
     },
     async stop() {
       await down();
@@ -160,4 +173,19 @@ function collect(stream: ReadableStream<Uint8Array>): { text: string } {
     for await (const piece of stream) out.text += decoder.decode(piece, { stream: true });
   })();
   return out;
+}
+
+/** The processes of a data directory besides the leader, by what they wrote down of themselves. */
+export function processesOf(dataDir: string): { readonly agent: number | null; readonly engines: readonly number[] } {
+  const pidIn = (path: string): number | null => {
+    try {
+      return (JSON.parse(readFileSync(path, "utf8")) as { pid: number }).pid;
+    } catch {
+      return null;
+    }
+  };
+  const folder = join(dataDir, "engines");
+  const records = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")) : [];
+  const engines = records.map((name) => pidIn(join(folder, name))).filter((pid) => pid !== null);
+  return { agent: pidIn(join(dataDir, "agent.json")), engines };
 }

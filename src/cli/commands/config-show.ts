@@ -14,7 +14,11 @@ export const configShow = command({
     out.document(shown.value, () => {
       out.table(settings, [
         { title: "KEY", cell: (row) => row.key, tone: (row) => (row.effective ? undefined : "dim") },
-        { title: "VALUE", cell: (row) => (row.value === "" ? '""' : String(row.value)), shrink: true },
+        {
+          title: "VALUE",
+          cell: (row) => (typeof row.value === "string" && row.value !== "" ? row.value : JSON.stringify(row.value)),
+          shrink: true,
+        },
         { title: "SET BY", cell: (row) => (row.detail === "" ? row.origin : row.detail.replace(path, "config.yaml")) },
         {
           title: "EFFECT",

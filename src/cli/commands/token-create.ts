@@ -1,9 +1,10 @@
-import { err, ok } from "../../core/result.ts";
+import { err, ok, type Result } from "../../core/result.ts";
 import { tokensApi } from "../api/tokens.ts";
-import { EXIT, usageFailure } from "../cli-failure.ts";
-import { command } from "../command.ts";
+import { type CliFailure, EXIT, usageFailure } from "../cli-failure.ts";
+import { type BaseContext, command } from "../command.ts";
 import { parseExpiry, time } from "../format.ts";
 import { keyLimits } from "../key-limits.ts";
+import type { Out } from "../output.ts";
 
 const ANY = { placeholder: "n", min: 0, max: Number.MAX_SAFE_INTEGER } as const;
 
@@ -12,6 +13,10 @@ export const tokenCreate = command({
   args: { name: { summary: "Whose or what the key is for", required: false } },
   flags: {
     admin: { type: "boolean", summary: "Let the key administer Flock" },
+    offline: {
+      type: "boolean",
+      summary: "With --admin, while Flock is stopped: a new admin.key in the data directory; needs no key",
+    },
     node: { type: "boolean", summary: "A join token for a worker (not in this version yet)" },
     quota: { type: "integer", summary: "Tokens a day; 0: no limit", ...ANY },
     concurrency: { type: "integer", summary: "Requests at once; 0: no limit", ...ANY },
@@ -26,6 +31,7 @@ export const tokenCreate = command({
     "flock token create alice",
     "flock token create ci --quota 100000 --expires 30d --models qwen3-coder",
     "flock token create ops --admin --json",
+    "flock token create --admin --offline",
   ],
   async run(context, out) {
     const { args, flags } = context;
@@ -40,6 +46,7 @@ export const tokenCreate = command({
     if (expiresAt !== undefined && expiresAt <= context.clock.now()) {
       return err(usageFailure(`--expires ${flags.expires} lies in the past`, "--expires 30d"));
     }
+    if (flags.offline) return await createOffline(context, out, { admin: flags.admin === true, name: args.name });
     const server = await context.admin();
     if (!server.ok) return server;
     const created = await tokensApi(server.value).create({
@@ -67,3 +74,26 @@ export const tokenCreate = command({
     return ok(undefined);
   },
 });
+
+/** The way back in when no admin key is left: whoever may write the data directory may make one. */
+async function createOffline(
+  context: BaseContext,
+  out: Out,
+  given: { readonly admin: boolean; readonly name: string | undefined },
+): Promise<Result<void, CliFailure>> {
+  if (!given.admin || given.name !== undefined) {
+    return err(
+      usageFailure("--offline makes the admin key only, without a name", "flock token create --admin --offline"),
+    );
+  }
+  const config = await context.loadConfig();
+  if (!config.ok) return config;
+  const made = await context.leader.resetAdminKey(config.value);
+  if (!made.ok) return err({ exitCode: EXIT.failure, ...made.error });
+  const { path, secret } = made.value;
+  out.document({ path, token: secret }, () => {
+    out.line(secret, "strong");
+    out.note(`✔ A new admin key; it is kept in ${path}. Earlier keys still work: flock token ls`, "good");
+  });
+  return ok(undefined);
+}

@@ -7,8 +7,16 @@ export const up = command({
     "Starts the leader: gateway, dashboard and the agent with its engine. In the foreground it runs until Ctrl-C; the first start makes the admin key and shows it once. When Flock runs already, its state is shown instead.",
   flags: {
     detach: { type: "boolean", summary: "Run in the background; the log goes to <data dir>/logs/flock.log" },
-    wizard: { type: "boolean", default: true, summary: "Offer a starter model on the first start (not in this version yet)" },
-    "auto-pull": { type: "boolean", default: true, summary: "Pull the default model when it is missing (not in this version yet)" },
+    wizard: {
+      type: "boolean",
+      default: true,
+      summary: "Offer a starter model on the first start (not in this version yet)",
+    },
+    "auto-pull": {
+      type: "boolean",
+      default: true,
+      summary: "Pull the default model when it is missing (not in this version yet)",
+    },
   },
   settings: true,
   examples: [
@@ -22,6 +30,10 @@ export const up = command({
     if (!config.ok) return config;
     const { leader, signal } = context;
     const running = await leader.find(context.dataDir, signal);
+    if (running?.stopping) {
+      const message = `Flock (pid ${running.pid}) is just stopping`;
+      return err({ exitCode: EXIT.failure, message, mend: "flock down && flock up   # waits until it has stopped" });
+    }
     if (running) {
       out.line(`Flock is already running at ${running.url} (pid ${running.pid}, version ${running.version}).`);
       out.line("  flock status   shows more; flock down stops it");

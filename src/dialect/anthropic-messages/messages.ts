@@ -164,9 +164,7 @@ function toBlock(part: Part): JsonObject[] {
     case "thinking":
       if (part.redacted !== undefined) return [{ type: "redacted_thinking", data: part.redacted }];
       // The vendor refuses thinking that it did not sign.
-      return part.signature === undefined
-        ? []
-        : [{ type: "thinking", thinking: part.text, signature: part.signature }];
+      return part.signature === undefined ? [] : [{ type: "thinking", thinking: part.text, signature: part.signature }];
     case "tool_call":
       return [{ type: "tool_use", id: toCallId(part.id), name: part.name, input: toInput(part.arguments) }];
     case "tool_result":

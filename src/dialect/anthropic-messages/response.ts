@@ -21,8 +21,13 @@ export function fromResponseBody(text: string): ChatEvent[] {
   const events: ChatEvent[] = [{ type: "start", ...(id ? { id } : {}), ...(model ? { model } : {}) }];
   let calls = 0;
   for (const block of content) {
-    if (block.type === "tool_use") events.push(...fromToolUse(block, calls++));
-    else events.push(...fromBlock(block));
+    if (block.type !== "tool_use") {
+      events.push(...fromBlock(block));
+      continue;
+    }
+    events.push(fromToolUse(block, calls));
+    events.push({ type: "tool_arguments", index: calls, json: JSON.stringify(block.input ?? {}) });
+    calls += 1;
   }
   if (usage) events.push({ type: "usage", usage: fromUsage(usage) });
   const reason = withToolCalls(fromStopReason(stop_reason ?? "end_turn"), calls > 0);
@@ -42,11 +47,8 @@ export function fromBlock(block: AnthropicAnswerBlock): ChatEvent[] {
   return events;
 }
 
-export function fromToolUse(block: AnthropicAnswerBlock, index: number): ChatEvent[] {
-  const { input } = block;
-  const events: ChatEvent[] = [{ type: "tool_call", index, id: block.id || `toolu_${index}`, name: block.name ?? "" }];
-  if (input && Object.keys(input).length > 0) events.push({ type: "tool_arguments", index, json: JSON.stringify(input) });
-  return events;
+export function fromToolUse(block: AnthropicAnswerBlock, index: number): ChatEvent {
+  return { type: "tool_call", index, id: block.id || `toolu_${index}`, name: block.name ?? "" };
 }
 
 export function toResponseBody(answer: ChatAnswer, meta: AnswerMeta): JsonObject {

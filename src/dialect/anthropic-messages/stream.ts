@@ -56,7 +56,13 @@ function stepEvent(state: State, event: AnthropicStreamEvent): Step {
     case "content_block_start": {
       if (event.content_block.type !== "tool_use") return [state, fromBlock(event.content_block)];
       const call = state.calls.size;
-      return [{ ...state, calls: new Map(state.calls).set(event.index, call) }, fromToolUse(event.content_block, call)];
+      const { input } = event.content_block;
+      const events: ChatEvent[] = [fromToolUse(event.content_block, call)];
+      // Mostly empty here, with the arguments in deltas; some servers send them whole.
+      if (input && Object.keys(input).length > 0) {
+        events.push({ type: "tool_arguments", index: call, json: JSON.stringify(input) });
+      }
+      return [{ ...state, calls: new Map(state.calls).set(event.index, call) }, events];
     }
     case "content_block_delta":
       return [state, fromDelta(event.delta, state.calls.get(event.index))];

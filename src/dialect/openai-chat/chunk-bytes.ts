@@ -2,18 +2,37 @@
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const CONTENT_KEYS = ["content", "reasoning_content", "reasoning", "tool_calls", "refusal"].map((key) => Buffer.from(key));
+const CONTENT_KEYS = ["content", "reasoning_content", "reasoning", "tool_calls", "refusal"].map((key) =>
+  Buffer.from(key),
+);
 
 /**
- * Whether the delta object has text, thinking, a tool call or a refusal. `at` is behind the key `"delta"`. Walks over
- * the first members only: deltas are small, and the one that matters mostly stands first.
+ * Where the value of a key (given with its quotes) begins, from `from` on; -1 when there is none. Inside a string the
+ * quotes would be escaped, so what a colon follows is a key.
+ */
+export function findValue(frame: Buffer, key: Buffer, from = 0): number {
+  for (let at = frame.indexOf(key, from); at >= 0; at = frame.indexOf(key, at + key.length)) {
+    const colon = skipSpace(frame, at + key.length);
+    if (frame[colon] === 0x3a && frame[at - 1] !== BACKSLASH) return skipSpace(frame, colon + 1);
+  }
+  return -1;
+}
+
+/** Whether this key has a value somewhere in the frame that begins with this character. */
+export function valueStartsWith(frame: Buffer, key: Buffer, first: number): boolean {
+  for (let at = findValue(frame, key); at >= 0; at = findValue(frame, key, at)) {
+    if (frame[at] === first) return true;
+  }
+  return false;
+}
+
+/**
+ * Whether the delta object that begins at `at` has text, thinking, a tool call or a refusal. Walks over its members:
+ * deltas are small, and the one that matters mostly stands first.
  */
 export function deltaHasContent(frame: Buffer, at: number): boolean {
-  let i = skipSpace(frame, at);
-  if (frame[i] !== 0x3a) return false;
-  i = skipSpace(frame, i + 1);
-  if (frame[i] !== 0x7b) return false;
-  i += 1;
+  if (frame[at] !== 0x7b) return false;
+  let i = at + 1;
   for (;;) {
     i = skipSpace(frame, i);
     if (frame[i] !== QUOTE) return false;
@@ -33,19 +52,6 @@ export function deltaHasContent(frame: Buffer, at: number): boolean {
     if (frame[i] !== 0x2c) return false;
     i += 1;
   }
-}
-
-/**
- * Whether the key (with its quotes) stands in the frame and its value begins with this character. Inside a string the
- * quotes would be escaped, so a match is a key, or a string value that no colon follows.
- */
-export function valueStartsWith(frame: Buffer, key: Buffer, first: number): boolean {
-  for (let at = frame.indexOf(key); at >= 0; at = frame.indexOf(key, at + key.length)) {
-    const colon = skipSpace(frame, at + key.length);
-    if (frame[at - 1] === BACKSLASH || frame[colon] !== 0x3a) continue;
-    if (frame[skipSpace(frame, colon + 1)] === first) return true;
-  }
-  return false;
 }
 
 function isContentKey(frame: Buffer, start: number, end: number): boolean {

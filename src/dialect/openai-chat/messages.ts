@@ -22,7 +22,9 @@ export function parseMessages(wire: readonly OpenaiMessage[]): Result<Message[],
   for (const [at, message] of wire.entries()) {
     if (message.role === "tool") {
       if (!results) messages.push({ role: "tool", parts: (results = []) });
-      const content = partsOf(message.content, (part) => (part.type === "text" ? textPart(part.text) : imagePart(part)));
+      const content = partsOf(message.content, (part) =>
+        part.type === "text" ? textPart(part.text) : imagePart(part),
+      );
       results.push({ type: "tool_result", callId: message.tool_call_id, content, isError: false });
       continue;
     }

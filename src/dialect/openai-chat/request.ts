@@ -105,7 +105,12 @@ function parseTool(wire: NonNullable<OpenaiChatRequest["tools"]>[number]): Tool 
 
 function toTool(tool: Tool): JsonObject {
   const { name, parameters } = tool;
-  const definition = { name, ...optional("description", tool.description), parameters, ...optional("strict", tool.strict) };
+  const definition = {
+    name,
+    ...optional("description", tool.description),
+    parameters,
+    ...optional("strict", tool.strict),
+  };
   return { type: "function", function: definition };
 }
 

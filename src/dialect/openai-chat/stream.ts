@@ -89,7 +89,9 @@ function stepContent(state: DecoderState, delta: OpenaiDelta, choice: OpenaiChoi
     calls = next;
     events.push(...called);
   }
-  return calls === state.calls && !delta.refusal ? state : { ...state, calls, refused: state.refused || !!delta.refusal };
+  return calls === state.calls && !delta.refusal
+    ? state
+    : { ...state, calls, refused: state.refused || !!delta.refusal };
 }
 
 function fromFinishReason(reason: string, stopSequence: string | null): FinishReason {
@@ -158,15 +160,16 @@ interface EncoderState {
   readonly open: boolean;
   readonly started: boolean;
   readonly refused: boolean;
-  /** By call: whether it has arguments. */
-  readonly calls: readonly boolean[];
+  readonly called: boolean;
+  /** Calls that have no arguments yet, by index. */
+  readonly bare: readonly number[];
   readonly usage: TokenUsage | null;
 }
 
 export function encoder(meta: AnswerMeta): StreamEncoder {
   const created = Math.floor(meta.createdAt / 1000);
   const head = `"id":${JSON.stringify(meta.id)},"object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(meta.model)}`;
-  let state: EncoderState = { open: true, started: false, refused: false, calls: [], usage: null };
+  let state: EncoderState = { open: true, started: false, refused: false, called: false, bare: [], usage: null };
   return {
     encode(event) {
       if (!state.open) return "";
@@ -202,34 +205,32 @@ function encodeStep(
     case "tool_call": {
       const { index, id, name } = event;
       const call = JSON.stringify([{ index, id, type: "function", function: { name, arguments: "" } }]);
-      return [{ ...next, calls: withCall(next.calls, index, false) }, opening + deltaFrame(head, `{"tool_calls":${call}}`)];
+      return [
+        { ...next, called: true, bare: [...next.bare, index] },
+        opening + deltaFrame(head, `{"tool_calls":${call}}`),
+      ];
     }
     case "tool_arguments": {
-      const calls = next.calls[event.index] ? next.calls : withCall(next.calls, event.index, true);
-      return [{ ...next, calls }, opening + argumentsFrame(head, event.index, event.json)];
+      const bare = next.bare.includes(event.index) ? next.bare.filter((one) => one !== event.index) : next.bare;
+      return [{ ...next, bare }, opening + argumentsFrame(head, event.index, event.json)];
     }
     case "done": {
       let frames = opening;
       // Clients parse the joined arguments: a call without any must still be JSON.
-      for (const [index, hasArguments] of next.calls.entries()) {
-        if (hasArguments === false) frames += argumentsFrame(head, index, "{}");
-      }
-      const reason = toFinishReason(event.reason, next.calls.length > 0, next.refused);
+      for (const index of next.bare) frames += argumentsFrame(head, index, "{}");
+      const reason = toFinishReason(event.reason, next.called, next.refused);
       frames += deltaFrame(head, "{}", "null", `"${reason}"`);
-      if (includeUsage && next.usage) frames += dataFrame(`{${head},"choices":[],"usage":${JSON.stringify(toUsage(next.usage))}}`);
+      if (includeUsage && next.usage)
+        frames += dataFrame(`{${head},"choices":[],"usage":${JSON.stringify(toUsage(next.usage))}}`);
       return [{ ...next, open: false }, frames + DONE_FRAME];
     }
   }
 }
 
-function withCall(calls: readonly boolean[], index: number, hasArguments: boolean): readonly boolean[] {
-  const next = [...calls];
-  next[index] = hasArguments;
-  return next;
-}
-
 function deltaFrame(head: string, delta: string, logprobs = "null", reason = "null"): string {
-  return dataFrame(`{${head},"choices":[{"index":0,"delta":${delta},"logprobs":${logprobs},"finish_reason":${reason}}]}`);
+  return dataFrame(
+    `{${head},"choices":[{"index":0,"delta":${delta},"logprobs":${logprobs},"finish_reason":${reason}}]}`,
+  );
 }
 
 function argumentsFrame(head: string, index: number, json: string): string {
@@ -238,5 +239,7 @@ function argumentsFrame(head: string, index: number, json: string): string {
 
 /** Without `[DONE]` after it: that would tell the client that the answer is whole. */
 function errorFrame(event: Extract<ChatEvent, { type: "failed" }>): string {
-  return event.failure.kind === "cancelled" ? "" : dataFrame(JSON.stringify(toErrorObject("openai", event.failure, null)));
+  return event.failure.kind === "cancelled"
+    ? ""
+    : dataFrame(JSON.stringify(toErrorObject("openai", event.failure, null)));
 }

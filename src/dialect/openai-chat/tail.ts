@@ -2,7 +2,7 @@ import type { TokenUsage } from "../../core/token-usage.ts";
 import { openaiChatAnswer } from "../../wire/openai-chat.ts";
 import { MAX_FRAME_BYTES } from "../../wire/sse.ts";
 import { errorText, tryJson } from "../sse-decoder.ts";
-import { deltaHasContent, valueStartsWith } from "./chunk-bytes.ts";
+import { deltaHasContent, findValue, valueStartsWith } from "./chunk-bytes.ts";
 import { fromUsage } from "./usage.ts";
 
 const LF = 0x0a;
@@ -131,14 +131,18 @@ export class StreamWatch {
 
   /** Takes note of one frame; false: it is not to be forwarded. */
   #frame(frame: Buffer): boolean {
-    const delta = frame.indexOf(DELTA);
-    if (delta >= 0 && deltaHasContent(frame, delta + DELTA.length)) this.#contentFrames += 1;
+    const delta = findValue(frame, DELTA);
+    if (delta >= 0 && deltaHasContent(frame, delta)) this.#contentFrames += 1;
     // A frame of content may still end the answer or carry running usage: some engines put all in one.
     if (!this.#finished && valueStartsWith(frame, FINISH_REASON, QUOTE)) this.#finished = true;
     if (valueStartsWith(frame, USAGE, OPEN_BRACE)) return this.#usageFrame(frame);
     if (delta >= 0) return true;
     if (isDone(frame)) this.#done = true;
     else if (frame.indexOf(ERROR) >= 0) return this.#errorFrame(frame);
+    else if (!isReadable(frame)) {
+      this.#error = "it sent something that is not JSON";
+      return false;
+    }
     return true;
   }
 
@@ -158,10 +162,20 @@ export class StreamWatch {
 }
 
 function parseFrame(frame: Buffer) {
-  const text = frame.toString("utf8");
-  const lines = text.split(/\r?\n/).filter((line) => line.startsWith("data:"));
-  const answer = openaiChatAnswer.safeParse(tryJson(lines.map((line) => line.slice(5)).join("\n")));
+  const answer = openaiChatAnswer.safeParse(tryJson(dataOf(frame)));
   return answer.success ? answer.data : null;
+}
+
+/** Only frames without a delta are looked at so closely: they are rare. Comments are readable. */
+function isReadable(frame: Buffer): boolean {
+  const data = dataOf(frame);
+  return data.trim() === "" || typeof tryJson(data) === "object";
+}
+
+function dataOf(frame: Buffer): string {
+  const lines = frame.toString("utf8").split(/\r?\n/);
+  const data = lines.filter((line) => line.startsWith("data:"));
+  return data.map((line) => line.slice(5)).join("\n");
 }
 
 /** `data: [DONE]` or `data:[DONE]` */

@@ -1,0 +1,64 @@
+import type { Failure } from "../core/failure.ts";
+import { err, type Result } from "../core/result.ts";
+import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
+import type { Account } from "./account.ts";
+import { admit } from "./admit.ts";
+import { authenticate } from "./authenticate.ts";
+import type { GatewayDeps, Need, Resolved } from "./ports.ts";
+import { readBody } from "./read-body.ts";
+
+/** Steps 1 and 2: who asks, and the body read once. */
+export async function enter(
+  deps: GatewayDeps,
+  account: Account,
+  request: Request,
+): Promise<Result<ScannedBody, Failure>> {
+  const principal = authenticate(deps.keys, request.headers);
+  if (!principal.ok) return principal;
+  account.principal = principal.value;
+  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  return bytes.ok ? scanBody(bytes.value) : bytes;
+}
+
+/** Step 3: the model behind the name, if this key may use it. */
+export function resolve(deps: GatewayDeps, account: Account, name: string, need: Need): Result<Resolved, Failure> {
+  account.requestedModel = name;
+  const resolved = deps.models.resolve(name, need);
+  if (!resolved.ok) return resolved;
+  account.resolved = resolved.value;
+  const allowed = account.principal?.models ?? [];
+  if (allowed.length === 0 || allowed.includes(resolved.value.model)) return resolved;
+  return err({
+    kind: "forbidden",
+    what: `model ${resolved.value.model}`,
+    mend: `This key may use: ${allowed.join(", ")}.`,
+  });
+}
+
+/** Step 4: every policy grants, or the first refusal is the answer. The account gives the grants back at its end. */
+export function askPolicies(
+  deps: GatewayDeps,
+  account: Account,
+  ask: { readonly model: string; readonly promptTokensEstimate: number; readonly maxOutputTokens: number | null },
+): Failure | null {
+  const { principal } = account;
+  if (principal === null) throw new Error("policies are asked before anybody was authenticated");
+  account.promptTokensEstimate = ask.promptTokensEstimate;
+  const granted = admit(deps.policies, { principal, ...ask });
+  if (!granted.ok) return granted.error;
+  account.grants = granted.value;
+  return null;
+}
+
+/** Who answered and why; and the request's id under the names that the clients of each surface read. */
+export function answerHeaders(account: Account): Record<string, string> {
+  const headers: Record<string, string> = { "x-request-id": account.requestId };
+  if (account.protocol === "anthropic") headers["request-id"] = account.requestId;
+  if (account.adjusted !== "") headers["x-flock-adjusted"] = account.adjusted;
+  if (account.resolved) headers["x-flock-route"] = account.resolved.reason;
+  if (account.choice) {
+    headers["x-flock-model"] = account.choice.replica.model;
+    headers["x-flock-replica"] = account.choice.replica.id;
+  }
+  return headers;
+}

@@ -1,0 +1,88 @@
+/** Objects with more keys than this find their duplicates with a Set, smaller ones by comparing spans. */
+const SPAN_COMPARED_KEYS = 8;
+
+// Lent to each scan in turn: a scan is synchronous, and reads only what it wrote.
+const SCRATCH_STARTS = new Int32Array(256);
+const SCRATCH_ENDS = new Int32Array(256);
+
+/**
+ * The keys of all objects that are open at one point of a JSON text, to find the second of two equal ones. Kept as
+ * spans on one stack, so that the many small objects of a tool schema allocate nothing.
+ */
+export class ObjectKeys {
+  readonly #bytes: Uint8Array;
+  #starts = SCRATCH_STARTS;
+  #ends = SCRATCH_ENDS;
+  #count = 0;
+  readonly #sets: (Set<string> | undefined)[] = [];
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** An object opens: where its keys will begin. */
+  get base(): number {
+    return this.#count;
+  }
+
+  /** The object at `depth` closes, whose keys began at `base`. */
+  close(depth: number, base: number): void {
+    this.#count = base;
+    this.#sets[depth] = undefined;
+  }
+
+  /** Notes a key, quotes included; false: the object has it already, however it is escaped. */
+  add(depth: number, base: number, start: number, end: number, escaped: boolean): boolean {
+    const set = this.#sets[depth];
+    if (set || escaped || this.#count - base >= SPAN_COMPARED_KEYS) {
+      return this.#addToSet(depth, set ?? this.#toSet(base), start, end);
+    }
+    for (let i = base; i < this.#count; i += 1) {
+      if (this.#isSame(this.#starts[i] ?? 0, this.#ends[i] ?? 0, start, end)) return false;
+    }
+    if (this.#count === this.#starts.length) this.#grow();
+    this.#starts[this.#count] = start;
+    this.#ends[this.#count] = end;
+    this.#count += 1;
+    return true;
+  }
+
+  #addToSet(depth: number, set: Set<string>, start: number, end: number): boolean {
+    const key = decodeString(this.#bytes, start, end);
+    if (set.has(key)) return false;
+    set.add(key);
+    this.#sets[depth] = set;
+    return true;
+  }
+
+  #toSet(base: number): Set<string> {
+    const set = new Set<string>();
+    for (let i = base; i < this.#count; i += 1) {
+      set.add(decodeString(this.#bytes, this.#starts[i] ?? 0, this.#ends[i] ?? 0));
+    }
+    return set;
+  }
+
+  #isSame(start: number, end: number, otherStart: number, otherEnd: number): boolean {
+    if (end - start !== otherEnd - otherStart) return false;
+    for (let i = start + 1, j = otherStart + 1; i < end; i += 1, j += 1) {
+      if (this.#bytes[i] !== this.#bytes[j]) return false;
+    }
+    return true;
+  }
+
+  #grow(): void {
+    const starts = new Int32Array(this.#starts.length * 2);
+    const ends = new Int32Array(this.#starts.length * 2);
+    starts.set(this.#starts);
+    ends.set(this.#ends);
+    this.#starts = starts;
+    this.#ends = ends;
+  }
+}
+
+/** The text of a valid JSON string whose quotes stand at `start` and `end - 1`. */
+export function decodeString(bytes: Uint8Array, start: number, end: number): string {
+  const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
+  return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+}

@@ -1,0 +1,161 @@
+import type { Failure } from "../../src/core/failure.ts";
+import type { EngineStatus } from "../../src/core/node.ts";
+import { ANONYMOUS, type Principal } from "../../src/core/principal.ts";
+import type { Replica } from "../../src/core/replica.ts";
+import { err, ok, type Result } from "../../src/core/result.ts";
+import type { UsageRecord } from "../../src/core/usage-record.ts";
+import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
+import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
+import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
+import { createApp } from "../../src/http/app.ts";
+import { ModelDirectory } from "../../src/routing/model-directory.ts";
+import { ReplicaBoard } from "../../src/routing/replica-board.ts";
+import { Metrics } from "../../src/telemetry/metrics.ts";
+import { DailyLedger } from "../../src/tenancy/ledger.ts";
+import { concurrencyPolicy, dailyQuotaPolicy } from "../../src/tenancy/policies.ts";
+import type { ScriptedEngine } from "./scripted-engine.ts";
+
+export interface GatewayOptions {
+  /** Each is one replica of the model `scripted`. */
+  readonly engines: readonly ScriptedEngine[];
+  /** By secret; without any, every secret is an unlimited key. */
+  readonly keys?: Readonly<Record<string, Partial<Principal>>>;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly replica?: Partial<Replica>;
+  /** Awaited by each append, to see that nothing is finished before its record is safe. */
+  readonly onAppend?: (record: UsageRecord) => Promise<void> | void;
+}
+
+export interface TestGateway {
+  readonly url: string;
+  readonly records: readonly UsageRecord[];
+  /** What was logged as an error. */
+  readonly errors: readonly Record<string, unknown>[];
+  readonly metrics: Metrics;
+  readonly board: ReplicaBoard;
+  chat(body: Record<string, unknown>, init?: RequestInit): Promise<Response>;
+  messages(body: Record<string, unknown>, init?: RequestInit): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+const ABILITIES = {
+  chat: true,
+  embeddings: true,
+  rerank: false,
+  tools: true,
+  images: true,
+  audio: false,
+  thinking: true,
+};
+
+/** The real HTTP app, gateway and routing in this process, in front of scripted engines; keys and records in memory. */
+export function startGateway(options: GatewayOptions): TestGateway {
+  const records: UsageRecord[] = [];
+  const errors: Record<string, unknown>[] = [];
+  const metrics = new Metrics();
+  const limits = { ...DEFAULT_LIMITS, replicaWaitMs: 500, ...options.limits };
+  const board = new ReplicaBoard("local", limits.replicaWaitMs);
+  const models = new ModelDirectory(board, "scripted");
+  models.setAliases(new Map([["my-alias", "scripted"]]));
+  const engines = options.engines.map((engine, at): EngineStatus => {
+    const status = {
+      managed: false,
+      secret: "",
+      pid: null,
+      restarts: 0,
+      problem: null,
+      models: ["scripted"],
+      epoch: 1,
+    };
+    return { ...status, id: `e${at}`, kind: "llamacpp", state: "ready", endpoint: engine.url, start: "llama-server …" };
+  });
+  const replicas = engines.map((engine): Replica => ({
+    id: `local/${engine.id}/scripted`,
+    node: "local",
+    engine: "llamacpp",
+    engineId: engine.id,
+    model: "scripted",
+    engineModel: "scripted",
+    contextTokens: 8192,
+    slots: 4,
+    abilities: ABILITIES,
+    smokeTest: false,
+    ...options.replica,
+  }));
+  board.update({ replicas, engines, expected: [] });
+  const ledger = new DailyLedger({ now: () => Date.now(), monotonicMs: () => 0 }, new Map());
+  const gateway: GatewayDeps = {
+    keys: { find: (secret) => findKey(options.keys, secret) },
+    models,
+    policies: [concurrencyPolicy(ledger), dailyQuotaPolicy(ledger)],
+    replicas: {
+      async pick(model, tried, signal) {
+        const picked = await board.pick(model, tried, signal);
+        return picked.ok ? ok({ ...picked.value, wire: llamaCppWire }) : picked;
+      },
+      suspect: (replica) => board.suspect(replica),
+      begin: (replica) => board.begin(replica),
+    },
+    link: {
+      async fetch(replica, path, { body, signal }) {
+        const engine = engines.find(({ id }) => id === replica.engineId);
+        if (!engine) throw new Error(`no engine ${replica.engineId}`);
+        return fetchFromEngine(engine, { method: "POST", path, body }, signal);
+      },
+      describe: () => ({ endpoint: "http://127.0.0.1:8089", start: "llama-server …" }),
+    },
+    usage: {
+      async append(record) {
+        await options.onAppend?.(record);
+        records.push(record);
+      },
+    },
+    metrics,
+    log: { debug: silent, warn: silent, error: (_message, fields) => errors.push(fields) },
+    limits,
+    node: "local",
+  };
+  const app = createApp({
+    gateway,
+    keyless: false,
+    models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt: 0 },
+    health: { problems: () => [], renderMetrics: () => metrics.render(), keys: gateway.keys },
+    admin: () => Promise.reject(new Error("no admin API in this test")),
+  });
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch: (request) => app.fetch(request, {}),
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  const post = (path: string, body: Record<string, unknown>, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${url}${path}`, {
+      method: "POST",
+      headers: { authorization: "Bearer any" },
+      body: JSON.stringify(body),
+      ...init,
+    });
+  const messages = [{ role: "user", content: "hi" }];
+  return {
+    url,
+    records,
+    errors,
+    metrics,
+    board,
+    chat: (body, init) => post("/v1/chat/completions", { model: "scripted", messages, ...body }, init),
+    messages: (body, init) => post("/v1/messages", { model: "scripted", max_tokens: 50, messages, ...body }, init),
+    stop: () => server.stop(true),
+  };
+}
+
+function silent(): void {
+  // What the gateway warns of is what these tests provoke.
+}
+
+function findKey(keys: GatewayOptions["keys"], secret: string): Result<Principal, Failure> {
+  if (!keys) return ok(ANONYMOUS);
+  const key = keys[secret];
+  if (key) return ok({ ...ANONYMOUS, keyId: secret, ...key });
+  return err({ kind: "unauthenticated", reason: "this key is not known here" });
+}
