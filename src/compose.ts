@@ -37,6 +37,7 @@ import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
 import { DailyLedger } from "./tenancy/ledger.ts";
 import { concurrencyPolicy, dailyQuotaPolicy } from "./tenancy/policies.ts";
+import { requestRatePolicy, tokenRatePolicy } from "./tenancy/rate-policies.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
@@ -144,7 +145,12 @@ export async function composeLeader(
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
-    policies: [concurrencyPolicy(ledger), dailyQuotaPolicy(ledger)],
+    policies: [
+      concurrencyPolicy(ledger),
+      dailyQuotaPolicy(ledger),
+      requestRatePolicy(systemClock),
+      tokenRatePolicy(systemClock),
+    ],
     replicas: {
       async pick(model, tried, signal) {
         const picked = await board.pick(model, tried, signal);

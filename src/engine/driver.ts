@@ -21,6 +21,8 @@ export interface EngineWire {
   readonly chatPath: string;
   /** Path of an OpenAI-shaped embeddings call; null: the engine has none. */
   readonly embeddingsPath: string | null;
+  /** Path of the call that counts a chat's prompt exactly (`{"input_tokens": n}` for a chat body); null: there is none. */
+  readonly countPath: string | null;
   /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */
   readonly echoesModel: boolean;
   plan(request: ChatRequest, replica: Replica): Result<EngineCall, Failure>;

@@ -43,7 +43,6 @@ export function askPolicies(
 ): Failure | null {
   const { principal } = account;
   if (principal === null) throw new Error("policies are asked before anybody was authenticated");
-  account.promptTokensEstimate = ask.promptTokensEstimate;
   const granted = admit(deps.policies, { principal, ...ask });
   if (!granted.ok) return granted.error;
   account.grants = granted.value;

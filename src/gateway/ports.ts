@@ -33,7 +33,10 @@ export interface ModelResolver {
 export interface AdmissionRequest {
   readonly principal: Principal;
   readonly model: string;
-  /** What the prompt weighs, roughly; the engine's own count replaces it at the end. */
+  /**
+   * What the prompt weighs: for a key with a daily quota never less than it will be (its bytes, or the engine's own
+   * count), for others a rough guess. The engine's count replaces it at the end.
+   */
   readonly promptTokensEstimate: number;
   /** The client's own limit on the answer; null: none given. */
   readonly maxOutputTokens: number | null;

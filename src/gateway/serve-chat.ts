@@ -6,8 +6,10 @@ import { toErrorResponse } from "../dialect/failure-shape.ts";
 import type { WireDialect } from "../engine/driver.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
+import { countPrompt } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
+import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
 import { streamResponse } from "./stream-response.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
@@ -33,6 +35,9 @@ interface PolicyFields {
   readonly maxOutputTokens: number | null;
   readonly promptTokensEstimate: number;
 }
+
+/** What English prose and code come to; the engine's own count settles the account. */
+const BYTES_PER_TOKEN = 4;
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -64,8 +69,7 @@ export async function serveChat(
   const resolved = resolve(deps, account, fields.value.model, { chat: true, embeddings: false });
   if (!resolved.ok) return refuse(resolved.error);
   const { model } = resolved.value;
-  const refused = askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens });
-  if (refused) return refuse(refused);
+  account.promptTokensEstimate = promptTokensEstimate;
   if (request.signal.aborted) return refuse({ kind: "cancelled" });
 
   const relay = relayFor({
@@ -84,6 +88,9 @@ export async function serveChat(
       promptTokensEstimate,
     },
   });
+
+  const refused = await admitChat(deps, account, relay, { model, promptTokensEstimate, maxOutputTokens }, request);
+  if (refused) return refuse(refused);
 
   if (!relay.engineStreams) {
     const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
@@ -112,6 +119,27 @@ export async function serveChat(
   return streamResponse({ deps, account, relay, answer, opening, clientSignal, headers, keepAlive: surface.keepAlive });
 }
 
+/**
+ * Step 4. A key with a daily quota must never be overspent, so its prompt weighs as much as its bytes allow; where only
+ * that guess stands in the way, the engine's exact count decides.
+ */
+async function admitChat(
+  deps: GatewayDeps,
+  account: Account,
+  relay: Relay,
+  ask: { readonly model: string; readonly promptTokensEstimate: number; readonly maxOutputTokens: number | null },
+  { signal }: Request,
+): Promise<Failure | null> {
+  if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);
+  const most = ask.promptTokensEstimate * BYTES_PER_TOKEN;
+  const refused = askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
+  if (refused?.kind !== "quota_exceeded") return refused;
+  const counted = await countPrompt(deps, relay, ask.model, signal);
+  if (counted === null) return refused;
+  account.promptTokensEstimate = counted;
+  return askPolicies(deps, account, { ...ask, promptTokensEstimate: counted });
+}
+
 function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<PolicyFields, Failure> {
   const model = body.string("model");
   if (model === undefined || model === "")
@@ -121,8 +149,7 @@ function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<Polic
     return invalid("stream", "stream must be true or false");
   const maxOutputTokens = readMaxTokens(body, surface.maxTokensFields);
   if (!maxOutputTokens.ok) return maxOutputTokens;
-  // Four bytes a token is what English prose and code come to; the engine's own count settles the account.
-  const promptTokensEstimate = Math.ceil(body.bytes.byteLength / 4);
+  const promptTokensEstimate = Math.ceil(body.bytes.byteLength / BYTES_PER_TOKEN);
   return ok({ model, stream: stream === "true", maxOutputTokens: maxOutputTokens.value, promptTokensEstimate });
 }
 

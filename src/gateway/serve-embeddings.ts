@@ -29,8 +29,10 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
   const resolved = resolve(deps, account, parsed.value.model, { chat: false, embeddings: true });
   if (!resolved.ok) return refuse(resolved.error);
   const { model } = resolved.value;
-  const { promptTokensEstimate } = parsed.value;
-  const refused = askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens: 0 });
+  account.promptTokensEstimate = parsed.value.promptTokensEstimate;
+  // There is no call that counts these: their bytes are the most they can weigh.
+  const { byteLength } = body.bytes;
+  const refused = askPolicies(deps, account, { model, promptTokensEstimate: byteLength, maxOutputTokens: 0 });
   if (refused) return refuse(refused);
 
   const relay: Relay = {

@@ -213,6 +213,17 @@ test("an answer that outgrows the day's quota ends with length, streamed or not"
   }
 });
 
+test("a prompt that only might exceed the quota is counted by the engine, not guessed", async () => {
+  const any = { limits: { ...UNLIMITED, dailyTokens: 200 } };
+  const long = { messages: [{ role: "user", content: "x".repeat(1000) }], max_tokens: 5 };
+  const { gateway, engines } = await start({ text: "ok", usage: { prompt: 150, completion: 1 } }, { keys: { any } });
+  expect((await gateway.chat(long)).status).toBe(200);
+  expect(gateway.records[0]).toMatchObject({ promptTokens: 150, completionTokens: 1 });
+  const refused = await gateway.chat(long);
+  expect(refused.status).toBe(429);
+  expect(engines[0]?.requests).toHaveLength(1);
+});
+
 test("tool calls and thinking cross from an OpenAI engine to an Anthropic client", async () => {
   const { gateway } = await start({
     thinking: "I weigh it.",

@@ -2,7 +2,15 @@ import { afterAll, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../src/cluster/process-identity.ts";
-import { MAIN, poll, processesOf, runFlockCli, startFlock, temporaryDirectory, testEnv } from "../support/start-flock.ts";
+import {
+  MAIN,
+  poll,
+  processesOf,
+  runFlockCli,
+  startFlock,
+  temporaryDirectory,
+  testEnv,
+} from "../support/start-flock.ts";
 
 const dataDir = join(temporaryDirectory(), "with space");
 afterAll(async () => {

@@ -83,6 +83,10 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       if (!response.writableEnded) hungUp.abort();
     });
     const body = (await readJson(request)) as Record<string, unknown>;
+    if (path === "/v1/chat/completions/input_tokens") {
+      const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
+      return json(response, 200, { input_tokens: usageOf(script).prompt_tokens });
+    }
     const aborted = new Promise<void>((resolve) => hungUp.signal.addEventListener("abort", () => resolve()));
     requests.push({ path, headers: request.headers, body, aborted });
     const script = typeof engine.script === "function" ? engine.script(body) : engine.script;

@@ -17,6 +17,7 @@ export const embeddedWire: EngineWire = {
   dialect: "openai-chat",
   chatPath: "/v1/chat/completions",
   embeddingsPath: "/v1/embeddings",
+  countPath: "/v1/chat/completions/input_tokens",
   echoesModel: true,
   plan(request, replica) {
     const lacking = lackingAbility(request, replica.abilities);

@@ -14,6 +14,7 @@ export const llamaCppWire: EngineWire = {
   dialect: "openai-chat",
   chatPath: "/v1/chat/completions",
   embeddingsPath: "/v1/embeddings",
+  countPath: "/v1/chat/completions/input_tokens",
   echoesModel: false,
   plan: (request, replica) =>
     ok({
