@@ -2,7 +2,7 @@
 // there is nothing else. Nothing here relies on install scripts (`npm ci --ignore-scripts` gives the same result).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,27 +23,43 @@ function lockHash() {
 
 /** Which packages are there: "none", "run" (what Flock needs to run) or "all" (with the tools for development). */
 function installed() {
-  if (!existsSync(modules)) return "none";
-  const hidden = join(modules, ".package-lock.json");
-  if (!existsSync(hidden)) return "none";
+  const there = packagesOf(join(modules, ".package-lock.json"));
+  // npm writes its hidden lockfile last: without it an install was cut short.
+  if (there === null) return "none";
+  for (const path of Object.keys(there)) if (!existsSync(join(root, path, "package.json"))) return "none";
   try {
     const stamp = JSON.parse(readFileSync(stampFile, "utf8"));
     if (stamp.lock !== lockHash()) return "none";
   } catch {
     // Installed by hand (`npm ci`): npm's own hidden lockfile says what is there.
-    if (!sameVersions(hidden)) return "none";
+    if (!asLocked(there)) return "none";
   }
   return existsSync(join(modules, "oxlint")) && existsSync(join(modules, "typescript-compiler")) ? "all" : "run";
 }
 
-function sameVersions(hiddenLockfile) {
-  const there = JSON.parse(readFileSync(hiddenLockfile, "utf8")).packages;
-  const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-  return Object.entries(there).every(([path, entry]) => wanted[path]?.version === entry.version);
+/** The packages of a lockfile by their paths; null when it cannot be read. */
+function packagesOf(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")).packages ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Nothing of another version, and nothing that Flock runs with is missing. */
+function asLocked(there) {
+  const wanted = packagesOf(join(root, "package-lock.json")) ?? {};
+  const needed = Object.keys(wanted).filter((path) => {
+    const { dev, optional, devOptional, peer } = wanted[path];
+    return path !== "" && !dev && !optional && !devOptional && !peer;
+  });
+  const same = Object.keys(there).every((path) => wanted[path]?.version === there[path].version);
+  return same && needed.every((path) => there[path] !== undefined);
 }
 
 function npm(args) {
   const result = spawnSync("npm", args, { cwd: root, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  if (result.signal) fail(`npm was ended by ${result.signal}`, `npm ${args.join(" ")}`);
   if (result.error) fail("npm cannot be started", "install Node.js 20 or newer together with npm");
   if (result.status !== 0) {
     const lines = result.stderr.split("\n").filter((line) => line.startsWith("npm error"));
@@ -52,10 +68,11 @@ function npm(args) {
   }
 }
 
-/** The pinned Bun; npm's install scripts move the binary, so there are two places to look in. */
+/** The pinned Bun; npm's install scripts move the binary, and some machines have a build of their own (musl, old CPUs). */
 export function findBun() {
-  const arch = process.arch === "arm64" ? "aarch64" : "x64";
-  const candidates = [`@oven/bun-${process.platform}-${arch}/bin/bun`, "bun/bin/bun.exe"].map((p) => join(modules, p));
+  const scope = join(modules, "@oven");
+  const builds = existsSync(scope) ? readdirSync(scope).map((name) => join(scope, name, "bin", "bun")) : [];
+  const candidates = [...builds, join(modules, "bun", "bin", "bun.exe")];
   return candidates.find((path) => existsSync(path) && spawnSync(path, ["--version"]).status === 0) ?? null;
 }
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // `flock …` from a checkout: installs what is missing, then hands over to Bun.
 import { spawn } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { ensureInstalled, root } from "./ensure-installed.mjs";
 
 /** Runs the CLI under the pinned Bun with this terminal, passes signals on, and ends with its exit code. */
@@ -10,13 +12,15 @@ export function runFlock(args) {
   // Bun reads this limit on outgoing connections only from the environment at its start.
   const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: process.env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? "65336" };
   const child = spawn(bun, [join(root, "src", "main.ts"), ...args], { stdio: "inherit", env });
+  const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       // From the terminal Ctrl-C reaches the whole group; a signal sent to this process alone must be handed on.
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+      if (signal !== "SIGINT" || !onTerminal) child.kill(signal);
     });
   }
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
 
-if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("/flock")) runFlock(process.argv.slice(2));
+// Also through a link, which is what npm makes of `bin`.
+if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) runFlock(process.argv.slice(2));

@@ -86,7 +86,7 @@ async function run(program: Program, { config, line, signal }: StartRequest): Pr
   const report = await Promise.race([leader.ready, stopAsked]);
   if (report) {
     for (const text of report.block) line(text);
-    if (program.stderrIsTTY) line("\n  Ctrl-C stops Flock.");
+    if (program.stderrIsTTY) for (const text of ["", "  Ctrl-C stops Flock."]) line(text);
     await stopAsked;
   }
   line("▶ stopping: running answers may end first (Ctrl-C again to cut them off)");
@@ -119,8 +119,8 @@ async function detach(program: Program, request: StartRequest): Promise<Result<v
   while (performance.now() < deadline && !signal.aborted) {
     const seen = await leaderInfo(dataDir, signal);
     if (seen?.ready && seen.pid === child.pid) {
-      for (const text of seen.readyBlock) line(text);
-      line(`\n  It runs in the background (pid ${seen.pid}); the log is ${logPath}. flock down stops it.`);
+      const where = `  It runs in the background (pid ${seen.pid}); the log is ${logPath}. flock down stops it.`;
+      for (const text of [...seen.readyBlock, "", where]) line(text);
       if (seen.problem === null) return ok(undefined);
       return err({ message: `Flock runs, but ${seen.problem}`, mend: `flock status; tail ${logPath}` });
     }

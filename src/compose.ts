@@ -18,6 +18,7 @@ import { createApp, type SubApp } from "./http/app.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
 import type { Handler } from "./leader/listen.ts";
+import { hints } from "./leader/hints.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ENGINE_WIRES } from "./engine/registry.ts";
@@ -213,7 +214,20 @@ export async function composeLeader(
       metrics,
     };
     const adminApp = createAdminApp(
-      adminDeps({ ...parts, startedAt, url: () => url, node: () => link.state(), hints: () => [] }),
+      adminDeps({
+        ...parts,
+        startedAt,
+        url: () => url,
+        node: () => link.state(),
+        hints: () =>
+          hints({
+            state: link.state(),
+            defaultModel: models.defaultModel(),
+            program: options.program,
+            gpuCommand: options.gpuCommand,
+            keyProblem: adminKey.value.kind === "unusable" ? adminKey.value : null,
+          }),
+      }),
     );
     const ui = createUiApp();
     return {

@@ -150,8 +150,8 @@ export const SETTINGS = [
     env: "FLOCK_OTLP_ENDPOINT",
   }),
 
-  setting("tls.cert", path, "", "Certificate chain (PEM) to serve HTTPS with"),
-  setting("tls.key", path, "", "Private key (PEM) of that certificate"),
+  setting("tls.cert", path, "", "Certificate chain (PEM) to serve HTTPS with", NOW),
+  setting("tls.key", path, "", "Private key (PEM) of that certificate", NOW),
 
   setting("mesh.backend", choice("lan", "tailscale"), "lan", "How nodes reach each other"),
   setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true }),

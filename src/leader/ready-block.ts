@@ -1,4 +1,5 @@
 import type { Gpu, NodeState } from "../core/node.ts";
+import { unusedGpus } from "./hints.ts";
 import { shellQuote } from "./shell-quote.ts";
 
 export interface ReadyBlockInput {
@@ -29,11 +30,12 @@ export function readyBlock(input: ReadyBlockInput): string[] {
     lines.push(
       engine.state === "ready"
         ? `✔ engine: ${engine.kind} ${where}, on ${engine.kind === "embedded" ? (state.embeddedGpu ?? "the CPU") : "its own device"}`
-        : `✗ engine: ${engine.kind} is ${engine.state}${engine.problem ? `: ${engine.problem}` : ""}\n  ${engine.start}`,
+        : `✗ engine: ${engine.kind} is ${engine.state}${engine.problem ? `: ${engine.problem}` : ""}`,
     );
+    if (engine.state !== "ready") lines.push(`    ${engine.start}`);
   }
   for (const gpu of unusedGpus(state)) {
-    lines.push(`! ${gpu.name} is not used by the embedded engine. Get an engine for it:\n    ${input.gpuCommand}`);
+    lines.push(`! ${gpu.name} is not used by the embedded engine. Get an engine for it:`, `    ${input.gpuCommand}`);
   }
   for (const problem of state.problems) lines.push(`! ${problem}`);
   const tiny = state.replicas.some((replica) => replica.model === input.defaultModel && replica.smokeTest);
@@ -66,12 +68,6 @@ function gigabytes(bytes: number): number {
   return Math.round(bytes / 2 ** 30);
 }
 
-/** Apple's GPU is always used (Metal is built in); others only when the embedded engine says so. */
-function unusedGpus(state: NodeState): readonly Gpu[] {
-  if (state.embeddedGpu !== null || !state.engines.some((engine) => engine.kind === "embedded")) return [];
-  return state.inventory.gpus;
-}
-
 function keyLines(input: ReadyBlockInput): string[] {
   if (input.keyless) {
     return [
@@ -102,7 +98,7 @@ function realModelLines(input: ReadyBlockInput): string[] {
   const source =
     "https://huggingface.co/unsloth/Llama-3.2-1B-Instruct-GGUF/resolve/main/Llama-3.2-1B-Instruct-Q4_K_M.gguf";
   return [
-    `  ${input.defaultModel} is a built-in smoke-test model: it proves that everything works, and says one sentence only.`,
+    `  ${input.defaultModel} is a smoke-test model: it proves that everything works, and says one sentence only.`,
     "  Get a real one (0.8 GB), then start again:",
     `    curl -L --fail --create-dirs -o ${target} ${source}`,
     `    ${input.program} down; ${input.program} up`,

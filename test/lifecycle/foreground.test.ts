@@ -28,7 +28,7 @@ async function paste(stdout: string): Promise<string> {
 }
 
 const readyBlock = (flock: { stdout(): string }) =>
-  poll(10_000, () => /Flock is ready[\s\S]*Try it:\n.*\n/.test(flock.stdout()) && flock.stdout());
+  poll(10_000, () => (/Flock is ready[\s\S]*Try it:\n.*\n/.test(flock.stdout()) ? flock.stdout() : null));
 
 const mode = (path: string): number => statSync(path).mode & 0o777;
 

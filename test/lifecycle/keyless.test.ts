@@ -4,7 +4,7 @@ import { poll, startFlock } from "../support/start-flock.ts";
 test("without keys: said loudly, requests need none, usage is anonymous's, and foreign pages are refused", async () => {
   const flock = await startFlock({ env: { FLOCK_REQUIRE_KEYS: "false" } });
   try {
-    const block = await poll(5_000, () => flock.stdout().includes("Try it:") && flock.stdout());
+    const block = await poll(5_000, () => (flock.stdout().includes("Try it:") ? flock.stdout() : null));
     expect(block).toContain("!!! KEYS ARE SWITCHED OFF");
     expect(block).not.toMatch(/sk-orc-|Authorization/);
     const body = JSON.stringify({ model: "auto", messages: [{ role: "user", content: "hi" }] });
@@ -14,7 +14,7 @@ test("without keys: said loudly, requests need none, usage is anonymous's, and f
     expect((await ask({ host: "evil.example" })).status).toBe(403);
     expect((await ask({ origin: "https://evil.example" })).status).toBe(403);
     const usage = await flock.cli("usage", "--json");
-    const rows = (JSON.parse(usage.stdout) as { usage: { user_id: string }[] }).usage;
+    const rows = (JSON.parse(usage.stdout) as { records: { user_id: string }[] }).records;
     expect(rows.map((row) => row.user_id)).toEqual(["anonymous"]);
   } finally {
     await flock.stop();

@@ -147,11 +147,14 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
 }
 
 /** Waits until `look` gives something truthy; its throw ends the wait. */
-export async function poll<T>(deadlineMs: number, look: () => T | Promise<T>): Promise<NonNullable<T>> {
+export async function poll<T>(
+  deadlineMs: number,
+  look: () => T | Promise<T>,
+): Promise<Exclude<T, false | null | undefined | "" | 0>> {
   const deadline = performance.now() + deadlineMs;
   while (performance.now() < deadline) {
     const found = await look();
-    if (found) return found;
+    if (found) return found as Exclude<T, false | null | undefined | "" | 0>;
     await Bun.sleep(10);
   }
   throw new Error(`nothing came within ${deadlineMs} ms`);

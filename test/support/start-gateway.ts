@@ -33,8 +33,8 @@ export interface TestGateway {
   readonly errors: readonly Record<string, unknown>[];
   readonly metrics: Metrics;
   readonly board: ReplicaBoard;
-  chat(body: Record<string, unknown>, init?: RequestInit): Promise<Response>;
-  messages(body: Record<string, unknown>, init?: RequestInit): Promise<Response>;
+  readonly chat: (body: Record<string, unknown>, init?: RequestInit) => Promise<Response>;
+  readonly messages: (body: Record<string, unknown>, init?: RequestInit) => Promise<Response>;
   stop(): Promise<void>;
 }
 

@@ -20,7 +20,7 @@ export const tokenLs = command({
       out.table(tokens, [
         { title: "ID", cell: (key) => key.id },
         { title: "NAME", cell: (key) => key.name, shrink: true },
-        { title: "KEY", cell: (key) => `${key.prefix}…` },
+        { title: "KEY", cell: (key) => key.prefix },
         { title: "SCOPE", cell: (key) => key.scope },
         {
           title: "STATE",

@@ -31,7 +31,7 @@ export const usage = command({
       if (records.length === 0) return out.line("No requests yet");
       out.table(records, [
         { title: "TIME", cell: (record) => time(record.at) },
-        { title: "USER", cell: (record) => record.user_id, shrink: true },
+        { title: "USER", cell: (record) => record.user_name || record.user_id, shrink: true },
         { title: "MODEL", cell: (record) => record.served_model || record.requested_model, shrink: true },
         { title: "API", cell: (record) => record.protocol },
         { title: "PROMPT", cell: (record) => count(record.prompt_tokens), right: true },

@@ -1,0 +1,335 @@
+import type { JsonObject, JsonValue } from "../../../core/chat-request.ts";
+import { err, ok, type Result } from "../../../core/result.ts";
+import { either, type GbnfRules, listed, literal, repeated } from "./gbnf.ts";
+import { integerRange, numberRange } from "./number-range.ts";
+
+/** llama.cpp writes a repetition out as rules, and refuses more than this. */
+const MOST_REPETITIONS = 2000;
+const MOST_REFERENCES_DEEP = 64;
+
+/** They say what must hold, and a grammar of ours cannot make it hold. */
+const REFUSED = [
+  "pattern",
+  "patternProperties",
+  "propertyNames",
+  "minProperties",
+  "maxProperties",
+  "multipleOf",
+  "contains",
+  "minContains",
+  "maxContains",
+  "not",
+  "if",
+  "then",
+  "else",
+  "dependentRequired",
+  "dependentSchemas",
+  "dependencies",
+  "unevaluatedItems",
+  "$dynamicRef",
+] as const;
+
+const TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"] as const;
+type TypeName = (typeof TYPES)[number];
+
+class Unsupported extends Error {}
+
+/**
+ * The name of a rule for values that satisfy the schema; the rules it needs are added. Every text of the grammar
+ * satisfies the schema; not every value that does is in the grammar (additional properties are left out, properties
+ * come in the order of the schema). The error names what cannot be done.
+ */
+export function schemaRule(schema: JsonValue, rules: GbnfRules): Result<string, string> {
+  try {
+    return ok(new SchemaRules(schema, rules).rule(schema, 0));
+  } catch (error) {
+    if (error instanceof Unsupported) return err(error.message);
+    throw error;
+  }
+}
+
+class SchemaRules {
+  readonly #document: JsonValue;
+  readonly #rules: GbnfRules;
+  readonly #references = new Map<string, string>();
+
+  constructor(document: JsonValue, rules: GbnfRules) {
+    this.#document = document;
+    this.#rules = rules;
+  }
+
+  rule(schema: JsonValue, depth: number): string {
+    return this.#rules.add(this.#body(schema, depth));
+  }
+
+  #body(schema: JsonValue, depth: number): string {
+    if (schema === true) return "value";
+    if (!isObject(schema)) throw new Unsupported("a schema that no value satisfies");
+    for (const keyword of REFUSED) {
+      if (schema[keyword] !== undefined) throw new Unsupported(`unsupported schema keyword '${keyword}'`);
+    }
+    if (schema["uniqueItems"] === true) throw new Unsupported("unsupported schema keyword 'uniqueItems'");
+    if (schema["$ref"] !== undefined) return this.#reference(schema, depth);
+    if (schema["const"] !== undefined) return literal(JSON.stringify(schema["const"]));
+    if (Array.isArray(schema["enum"])) return this.#enum(schema["enum"], schema);
+    if (Array.isArray(schema["allOf"])) return this.#body(this.#merged(schema, schema["allOf"], depth), depth);
+    const choices = schema["anyOf"] ?? schema["oneOf"];
+    if (Array.isArray(choices)) {
+      const { anyOf: _, oneOf: __, ...base } = schema;
+      return either(choices.map((choice) => this.rule(this.#merged(base, [choice], depth), depth)));
+    }
+    const types = typesOf(schema);
+    if (types === null) return "value";
+    return either(types.map((type) => this.#typed(type, schema, depth)));
+  }
+
+  #typed(type: TypeName, schema: JsonObject, depth: number): string {
+    switch (type) {
+      case "object":
+        return this.#object(schema, depth);
+      case "array":
+        return this.#array(schema, depth);
+      case "string":
+        return stringBody(schema);
+      case "integer":
+      case "number":
+        return numberBody(type, schema);
+      default:
+        return type;
+    }
+  }
+
+  #enum(values: readonly JsonValue[], schema: JsonObject): string {
+    const types = typesOf({ type: schema["type"] ?? null });
+    const fitting = values.filter((value) => types === null || types.some((type) => isOfType(value, type)));
+    if (fitting.length === 0) throw new Unsupported("an enum without a value of its type");
+    return either(fitting.map((value) => literal(JSON.stringify(value))));
+  }
+
+  /** One rule for one reference, so that a schema may contain itself. */
+  #reference(schema: JsonObject, depth: number): string {
+    const path = schema["$ref"];
+    if (typeof path !== "string" || !path.startsWith("#")) {
+      throw new Unsupported(`unsupported schema keyword '$ref' to ${JSON.stringify(path)}: only '#/…' is known`);
+    }
+    const known = this.#references.get(path);
+    if (known !== undefined) return known;
+    const name = this.#rules.reserve();
+    this.#references.set(path, name);
+    this.#rules.define(name, this.#body(this.#resolve(path), depth));
+    return name;
+  }
+
+  #resolve(path: string): JsonValue {
+    let at: JsonValue | undefined = this.#document;
+    for (const step of path.split("/").slice(1)) {
+      const key = decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
+      at = isObject(at) ? at[key] : Array.isArray(at) ? at[Number(key)] : undefined;
+    }
+    if (at === undefined) throw new Unsupported(`the schema has nothing at ${path}`);
+    return at;
+  }
+
+  /** One schema that asks what all of them ask. Two that say different things about one keyword are refused. */
+  #merged(base: JsonObject, parts: readonly JsonValue[], depth: number): JsonObject {
+    if (depth > MOST_REFERENCES_DEEP) throw new Unsupported("a schema that is part of itself by allOf");
+    const { allOf: _, ...merged } = base;
+    for (const part of parts) {
+      let more = part;
+      if (more === true) continue;
+      if (isObject(more) && typeof more["$ref"] === "string" && Object.keys(merged).length > 0) {
+        const { $ref, ...beside } = more;
+        more = this.#merged(beside, [this.#resolve($ref as string)], depth + 1);
+      }
+      if (!isObject(more)) throw new Unsupported("a schema that no value satisfies");
+      if (Array.isArray(more["allOf"])) more = this.#merged(more, more["allOf"], depth + 1);
+      for (const [keyword, value] of Object.entries(more)) merge(merged, keyword, value);
+    }
+    return merged;
+  }
+
+  #object(schema: JsonObject, depth: number): string {
+    const properties = isObject(schema["properties"]) ? { ...schema["properties"] } : {};
+    const required = new Set(Array.isArray(schema["required"]) ? schema["required"].map(String) : []);
+    const additional = schema["additionalProperties"] ?? true;
+    for (const name of required) {
+      if (Object.hasOwn(properties, name)) continue;
+      if (additional === false) throw new Unsupported(`the property '${name}', which is required and not allowed`);
+      properties[name] = additional;
+    }
+    const names = Object.keys(properties);
+    if (names.length === 0) {
+      if (additional === false) return String.raw`"{" ws "}"`;
+      const value = additional === true ? "value" : this.rule(additional, depth);
+      return `"{" ws ${listed(`string ws ":" ws ${value}`, 0, null)} ws "}"`;
+    }
+    const pairs = names.map((name) => {
+      const value = this.rule(properties[name] ?? true, depth);
+      return { required: required.has(name), body: `${literal(JSON.stringify(name))} ws ":" ws ${value}` };
+    });
+    return `"{" ws ${this.#pairs(pairs)} ws "}"`;
+  }
+
+  /** From the last to the first: what may follow a pair, and what may follow when nothing has come before. */
+  #pairs(pairs: readonly { readonly required: boolean; readonly body: string }[]): string {
+    let afterSome = '""';
+    let afterNone = '""';
+    for (const { required, body } of pairs.toReversed()) {
+      const pair = this.#rules.add(body);
+      const here = { some: `ws "," ws ${pair} ${afterSome}`, none: `${pair} ${afterSome}` };
+      const next = required
+        ? here
+        : { some: `(${here.some}) | ${afterSome}`, none: `(${here.none}) | ${afterNone}` };
+      afterSome = this.#rules.add(next.some);
+      afterNone = this.#rules.add(next.none);
+    }
+    return afterNone;
+  }
+
+  #array(schema: JsonObject, depth: number): string {
+    const least = count(schema, "minItems") ?? 0;
+    const most = count(schema, "maxItems");
+    if (most !== null && least > most) throw new Unsupported("an array of more than its maxItems");
+    // A list under `items` is how drafts before 2020 wrote `prefixItems`.
+    const old = Array.isArray(schema["items"]);
+    const first = (old ? schema["items"] : schema["prefixItems"]) as JsonValue[] | undefined;
+    const others = (old ? schema["additionalItems"] : schema["items"]) ?? true;
+    if (!first || first.length === 0) {
+      if (others === false) return String.raw`"[" ws "]"`;
+      const item = others === true ? "value" : this.rule(others, depth);
+      return `"[" ws ${listed(item, least, most)} ws "]"`;
+    }
+    // Exactly the listed ones where that is allowed: a tuple is meant.
+    const length = Math.max(least, Math.min(first.length, most ?? first.length));
+    if (length > first.length && others === false) throw new Unsupported("an array of more than its items");
+    const items = Array.from({ length }, (_, index) => this.rule(first[index] ?? others, depth));
+    return `"[" ws ${items.join(' ws "," ws ')} ws "]"`;
+  }
+}
+
+function stringBody(schema: JsonObject): string {
+  const format = schema["format"];
+  const least = count(schema, "minLength");
+  const most = count(schema, "maxLength");
+  if (least !== null && most !== null && least > most) throw new Unsupported("a string longer than its maxLength");
+  const bounded = least !== null || most !== null;
+  if (!bounded && (format === "date" || format === "time" || format === "uuid")) return `"\\"" ${format} "\\""`;
+  if (!bounded && format === "date-time") return String.raw`"\"" date "T" time "\""`;
+  if (!bounded) return "string";
+  return String.raw`"\"" ${repeated("char", least ?? 0, most)} "\""`;
+}
+
+function numberBody(type: "integer" | "number", schema: JsonObject): string {
+  const [low, openLow] = bound(schema, "minimum", "exclusiveMinimum", Math.max);
+  const [high, openHigh] = bound(schema, "maximum", "exclusiveMaximum", Math.min);
+  if (low === null && high === null) return type;
+  const range =
+    type === "integer"
+      ? integerRange(
+          low === null ? null : openLow ? Math.floor(low) + 1 : low,
+          high === null ? null : openHigh ? Math.ceil(high) - 1 : high,
+        )
+      : numberRange({ least: whole(low, "minimum"), most: whole(high, "maximum"), openLeast: openLow, openMost: openHigh });
+  if (range === null) throw new Unsupported("a number between bounds that leave none");
+  return range;
+}
+
+/** The bound that holds, and whether it is left out itself. Draft 4 wrote `exclusiveMinimum: true` beside the bound. */
+function bound(
+  schema: JsonObject,
+  closed: string,
+  open: string,
+  tighter: (a: number, b: number) => number,
+): [number | null, boolean] {
+  const at = numberOrNull(schema[closed]);
+  if (schema[open] === true) return [at, at !== null];
+  const excluded = numberOrNull(schema[open]);
+  if (excluded === null) return [at, false];
+  return at === null || tighter(at, excluded) === excluded ? [excluded, true] : [at, false];
+}
+
+function whole(value: number | null, keyword: string): number | null {
+  if (value !== null && (!Number.isInteger(value) || Math.abs(value) >= 1e15)) {
+    throw new Unsupported(`unsupported schema keyword '${keyword}' of a number with the value ${value}: only whole bounds`);
+  }
+  return value;
+}
+
+function count(schema: JsonObject, keyword: string): number | null {
+  const value = numberOrNull(schema[keyword]);
+  if (value === null) return null;
+  if (value > MOST_REPETITIONS) {
+    throw new Unsupported(`unsupported schema keyword '${keyword}' over ${MOST_REPETITIONS}`);
+  }
+  return value;
+}
+
+/** Null: any type. */
+function typesOf(schema: JsonObject): TypeName[] | null {
+  const type = schema["type"] ?? null;
+  const named = Array.isArray(type) ? type : type === null ? [] : [type];
+  const types = named.map((name) => {
+    const known = TYPES.find((candidate) => candidate === name);
+    if (known === undefined) throw new Unsupported(`unsupported schema type ${JSON.stringify(name)}`);
+    return known;
+  });
+  if (types.length === 0) {
+    const implied = impliedType(schema);
+    if (implied === null) return null;
+    types.push(implied);
+  }
+  // OpenAPI's way to say it.
+  if (schema["nullable"] === true && !types.includes("null")) types.push("null");
+  return types;
+}
+
+function impliedType(schema: JsonObject): TypeName | null {
+  if (schema["properties"] !== undefined || schema["required"] !== undefined) return "object";
+  if (schema["additionalProperties"] !== undefined) return "object";
+  if (schema["items"] !== undefined || schema["prefixItems"] !== undefined) return "array";
+  if (schema["minItems"] !== undefined || schema["maxItems"] !== undefined) return "array";
+  if (schema["minLength"] !== undefined || schema["maxLength"] !== undefined) return "string";
+  for (const keyword of ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]) {
+    if (schema[keyword] !== undefined) return "number";
+  }
+  return null;
+}
+
+function merge(into: JsonObject, keyword: string, value: JsonValue): void {
+  const present = into[keyword];
+  if (keyword === "properties" && isObject(present) && isObject(value)) {
+    const both: JsonObject = { ...present };
+    for (const [name, schema] of Object.entries(value)) {
+      const known = both[name];
+      both[name] = known === undefined ? schema : { allOf: [known, schema] };
+    }
+    into[keyword] = both;
+  } else if (keyword === "required" && Array.isArray(present) && Array.isArray(value)) {
+    into[keyword] = [...new Set([...present, ...value])];
+  } else if (present === undefined || JSON.stringify(present) === JSON.stringify(value) || isAnnotation(keyword)) {
+    into[keyword] = value;
+  } else if (keyword === "additionalProperties") {
+    into[keyword] = present === false || value === false ? false : { allOf: [present, value] };
+  } else {
+    throw new Unsupported(`'${keyword}' that is said twice, by allOf or beside anyOf`);
+  }
+}
+
+function isAnnotation(keyword: string): boolean {
+  return ["title", "description", "default", "examples", "$comment", "deprecated"].includes(keyword);
+}
+
+function isOfType(value: JsonValue, type: TypeName): boolean {
+  if (value === null) return type === "null";
+  if (Array.isArray(value)) return type === "array";
+  if (type === "integer") return Number.isInteger(value);
+  return typeof value === type;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function numberOrNull(value: JsonValue | undefined): number | null {
+  return typeof value === "number" ? value : null;
+}
