@@ -59,7 +59,7 @@ export class MessageReader {
       case "head": {
         const end = bytes.indexOf(HEAD_END, at);
         if (end < 0) return -1;
-        this.#begin(bytes.latin1Slice(at, end + 2));
+        this.#begin(bytes.toString("latin1", at, end + 2));
         return end + 4;
       }
       case "fixed":
@@ -83,7 +83,7 @@ export class MessageReader {
       case "size": {
         const end = bytes.indexOf("\r\n", at, "latin1");
         if (end < 0) return -1;
-        const size = Number.parseInt(bytes.latin1Slice(at, end), 16);
+        const size = Number.parseInt(bytes.toString("latin1", at, end), 16);
         if (!(size >= 0)) throw new Error("a chunk without a size");
         this.#left = size;
         this.#state = size === 0 ? "trailer" : "data";

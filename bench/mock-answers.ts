@@ -44,7 +44,9 @@ const IDENTITY = {
 
 /** Shapes as recorded from llama-server: role first, finish reason and usage in chunks of their own. */
 export function renderAnswers(model: string, pace: Pace): Answers {
-  const words = Array.from({ length: pace.pieces }, (_, at) => (at === pace.pieces - 1 ? LAST_WORDS : ` word${at % 10}`));
+  const words = Array.from({ length: pace.pieces }, (_, at) =>
+    at === pace.pieces - 1 ? LAST_WORDS : ` word${at % 10}`,
+  );
   const usage = {
     completion_tokens: pace.pieces,
     prompt_tokens: 120,
@@ -59,7 +61,8 @@ export function renderAnswers(model: string, pace: Pace): Answers {
   const role = delta({ role: "assistant", content: null });
   const finish = delta({}, "stop");
   const last = "data: [DONE]\n\n";
-  const head = "HTTP/1.1 200 OK\r\nServer: mock\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const head =
+    "HTTP/1.1 200 OK\r\nServer: mock\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
   const message = { role: "assistant", content: words.join("") };
   const body = { choices: [{ finish_reason: "stop", index: 0, message }], ...IDENTITY, model };
   return {

@@ -75,7 +75,7 @@ class Exchange implements MessageSink {
   #body: Buffer[] = [];
   /** What the network has no room for yet. */
   #unsent: Buffer | null = null;
-  #timer: ReturnType<typeof setTimeout> | ReturnType<typeof setInterval> | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
   #streaming = false;
 
   constructor(socket: Socket<Exchange>, shared: Shared) {
@@ -95,7 +95,7 @@ class Exchange implements MessageSink {
   onEnd(): void {
     const [method, path] = this.#requestLine.split(" ");
     if (method === "GET") this.#send(this.#describe(path ?? ""));
-    else this.#answer(Buffer.concat(this.#body).latin1Slice());
+    else this.#answer(Buffer.concat(this.#body).toString("latin1"));
   }
 
   drain(): void {

@@ -23,6 +23,7 @@ class Run {
   #aborted = 0;
   #lost = 0;
   #frames = 0;
+  #over = false;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -49,9 +50,9 @@ class Run {
       for (let dueMs = due.shift(); dueMs !== undefined; dueMs = due.shift()) await this.#once(connection, dueMs);
       idle.push(connection);
     };
-    while (this.#more()) {
+    while (this.#more(due.length)) {
       const elapsedMs = performance.now() - this.#startedMs;
-      for (; (this.#begun + due.length) * 1000 <= elapsedMs * loop.perSecond;) {
+      while (this.#more(due.length) && (this.#begun + due.length) * 1000 <= elapsedMs * loop.perSecond) {
         due.push(this.#startedMs + ((this.#begun + due.length) * 1000) / loop.perSecond);
         const connection = idle.pop() ?? (this.#connections.length < loop.maxConnections ? this.#connect() : null);
         if (connection === null) continue;
@@ -77,8 +78,8 @@ class Run {
     };
   }
 
-  #more(): boolean {
-    return this.#begun < this.#plan.maxRequests && performance.now() - this.#startedMs < this.#plan.maxMs;
+  #more(waiting = 0): boolean {
+    return this.#begun + waiting < this.#plan.maxRequests && performance.now() - this.#startedMs < this.#plan.maxMs;
   }
 
   #connect(): ClientConnection {
@@ -89,6 +90,10 @@ class Run {
 
   async #once(connection: ClientConnection, fromMs: number): Promise<void> {
     this.#begun += 1;
+    if (this.#over) {
+      this.#count({ problem: "not done in time", frames: 0, firstTokenAt: null, endedAt: 0 }, fromMs);
+      return;
+    }
     const { abortEvery } = this.#plan;
     const abort = abortEvery > 0 && this.#begun % abortEvery === 0;
     // Sometimes after the first piece, sometimes in the middle.
@@ -116,6 +121,7 @@ class Run {
 
   #cutAfterGrace(): ReturnType<typeof setTimeout> {
     return setTimeout(() => {
+      this.#over = true;
       for (const connection of this.#connections) connection.close("not done in time");
     }, this.#plan.maxMs + this.#plan.graceMs);
   }
@@ -127,7 +133,11 @@ class Run {
 }
 
 function renderRequest(plan: LoadPlan): Buffer {
-  const headers = Object.entries({ host: `127.0.0.1:${plan.port}`, "content-type": "application/json", ...plan.headers });
+  const headers = Object.entries({
+    host: `127.0.0.1:${plan.port}`,
+    "content-type": "application/json",
+    ...plan.headers,
+  });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const bytes = Buffer.byteLength(plan.body);
   return Buffer.from(`POST ${plan.path} HTTP/1.1\r\n${lines}content-length: ${bytes}\r\n\r\n${plan.body}`);

@@ -21,7 +21,10 @@ const PACED: Pace = { pieces: 100, everyMs: 20, delayMs: 0 };
 /** Seven seconds, so that a thousand are open at once for some while. */
 const SLOW: Pace = { pieces: 14, everyMs: 500, delayMs: 0 };
 
-export const MODELS: readonly string[] = [SHORT, PACED, SLOW].map(modelName);
+/** Long enough to be hung up on in the middle. */
+const BRIEF: Pace = { pieces: 16, everyMs: 1, delayMs: 0 };
+
+export const MODELS: readonly string[] = [SHORT, PACED, SLOW, BRIEF].map(modelName);
 
 const CONNECTIONS = 32;
 export const STEADY_PER_SECOND = 200;
@@ -83,7 +86,7 @@ export const ALL_OPEN_MS = 4500;
 /** Many requests, a tenth of them hung up on: memory must not grow. */
 export function abortedRequests(to: Subject, count: number): LoadPlan {
   return {
-    ...plan(to, { ...SHORT, everyMs: 1 }, true),
+    ...plan(to, BRIEF, true),
     loop: { kind: "closed", connections: 64, spreadMs: 0 },
     maxRequests: count,
     maxMs: 600_000,

@@ -13,6 +13,7 @@ import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { ReplicaBoard } from "./routing/replica-board.ts";
 import { recentAudit } from "./store/audit.ts";
 import type { Settler } from "./store/settler.ts";
+import { storeProblemOf } from "./store/store-problem.ts";
 import type { Store } from "./store/store.ts";
 import { recentUsage } from "./store/usage.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -52,6 +53,12 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   return {
     clock: parts.clock,
     newRequestId: () => newId("req", 20),
+    explain(cause) {
+      const problem = storeProblemOf(cause, store.address);
+      // `failed` is what nobody has thought of: a statement that is wrong, say.
+      if (problem === null || problem.kind === "failed") return null;
+      return { kind: "store_unavailable", message: problem.message, mend: problem.mend };
+    },
     reportBug: (request, cause) => parts.log.error("internal error", { request, cause }),
     authenticate: (secret) => (values.auth.require_keys ? ring.find(secret ?? "") : ok(ANONYMOUS)),
     version: parts.version,

@@ -17,7 +17,11 @@ export interface Program {
   /** The executable, then what makes it the CLI. */
   readonly self: readonly string[];
   readonly engineCommand: readonly string[];
+  /** What the engine's child needs of the environment besides the machine's. */
+  readonly engineChildEnv: Readonly<Record<string, string>>;
   readonly bundledModel: string;
+  /** The catalogue's directory that came with this program. */
+  readonly bundledCatalog: string;
   /** How a person calls Flock: `flock`, or the npm script of a checkout. */
   readonly name: string;
   readonly gpuCommand: string;
@@ -63,7 +67,7 @@ async function run(program: Program, { config, line, signal }: StartRequest): Pr
       (entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0]),
     ),
   );
-  const { version, bundledModel, gpuCommand, engineCommand } = program;
+  const { version, bundledModel, bundledCatalog, gpuCommand, engineCommand, engineChildEnv } = program;
   const agentCommand = [...program.self, "__agent"];
   const started = await startLeader(
     {
@@ -73,8 +77,10 @@ async function run(program: Program, { config, line, signal }: StartRequest): Pr
       program: program.name,
       agentCommand,
       engineCommand,
+      engineChildEnv,
       engineEnv,
       bundledModel,
+      bundledCatalog,
       gpuCommand,
       progress: line,
     },

@@ -30,7 +30,8 @@ import { openStore } from "./store/open-store.ts";
 import { usedTokensToday } from "./store/rollups.ts";
 import { settleAll } from "./store/settle-journal.ts";
 import { startSettler } from "./store/settler.ts";
-import { codeOf, toStoreProblem } from "./store/store-problem.ts";
+import { storeAddress } from "./store/address.ts";
+import { storeOrFileProblemOf } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { openUsageJournal } from "./telemetry/usage-journal.ts";
@@ -58,7 +59,10 @@ export interface LeaderOptions {
   /** Runs the embedded engine's child. */
   readonly engineCommand: readonly string[];
   readonly engineEnv: Readonly<Record<string, string>>;
+  /** Only for the child: the agent is started with `engineEnv` alone. */
+  readonly engineChildEnv: Readonly<Record<string, string>>;
   readonly bundledModel: string;
+  readonly bundledCatalog: string;
   readonly gpuCommand: string;
   /** Gets a line for the terminal while the engine is not ready yet. */
   readonly progress: (line: string) => void;
@@ -81,9 +85,9 @@ export interface ComposedLeader {
 
 /** What the disk or the database threw in the middle of a start; null: a bug. */
 export function toStartProblem(cause: unknown, { config }: LeaderOptions): StartProblem | null {
-  if (!/^(E[A-Z]+|SQLITE_\w+)$/.test(codeOf(cause))) return null;
-  const { message, mend } = toStoreProblem(cause, join(config.values.data_dir, "state.db"));
-  return { kind: "store", message, mend };
+  const address = storeAddress(config.values.storage.dsn, config.values.data_dir);
+  const problem = address.ok ? storeOrFileProblemOf(cause, address.value) : address.error;
+  return problem === null ? null : { kind: "store", message: problem.message, mend: problem.mend };
 }
 
 /** Builds the leader and everything in it. */
@@ -168,8 +172,8 @@ export async function composeLeader(
       begin: (replica) => board.begin(replica),
     },
     link: {
-      fetch: (replica, path, { body, signal }) =>
-        link.fetchEngine(replica.engineId, { method: "POST", path, headers: JSON_BODY, body }, signal),
+      fetch: (replica, path, { body, fresh, signal }) =>
+        link.fetchEngine(replica.engineId, { method: "POST", path, headers: JSON_BODY, body, fresh }, signal),
       describe(replica) {
         const engine = board.state.engines.find(({ id }) => id === replica.engineId);
         return { endpoint: engine?.endpoint ?? "", start: engine?.start ?? "flock up" };
@@ -182,7 +186,7 @@ export async function composeLeader(
     node: LOCAL_NODE,
   };
 
-  const settler = startSettler({ path: store.path, dir: journalDir, log });
+  const settler = startSettler({ address: store.address, dir: journalDir, log });
   cleanUp.push(() => settler.stop());
   const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler)] });
 
@@ -318,7 +322,7 @@ function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string
   });
 }
 
-function toAgentOptions({ config, bundledModel, engineCommand, engineEnv }: LeaderOptions): AgentOptions {
+function toAgentOptions({ config, bundledModel, engineCommand, engineEnv, engineChildEnv }: LeaderOptions): AgentOptions {
   const { values } = config;
   const { engine } = values;
   return {
@@ -334,6 +338,6 @@ function toAgentOptions({ config, bundledModel, engineCommand, engineEnv }: Lead
     threads: engine.embedded_threads,
     gpu: engine.embedded_gpu,
     childCommand: [...engineCommand],
-    childEnv: engineEnv,
+    childEnv: { ...engineEnv, ...engineChildEnv },
   };
 }

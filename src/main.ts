@@ -1,10 +1,17 @@
-import { join } from "node:path";
+import { realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** The entry of every Flock process: the CLI, the leader (`flock up`) and, started by it, the agent (`__agent`). */
 const argv = process.argv.slice(2);
 // Bun reads its limit on outgoing connections only from the environment at its start.
 const CONNECTIONS = "BUN_CONFIG_MAX_HTTP_REQUESTS";
-const self = [process.execPath, import.meta.path];
+/** The executable brings no GPU build of its own but Metal: any llama-server can take the engine's place. */
+const LLAMA_SERVER = "llama-server -m <model.gguf> -ngl 99 --port 8089 & FLOCK_ENGINE=llamacpp flock up";
+/** The compiled executable has its parts beside it, wherever the folder was moved and whatever link led here. */
+const compiled = Bun.isStandaloneExecutable;
+const executable = compiled ? realpathSync(process.execPath) : process.execPath;
+const home = compiled ? dirname(executable) : join(import.meta.dir, "..");
+const self = compiled ? [executable] : [executable, import.meta.path];
 /** This process is to become the leader itself, rather than to start or ask one. */
 const serves = argv[0] === "up" && !argv.some((word) => word === "--help" || word === "-h" || word === "--detach");
 
@@ -23,21 +30,24 @@ async function cli(): Promise<void> {
     import("./cli/run-cli.ts"),
     import("./cli/version.ts"),
   ]);
-  const root = join(import.meta.dir, "..");
   const cut = new AbortController();
   const io = processIo(process.env, serves ? () => cut.abort() : undefined);
+  const program = compiled ? "flock" : "npm run flock --";
   const leader = leaderControl({
     version: VERSION,
     self,
-    engineCommand: [process.execPath, join(root, "src/engine/embedded/child.ts")],
-    bundledModel: join(root, "models/flock-tiny.gguf"),
-    name: "npm run flock --",
-    gpuCommand: "npm run engine:gpu",
+    engineCommand: [executable, join(home, compiled ? "engine/child.mjs" : "src/engine/embedded/child.ts")],
+    // Without it the executable would take the child's file for a command of its own.
+    engineChildEnv: compiled ? { BUN_BE_BUN: "1" } : {},
+    bundledModel: join(home, "models/flock-tiny.gguf"),
+    bundledCatalog: join(home, "catalog"),
+    name: program,
+    gpuCommand: compiled ? LLAMA_SERVER : "npm run engine:gpu",
     env: process.env,
     stderrIsTTY: io.stderr.isTTY,
     cut: cut.signal,
   });
-  process.exitCode = await runCli(argv, { ...io, leader });
+  process.exitCode = await runCli(argv, { ...io, leader, program });
   // A worker or an open socket must not keep a command that is over.
   process.exit();
 }

@@ -36,7 +36,8 @@ async function startFlock(build: FlockBuild, at: SubjectPlace): Promise<Subject>
     stderr: Bun.file(join(at.dir, "stderr.txt")),
   });
   const url = await poll(START_DEADLINE_MS, () => {
-    if (child.exitCode !== null) throw new Error(`${build.name} ended: ${readFileSync(join(at.dir, "stderr.txt"))}`);
+    if (child.exitCode !== null)
+      throw new Error(`${build.name} ended: ${readFileSync(join(at.dir, "stderr.txt"), "utf8")}`);
     return leaderUrl(at.dir, child.pid);
   });
   await poll(START_DEADLINE_MS, async () => (await fetch(`${url}/readyz`)).ok);

@@ -15,6 +15,8 @@ export interface CliIo {
   readonly signal: AbortSignal;
   /** Starts and stops Flock on this machine. */
   readonly leader: LeaderControl;
+  /** How a person calls this program, for the commands it prints; absent: `flock`. */
+  readonly program?: string;
   /** Absent: the terminal's. */
   readonly prompts?: Prompts;
 }

@@ -55,14 +55,24 @@ export function wantsColours(sink: TextSink, env: Readonly<Record<string, string
   return sink.isTTY && !off && env["TERM"] !== "dumb";
 }
 
+const COMMAND_IN_TEXT =
+  /(^|[\s`;(])flock(?= (?:up|down|status|join|doctor|update|version|node|model|shard|token|usage|audit|job|config|engine|help|--help)\b)/g;
+
+/** Commands in a text as this Flock is really called: in a checkout there is no `flock` on the PATH. */
+function asCalled(text: string, program: string): string {
+  return program === "flock" ? text : text.replaceAll(COMMAND_IN_TEXT, `$1${program}`);
+}
+
 export interface OutOptions {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly json: boolean;
+  /** How a person calls this program; absent: `flock`. */
+  readonly program?: string | undefined;
 }
 
-export function createOut({ stdout, stderr, env, json }: OutOptions): Out & { fail(failure: CliFailure): void } {
+export function createOut({ stdout, stderr, env, json, program = "flock" }: OutOptions): Out & { fail(failure: CliFailure): void } {
   const colours = wantsColours(stdout, env);
   const errColours = wantsColours(stderr, env);
   let progressShown = false;
@@ -113,7 +123,7 @@ export function createOut({ stdout, stderr, env, json }: OutOptions): Out & { fa
       }
       for (const one of [{ message, mend }, ...also]) {
         stderr.write(`${paint("✗", "bad", errColours)} ${printable(one.message)}\n`);
-        if (one.mend !== undefined) stderr.write(`  ${paint("→", "dim", errColours)} ${printable(one.mend)}\n`);
+        if (one.mend !== undefined) stderr.write(`  ${paint("→", "dim", errColours)} ${printable(asCalled(one.mend, program))}\n`);
       }
     },
   };

@@ -1,4 +1,4 @@
-import { fstatSync, writeSync } from "node:fs";
+import { fstatSync, statSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { systemClock } from "../core/clock.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -69,10 +69,11 @@ function writeAll(fd: 1 | 2, bytes: Uint8Array, broken: () => void): void {
   }
 }
 
-/** Loads `node:tty` (10 ms) only where there may be a terminal: never for a pipe or a file. */
+/** Loads `node:tty` (7 ms) only where there may be a terminal: never for a pipe, a file or `/dev/null`. */
 function isTerminal(fd: number): boolean {
   try {
-    if (!fstatSync(fd).isCharacterDevice()) return false;
+    const stat = fstatSync(fd);
+    if (!stat.isCharacterDevice() || stat.rdev === statSync("/dev/null").rdev) return false;
   } catch {
     return false;
   }

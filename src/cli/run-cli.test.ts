@@ -132,3 +132,9 @@ test("a bug becomes one line and exit code 1, never a throw", async () => {
   expect(exitCode).toBe(1);
   expect(stderr).toContain("✗ Something broke inside flock: no clock");
 });
+
+test("in a checkout, the command that mends is the one that works there", async () => {
+  const { stderr } = await box.run("status", { program: "npm run flock --" });
+  expect(stderr).toContain("→ npm run flock -- up");
+  expect((await box.run("status")).stderr).toContain("→ flock up");
+});

@@ -14,7 +14,7 @@ const NAMES: ReadonlySet<string> = new Set(COMMANDS.map((entry) => entry.name));
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   // Known before anything is parsed, so that a failure to parse is JSON too.
   const json = beforeDashes(argv).includes("--json");
-  const out = createOut({ stdout: io.stdout, stderr: io.stderr, env: io.env, json });
+  const out = createOut({ stdout: io.stdout, stderr: io.stderr, env: io.env, json, program: io.program });
   try {
     const outcome = await run(argv, io, out);
     if (outcome.ok) return EXIT.ok;

@@ -5,7 +5,7 @@ import type { LinkRequest } from "./link.ts";
 
 /** HTTP over loopback to an engine of this machine, with its secret. The body streams and stays as it was sent. */
 export async function fetchFromEngine(
-  engine: Pick<EngineStatus, "id" | "endpoint" | "secret" | "start" | "managed">,
+  engine: Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">,
   request: LinkRequest,
   signal: AbortSignal,
 ): Promise<Result<Response, Failure>> {
@@ -21,9 +21,8 @@ export async function fetchFromEngine(
       signal,
       // A model may think for longer than any default: whoever calls sets the limit, by the signal.
       timeout: false,
-      // Engines of others close idle connections when they like, and a POST on one that they just closed fails; ours
-      // keep them open.
-      keepalive: engine.managed,
+      // An engine may close an idle connection at the moment in which it is used again: whoever calls may repeat then.
+      keepalive: request.fresh !== true,
       decompress: false,
       redirect: "manual",
     });

@@ -9,6 +9,8 @@ export interface LinkRequest {
   /** Names in lower case. `authorization` is the link's own. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** On a connection of its own, not on one that was used before. */
+  readonly fresh?: boolean;
 }
 
 /** Something asked of a node's agent, as data; `node-operations.ts` has them. */

@@ -1,5 +1,6 @@
 import { parseListen } from "./listen.ts";
 import type { ConfigProblem } from "./problem.ts";
+import { holdsPassword } from "./redact-url.ts";
 import type { Config } from "./settings.ts";
 
 type Origins = Readonly<Record<string, { readonly source: ConfigProblem["source"]; readonly detail: string }>>;
@@ -23,6 +24,29 @@ export function checkTogether(config: Config, origin: Origins, path: string): Co
   if ((config.tls.cert === "") !== (config.tls.key === "")) {
     const [given, missing] = config.tls.key === "" ? ["tls.cert", "tls.key"] : ["tls.key", "tls.cert"];
     report(given, `${given} is set without ${missing}`, `Set ${missing} too, or remove ${given}`);
+  }
+  const { type, dsn } = config.storage;
+  const isServer = /^postgres(ql)?:\/\//i.test(dsn);
+  if (type === "postgres" && !isServer) {
+    report(
+      "storage.type",
+      "storage.type is postgres, but storage.dsn names no PostgreSQL database",
+      "Set FLOCK_STORAGE_DSN=postgres://user:password@host:5432/flock",
+    );
+  }
+  if (type === "sqlite" && isServer) {
+    report(
+      "storage.dsn",
+      "storage.dsn names a PostgreSQL database, but storage.type is sqlite",
+      "Set FLOCK_STORAGE_TYPE=postgres (storage.type in the file), or remove storage.dsn",
+    );
+  }
+  if (origin["storage.dsn"]?.source === "flag" && holdsPassword(dsn)) {
+    report(
+      "storage.dsn",
+      "storage.dsn holds a password, and other users of this machine can read a process's arguments",
+      "Set FLOCK_STORAGE_DSN in the environment, or storage.dsn in the file, instead",
+    );
   }
   return problems;
 }

@@ -1,4 +1,5 @@
 import { hasEffect, type LoadedConfig, type Source } from "./load.ts";
+import { HIDDEN, redactUrl } from "./redact-url.ts";
 import { type AnySetting, SETTINGS } from "./settings.ts";
 
 /** One line of `flock config show` and of the admin API's `GET /admin/v1/config`. Never holds a secret. */
@@ -10,8 +11,6 @@ export interface ConfigRow {
   readonly effective: boolean;
   readonly secret: boolean;
 }
-
-export const HIDDEN = "[redacted]";
 
 /** Every setting with its value and who set it, secrets replaced by `[redacted]`; one that is not set stays "". */
 export function describeConfig(loaded: LoadedConfig): ConfigRow[] {
@@ -32,8 +31,7 @@ export function describeConfig(loaded: LoadedConfig): ConfigRow[] {
 function redact(setting: AnySetting, value: string | number | boolean): string | number | boolean {
   if (typeof value !== "string") return value;
   if (setting.secret) return value === "" ? "" : HIDDEN;
-  // A password may stand in a URL; whatever lies between `//` and the last `@` before a slash goes.
-  return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, `$1${HIDDEN}@`);
+  return redactUrl(value);
 }
 
 function valueAt(tree: object, key: string): string | number | boolean {

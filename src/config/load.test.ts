@@ -2,9 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeConfig, HIDDEN } from "./describe.ts";
+import { describeConfig } from "./describe.ts";
 import { type ConfigInput, loadConfig, type LoadedConfig } from "./load.ts";
 import type { ConfigProblem } from "./problem.ts";
+import { HIDDEN, redactUrl } from "./redact-url.ts";
 import { type AnySetting, type SettingKey, SETTINGS } from "./settings.ts";
 
 const root = mkdtempSync(join(tmpdir(), "flock-config-"));
@@ -56,7 +57,7 @@ const SAMPLES = {
   data_dir: [],
   log_level: same("debug", "warn", "error"),
   catalog_dir: paths,
-  "storage.type": same("sqlite", "postgres", "sqlite"),
+  "storage.type": same("postgres", "postgres", "postgres"),
   "storage.dsn": paths,
   "storage.models_dir": paths,
   "auth.require_keys": flip(false),
@@ -99,6 +100,7 @@ const SAMPLES = {
 /** What another setting must say for this one to be allowed. */
 const COMPANIONS: Partial<Record<SettingKey, Record<string, string>>> = {
   "auth.require_keys": { FLOCK_LISTEN: "127.0.0.1:8080" },
+  "storage.type": { FLOCK_STORAGE_DSN: "postgres://db/flock" },
   "tls.cert": { FLOCK_TLS_KEY: "/srv/key.pem" },
   "tls.key": { FLOCK_TLS_CERT: "/srv/cert.pem" },
 };
@@ -278,6 +280,7 @@ test("the values are frozen through and through", async () => {
 test("the description hides secrets and passwords in URLs, and marks what has no effect", async () => {
   const env = {
     FLOCK_MESH_AUTH_KEY: "hunter2",
+    FLOCK_STORAGE_TYPE: "postgres",
     FLOCK_STORAGE_DSN: "postgres://u:hunter2@db/flock",
     FLOCK_ENGINE: "mlx",
   };
@@ -289,4 +292,41 @@ test("the description hides secrets and passwords in URLs, and marks what has no
   expect(row("engine.preferred")?.effective).toBe(false);
   expect(row("engine.llamacpp_api_key")?.value).toBe("");
   expect(rows).toHaveLength(SETTINGS.length);
+});
+
+describe("where the data is", () => {
+  const server = "postgres://u:hunter2@db/flock";
+  const textOf = async (input: Partial<ConfigInput>): Promise<string> => {
+    const loaded = await loadConfig({ ...given(null), ...input });
+    if (loaded.ok) return "";
+    const text = JSON.stringify(loaded.error);
+    expect(text).not.toContain("hunter2");
+    return text;
+  };
+
+  test("a server's URL and the kind of database must agree", async () => {
+    expect(await textOf({ env: { FLOCK_STORAGE_TYPE: "postgres" } })).toContain("FLOCK_STORAGE_DSN=postgres://user");
+    expect(await textOf({ env: { FLOCK_STORAGE_DSN: server } })).toContain("FLOCK_STORAGE_TYPE=postgres");
+    expect(await textOf({ env: { FLOCK_STORAGE_DSN: server, FLOCK_STORAGE_TYPE: "postgres" } })).toBe("");
+  });
+
+  test("a password in a flag is refused, because others can read it there; a URL without one is taken", async () => {
+    const env = { FLOCK_STORAGE_TYPE: "postgres" };
+    expect(await textOf({ env, flags: { "storage-dsn": server } })).toContain("FLOCK_STORAGE_DSN");
+    const asParameter = "postgres://db/flock?password=hunter2";
+    expect(await textOf({ env, flags: { "storage-dsn": asParameter } })).toContain("FLOCK_STORAGE_DSN");
+    expect(await textOf({ env, flags: { "storage-dsn": "postgres://u@db/flock" } })).toBe("");
+  });
+
+  test.each([
+    ["postgres://u:hunter2@db/flock", `postgres://${HIDDEN}@db/flock`],
+    ["postgres://u:hun/ter2@x@db/flock", `postgres://${HIDDEN}@db/flock`],
+    [
+      "postgres://db/flock?user=u&password=hunter2&sslmode=require",
+      `postgres://db/flock?user=u&password=${HIDDEN}&sslmode=require`,
+    ],
+    ["/srv/a@b.db", "/srv/a@b.db"],
+  ])("%s is shown without its password", (dsn, as) => {
+    expect(redactUrl(dsn)).toBe(as);
+  });
 });

@@ -6,6 +6,7 @@ import { dataDirectory, expandHome } from "./data-directory.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
 import { nearest } from "./nearest.ts";
 import { type ConfigProblem, shown } from "./problem.ts";
+import { holdsPassword } from "./redact-url.ts";
 import { type AnySetting, type Config, OTHER_VARIABLES, type SettingKey, SETTINGS } from "./settings.ts";
 
 /** Who set a value, weakest first. `store` will stand between file and environment. */
@@ -154,7 +155,9 @@ function warningsOf(
     const names = idle.map((setting) => setting.key).join(", ");
     warnings.push(`Set, but without effect in this version yet: ${names}`);
   }
-  const exposed = file.entries.find((entry) => entry.setting.secret);
+  const exposed = file.entries.find(
+    ({ setting, value }) => setting.secret || (typeof value === "string" && holdsPassword(value)),
+  );
   if (exposed && file.readableByOthers) {
     warnings.push(`${path} holds ${exposed.setting.key} and others can read it; run: chmod 600 ${path}`);
   }

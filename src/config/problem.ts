@@ -1,3 +1,5 @@
+import { redactUrl } from "./redact-url.ts";
+
 /** One thing wrong with the configuration: where it was written, what is wrong, and what mends it. */
 export interface ConfigProblem {
   readonly source: "file" | "env" | "flag" | "default";
@@ -13,6 +15,6 @@ export interface ConfigProblem {
 /** A value as it may be shown in an error: short, and hidden when it is a secret. */
 export function shown(value: unknown, secret: boolean): string {
   if (secret) return "the given value";
-  const json = JSON.stringify(value) ?? String(value);
+  const json = JSON.stringify(typeof value === "string" ? redactUrl(value) : value) ?? String(value);
   return json.length > 80 ? `${json.slice(0, 77)}…` : json;
 }

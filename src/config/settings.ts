@@ -63,7 +63,7 @@ export const SETTINGS = [
   setting("log_level", choice("debug", "info", "warn", "error"), "info", "How much is logged", NOW),
   setting("catalog_dir", path, "", "Directory of catalogue entries; empty: the ones that come with Flock"),
 
-  setting("storage.type", choice("sqlite", "postgres"), "sqlite", "Kind of database"),
+  setting("storage.type", choice("sqlite", "postgres"), "sqlite", "Kind of database", NOW),
   setting("storage.dsn", dsn, ({ dataDir }) => `${dataDir}/state.db`, "Database file, or a database server's URL", NOW),
   setting("storage.models_dir", path, ({ dataDir }) => `${dataDir}/models`, "Directory of model files", NOW),
 

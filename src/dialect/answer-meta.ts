@@ -1,3 +1,5 @@
+import type { JsonObject } from "../core/chat-request.ts";
+
 /** What an answer must carry that the engine does not know. */
 export interface AnswerMeta {
   /** The answer's id in its surface's own form: `chatcmpl-…`, `msg_…`. */
@@ -12,4 +14,8 @@ export interface AnswerMeta {
   readonly promptTokensEstimate: number;
   /** Anthropic: the client asked to know that the model thinks, not what (`thinking.display: "omitted"`). */
   readonly omitThinking?: boolean;
+  /** Ollama answers tell how long they took: epoch ms, now. Absent: their durations are 0. */
+  readonly now?: () => number;
+  /** Responses: the request's parameters, which the answer repeats (`echoOf`); its tools tell how to name calls. */
+  readonly echo?: JsonObject;
 }

@@ -7,6 +7,7 @@ import { anthropicMessages } from "./anthropic-messages/dialect.ts";
 import type { AnswerMeta } from "./answer-meta.ts";
 import type { ChatDialect } from "./dialect.ts";
 import { openaiChat } from "./openai-chat/dialect.ts";
+import { openaiResponses } from "./openai-responses/dialect.ts";
 
 const META: AnswerMeta = {
   id: "answer-1",
@@ -85,7 +86,7 @@ function answerOf(events: Iterable<ChatEvent>): Partial<ChatAnswer> {
   };
 }
 
-for (const dialect of [openaiChat, anthropicMessages]) {
+for (const dialect of [openaiChat, anthropicMessages, openaiResponses]) {
   test(`${dialect.surface}: a stream that is written and read again is the same answer`, () => {
     fc.assert(
       fc.property(answerEvents, (events) => {
@@ -193,7 +194,7 @@ const request: fc.Arbitrary<ChatRequest> = fc
     ...rest,
   }));
 
-test.each<[ChatDialect]>([[openaiChat], [anthropicMessages]])(
+test.each<[ChatDialect]>([[openaiChat], [anthropicMessages], [openaiResponses]])(
   "a core request survives the wire form of %#",
   (dialect) => {
     fc.assert(

@@ -22,35 +22,39 @@ function mayRetry(failure: Failure): boolean {
 
 /**
  * Runs `once` against one replica after another until one begins to answer. A replica that answered with a failure is
- * not asked again. One where nobody answered is asked once more when it is back: its engine may just have closed an
- * idle connection, or crash and restart; but a request that takes it down twice is not tried a third time.
+ * not asked again. One where nobody answered is: at once and on a new connection when the connection broke (the engine
+ * may just have closed an idle one), and when it is back where it refused or broke again (it crashed and restarts). A
+ * request that finds nobody three times is not tried there a fourth time: it may be what takes the engine down.
  */
 export async function attempts<T>(
   deps: GatewayDeps,
   account: Account,
   model: string,
   signal: AbortSignal,
-  once: (choice: Choice) => Promise<Result<T, AttemptFailure>>,
+  once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
 ): Promise<Result<T, Failure>> {
   const tried = new Set<string>();
-  const silent = new Set<string>();
+  const silent = new Map<string, number>();
   let last: Failure | null = null;
   for (let attempt = 1; attempt <= deps.limits.attempts; attempt += 1) {
     const choice = await deps.replicas.pick(model, tried, signal);
     if (!choice.ok) return err(last ?? choice.error);
+    const { replica } = choice.value;
     account.chose(choice.value);
-    const result = await once(choice.value);
+    const result = await once(choice.value, silent.has(replica.id));
     if (result.ok) return result;
     last = result.error.failure;
     if (signal.aborted || !mayRetry(last)) return err(last);
-    const { replica } = choice.value;
-    if (!result.error.answered) deps.replicas.suspect(replica);
-    if (result.error.answered || silent.has(replica.id)) tried.add(replica.id);
-    else silent.add(replica.id);
+    const times = (silent.get(replica.id) ?? 0) + 1;
+    if (result.error.answered || times === MOST_SILENT) tried.add(replica.id);
+    else if (times > 1 || last.kind === "engine_unreachable") deps.replicas.suspect(replica);
+    silent.set(replica.id, times);
     deps.log.warn("attempt failed", { request: account.requestId, replica: replica.id, attempt, failure: last.kind });
   }
   return err(last ?? { kind: "engine_failed", engine: "engine", cause: "no attempt was made" });
 }
+
+const MOST_SILENT = 3;
 
 /** Posts the call. An answer with a bad status is read into the failure that it means. */
 export async function callEngine(
@@ -58,12 +62,14 @@ export async function callEngine(
   account: Account,
   choice: Choice,
   call: PlannedCall,
+  fresh: boolean,
   signal: AbortSignal,
 ): Promise<Result<Response, AttemptFailure>> {
-  const reached = await link.fetch(choice.replica, call.path, { body: call.body, signal });
+  const reached = await link.fetch(choice.replica, call.path, { body: call.body, fresh, signal });
   if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
   const response = reached.value;
-  account.adjusted = response.headers.get("x-flock-adjusted") ?? "";
+  const byEngine = response.headers.get("x-flock-adjusted");
+  account.adjusted = [...(call.adjusted ?? []), ...(byEngine ? [byEngine] : [])].join("; ");
   if (response.ok) return ok(response);
   const text = await response.text().catch(() => "");
   const failure = choice.wire.readError(response.status, text.slice(0, 65_536), choice.replica);

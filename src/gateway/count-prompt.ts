@@ -19,7 +19,7 @@ export async function countPrompt(
   const call = relay.plan(choice.value);
   if (!call.ok) return null;
   const { replica, wire } = choice.value;
-  const answer = await deps.link.fetch(replica, wire.countPath ?? "", { body: call.value.body, signal });
+  const answer = await deps.link.fetch(replica, wire.countPath ?? "", { body: call.value.body, fresh: false, signal });
   if (!answer.ok || !answer.value.ok) return null;
   const counted: unknown = await answer.value.json().catch(() => null);
   if (typeof counted !== "object" || counted === null || !("input_tokens" in counted)) return null;

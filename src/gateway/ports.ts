@@ -81,6 +81,8 @@ export interface EngineLink {
 
 export interface EngineFetchInit {
   readonly body: string | Uint8Array<ArrayBuffer>;
+  /** Not on a connection that was used before: the engine may have closed it. */
+  readonly fresh: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -131,7 +133,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   quietWaitingMs: 1_000,
   keepAliveMs: 10_000,
   replicaWaitMs: 60_000,
-  attempts: 3,
+  attempts: 4,
 };
 
 export interface GatewayDeps {

@@ -37,6 +37,8 @@ export interface WholeAnswer {
 export interface PlannedCall {
   readonly path: string;
   readonly body: string | Uint8Array<ArrayBuffer>;
+  /** What was changed of the request, for `x-flock-adjusted`. */
+  readonly adjusted?: readonly string[];
 }
 
 /**

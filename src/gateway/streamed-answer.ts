@@ -45,8 +45,8 @@ export class StreamedAnswer implements Ticking {
 
   /** Resolves when the first content is there (or the whole answer, if it has none), or with the failure. */
   async open(): Promise<Failure | null> {
-    const opened = await attempts(this.#deps, this.#account, this.#model, this.#abort.signal, (choice) =>
-      this.#attempt(choice),
+    const opened = await attempts(this.#deps, this.#account, this.#model, this.#abort.signal, (choice, fresh) =>
+      this.#attempt(choice, fresh),
     );
     if (opened.ok) return null;
     const failure = this.#explain(opened.error);
@@ -96,12 +96,12 @@ export class StreamedAnswer implements Ticking {
     else this.onTick?.(nowMs);
   }
 
-  async #attempt(choice: Choice): Promise<Result<null, AttemptFailure>> {
+  async #attempt(choice: Choice, fresh: boolean): Promise<Result<null, AttemptFailure>> {
     const call = this.#relay.plan(choice);
     if (!call.ok) return answered(call.error);
     this.#choice = choice;
     this.#endAttempt = this.#deps.replicas.begin(choice.replica);
-    const response = await callEngine(this.#deps.link, this.#account, choice, call.value, this.#abort.signal);
+    const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, this.#abort.signal);
     if (!response.ok || !response.value.body) {
       this.#release();
       return response.ok ? answered(this.#broken("it answered without a body")) : response;

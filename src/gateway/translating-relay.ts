@@ -4,6 +4,7 @@ import type { ChatRequest } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
+import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
 import type { Choice } from "./ports.ts";
@@ -29,7 +30,10 @@ export function translatingRelay(options: TranslationOptions): Relay {
     streaming: request.stream,
     engineStreams,
     plan(choice: Choice): Result<PlannedCall, Failure> {
-      return choice.wire.plan({ ...engineRequest, model: choice.replica.engineModel }, choice.replica);
+      const { replica, wire } = choice;
+      const { request: shimmed, adjusted } = shimForLocal(engineRequest, replica.contextTokens);
+      const call = wire.plan({ ...shimmed, model: replica.engineModel }, replica);
+      return call.ok ? ok({ ...call.value, adjusted }) : call;
     },
     stream(choice: Choice): StreamRelay {
       const decoder = choice.wire.decode();

@@ -32,12 +32,12 @@ export async function wholeAnswer(
   };
   ticker.add(deadline);
   try {
-    const answer = await attempts(deps, account, model, abort.signal, async (choice) => {
+    const answer = await attempts(deps, account, model, abort.signal, async (choice, fresh) => {
       const call = relay.plan(choice);
       if (!call.ok) return answered(call.error);
       const end = deps.replicas.begin(choice.replica);
       try {
-        const response = await callEngine(deps.link, account, choice, call.value, abort.signal);
+        const response = await callEngine(deps.link, account, choice, call.value, fresh, abort.signal);
         if (!response.ok) return response;
         const { engine } = choice.replica;
         const body = await readAll(response.value);

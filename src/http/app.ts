@@ -3,6 +3,7 @@ import { newId } from "../core/id.ts";
 import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import { serveChat } from "../gateway/serve-chat.ts";
+import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
 import { serveEmbeddings } from "../gateway/serve-embeddings.ts";
 import { Ticker } from "../gateway/ticker.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
@@ -34,10 +35,14 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   const { gateway } = deps;
 
   if (deps.keyless) app.use(keylessGuard);
-  app.post("/v1/chat/completions", (context) => serveChat(gateway, ticker, chatCompletions, context.req.raw));
-  app.post("/v1/messages", (context) => serveChat(gateway, ticker, messages, context.req.raw));
-  app.post("/v1/embeddings", (context) => serveEmbeddings(gateway, ticker, context.req.raw));
-  mountModels(app, deps.models);
+  const post = (path: string, serve: (request: Request) => Promise<Response>): void => {
+    for (const typed of asTyped(path)) app.post(typed, (context) => serve(context.req.raw));
+  };
+  post("/chat/completions", (request) => serveChat(gateway, ticker, chatCompletions, request));
+  post("/messages", (request) => serveChat(gateway, ticker, messages, request));
+  post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
+  post("/embeddings", (request) => serveEmbeddings(gateway, ticker, request));
+  mountModels(app, deps.models, asTyped("/models"));
   mountHealth(app, deps.health);
 
   const toAdmin = async (request: Request): Promise<Response> => (await deps.admin()).fetch(request);
@@ -60,8 +65,15 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   return app;
 }
 
+/**
+ * A client's base URL is typed with `/v1` where its own code adds another, or without where it adds none: each way works.
+ */
+function asTyped(path: string): readonly string[] {
+  return [`/v1${path}`, `/v1/v1${path}`, path];
+}
+
 function surfaceOfPath(path: string): Surface {
-  return path.startsWith("/v1/messages") ? "anthropic" : "openai";
+  return /^(\/v1)*\/messages/.test(path) ? "anthropic" : "openai";
 }
 
 function unknownPath(method: string, path: string): Response {

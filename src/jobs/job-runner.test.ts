@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { z } from "zod";
 import { recentAudit } from "../store/audit.ts";
 import { isEndState, type Job, type JobEvent } from "../store/jobs.ts";
-import { openTestStore, type TestStore, until } from "../store/test-store.ts";
+import { onEachDatabase, type TestStore, until } from "../store/test-store.ts";
 import { defineJob, type JobContext, type JobKind } from "./job-kind.ts";
 import { JobRunner } from "./job-runner.ts";
 
@@ -46,205 +46,211 @@ function untilAborted({ signal }: { readonly signal: AbortSignal }): Promise<voi
   });
 }
 
-test("a job runs, its events stream to the end, live and afterwards, and both mutations are audited", async () => {
-  await using t = await openTestStore();
-  const go = Promise.withResolvers<void>();
-  const runner = await runnerOf(
-    t,
-    kindOf("count", async ({ input, progress, checkpoint }) => {
-      await go.promise;
-      progress(1, input.n, "one");
-      await checkpoint({ at: 1 });
-      progress(2, null, "two");
-    }),
-  );
-  const job = await enqueue(runner, "count", 2);
-  const live = collect(runner.events(job.id, 0, never));
-  go.resolve();
-  const events = await live;
-  expect(events.map((event) => [event.seq, event.state, event.progress?.message ?? ""])).toEqual([
-    [1, "queued", ""],
-    [2, "running", ""],
-    [3, "running", "one"],
-    [4, "running", "two"],
-    [5, "succeeded", "two"],
-  ]);
-  expect(events[3]?.progress).toEqual({ done: 2, total: null, message: "two" });
-  expect(await collect(runner.events(job.id, 0, never))).toEqual(events);
-  expect(await collect(runner.events(job.id, 4, never))).toEqual(events.slice(4));
-  expect(await collect(runner.events(job.id, 5, never))).toEqual([]);
-  expect(await collect(runner.events("job_none", 0, never))).toEqual([]);
-  expect(await runner.get(job.id)).toMatchObject({
-    state: "succeeded",
-    attempt: 1,
-    checkpoint: { at: 1 },
-    error: null,
-  });
-  expect((await runner.list(10)).map((listed) => listed.id)).toEqual([job.id]);
-  expect((await recentAudit(t.store.sql, { limit: 5 }))[0]).toMatchObject({
-    action: "job.enqueue",
-    target: job.id,
-    actor: "root",
-  });
-  await runner.stop();
-});
-
-test("jobs of one kind run one after the other, those of two kinds at once", async () => {
-  await using t = await openTestStore();
-  let running = 0;
-  const most: Record<string, number> = {};
-  const order: number[] = [];
-  const work = (name: string) =>
-    kindOf(name, async ({ input }) => {
-      running += 1;
-      most[name] = Math.max(most[name] ?? 0, running);
-      await Bun.sleep(5);
-      order.push(input.n);
-      running -= 1;
+onEachDatabase((openTestStore) => {
+  test("a job runs, its events stream to the end, live and afterwards, and both mutations are audited", async () => {
+    await using t = await openTestStore();
+    const go = Promise.withResolvers<void>();
+    const runner = await runnerOf(
+      t,
+      kindOf("count", async ({ input, progress, checkpoint }) => {
+        await go.promise;
+        progress(1, input.n, "one");
+        await checkpoint({ at: 1 });
+        progress(2, null, "two");
+      }),
+    );
+    const job = await enqueue(runner, "count", 2);
+    const live = collect(runner.events(job.id, 0, never));
+    go.resolve();
+    const events = await live;
+    expect(events.map((event) => [event.seq, event.state, event.progress?.message ?? ""])).toEqual([
+      [1, "queued", ""],
+      [2, "running", ""],
+      [3, "running", "one"],
+      [4, "running", "two"],
+      [5, "succeeded", "two"],
+    ]);
+    expect(events[3]?.progress).toEqual({ done: 2, total: null, message: "two" });
+    expect(await collect(runner.events(job.id, 0, never))).toEqual(events);
+    expect(await collect(runner.events(job.id, 4, never))).toEqual(events.slice(4));
+    expect(await collect(runner.events(job.id, 5, never))).toEqual([]);
+    expect(await collect(runner.events("job_none", 0, never))).toEqual([]);
+    expect(await runner.get(job.id)).toMatchObject({
+      state: "succeeded",
+      attempt: 1,
+      checkpoint: { at: 1 },
+      error: null,
     });
-  const runner = await runnerOf(t, work("a"));
-  const jobs: Job[] = [];
-  for (let n = 0; n < 4; n += 1) {
+    expect((await runner.list(10)).map((listed) => listed.id)).toEqual([job.id]);
+    expect((await recentAudit(t.store.sql, { limit: 5 }))[0]).toMatchObject({
+      action: "job.enqueue",
+      target: job.id,
+      actor: "root",
+    });
+    await runner.stop();
+  });
+
+  test("jobs of one kind run one after the other, those of two kinds at once", async () => {
+    await using t = await openTestStore();
+    let running = 0;
+    const most: Record<string, number> = {};
+    const order: number[] = [];
+    const work = (name: string) =>
+      kindOf(name, async ({ input }) => {
+        running += 1;
+        most[name] = Math.max(most[name] ?? 0, running);
+        await Bun.sleep(5);
+        order.push(input.n);
+        running -= 1;
+      });
+    const runner = await runnerOf(t, work("a"));
+    const jobs: Job[] = [];
+    for (let n = 0; n < 4; n += 1) {
+      t.clock.ms += 1;
+      jobs.push(await enqueue(runner, "a", n));
+    }
+    for (const job of jobs) await ended(runner, job.id);
+    expect(order).toEqual([0, 1, 2, 3]);
+    expect(most["a"]).toBe(1);
+    await runner.stop();
+
+    const both = Promise.withResolvers<void>();
+    let started = 0;
+    const meet = async (): Promise<void> => {
+      started += 1;
+      if (started === 2) both.resolve();
+      await both.promise;
+    };
+    const second = await runnerOf(t, kindOf("x", meet), kindOf("y", meet));
+    const [x, y] = [await enqueue(second, "x"), await enqueue(second, "y")];
+    expect([(await ended(second, x.id)).state, (await ended(second, y.id)).state]).toEqual(["succeeded", "succeeded"]);
+    await second.stop();
+  });
+
+  test("a job that throws fails with one line, and the next one runs", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(
+      t,
+      kindOf("a", async ({ input }) => {
+        if (input.n === 1) throw new Error("broke\nin two");
+      }),
+    );
+    const [bad, good] = [await enqueue(runner, "a", 1), await enqueue(runner, "a", 2)];
+    expect(await ended(runner, bad.id)).toMatchObject({ state: "failed", error: "broke in two" });
+    expect((await ended(runner, good.id)).state).toBe("succeeded");
+    await runner.stop();
+  });
+
+  test("wrong input and unknown kinds are refused by name", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(
+      t,
+      kindOf("a", async () => {}),
+    );
+    expect(await runner.enqueue("b", {}, "root")).toMatchObject({
+      ok: false,
+      error: { kind: "invalid_request", field: "kind" },
+    });
+    const refused = await runner.enqueue("a", { n: "1", m: 2 }, "root");
+    expect(refused).toMatchObject({ ok: false, error: { field: "input", message: expect.stringContaining("n:") } });
+    expect(await runner.list(10)).toEqual([]);
+    await runner.stop();
+  });
+
+  test("a waiting job is cancelled at once, a running one when it stops, an ended one not at all", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(t, kindOf("a", untilAborted));
+    const running = await enqueue(runner, "a");
     t.clock.ms += 1;
-    jobs.push(await enqueue(runner, "a", n));
-  }
-  for (const job of jobs) await ended(runner, job.id);
-  expect(order).toEqual([0, 1, 2, 3]);
-  expect(most["a"]).toBe(1);
-  await runner.stop();
-
-  const both = Promise.withResolvers<void>();
-  let started = 0;
-  const meet = async (): Promise<void> => {
-    started += 1;
-    if (started === 2) both.resolve();
-    await both.promise;
-  };
-  const second = await runnerOf(t, kindOf("x", meet), kindOf("y", meet));
-  const [x, y] = [await enqueue(second, "x"), await enqueue(second, "y")];
-  expect([(await ended(second, x.id)).state, (await ended(second, y.id)).state]).toEqual(["succeeded", "succeeded"]);
-  await second.stop();
-});
-
-test("a job that throws fails with one line, and the next one runs", async () => {
-  await using t = await openTestStore();
-  const runner = await runnerOf(
-    t,
-    kindOf("a", async ({ input }) => {
-      if (input.n === 1) throw new Error("broke\nin two");
-    }),
-  );
-  const [bad, good] = [await enqueue(runner, "a", 1), await enqueue(runner, "a", 2)];
-  expect(await ended(runner, bad.id)).toMatchObject({ state: "failed", error: "broke in two" });
-  expect((await ended(runner, good.id)).state).toBe("succeeded");
-  await runner.stop();
-});
-
-test("wrong input and unknown kinds are refused by name", async () => {
-  await using t = await openTestStore();
-  const runner = await runnerOf(
-    t,
-    kindOf("a", async () => {}),
-  );
-  expect(await runner.enqueue("b", {}, "root")).toMatchObject({
-    ok: false,
-    error: { kind: "invalid_request", field: "kind" },
+    const waiting = await enqueue(runner, "a");
+    await until(async () => (await runner.get(running.id))?.state === "running");
+    expect(await runner.cancel(waiting.id, "root")).toMatchObject({ ok: true, value: { state: "cancelled" } });
+    const events = collect(runner.events(running.id, 0, never));
+    expect((await runner.cancel(running.id, "root")).ok).toBe(true);
+    expect((await events).at(-1)?.state).toBe("cancelled");
+    expect(await runner.cancel(running.id, "root")).toMatchObject({ ok: false, error: { kind: "conflict" } });
+    expect(await runner.cancel("job_none", "root")).toMatchObject({ ok: false, error: { kind: "not_found" } });
+    await runner.stop();
   });
-  const refused = await runner.enqueue("a", { n: "1", m: 2 }, "root");
-  expect(refused).toMatchObject({ ok: false, error: { field: "input", message: expect.stringContaining("n:") } });
-  expect(await runner.list(10)).toEqual([]);
-  await runner.stop();
-});
 
-test("a waiting job is cancelled at once, a running one when it stops, an ended one not at all", async () => {
-  await using t = await openTestStore();
-  const runner = await runnerOf(t, kindOf("a", untilAborted));
-  const running = await enqueue(runner, "a");
-  t.clock.ms += 1;
-  const waiting = await enqueue(runner, "a");
-  await until(async () => (await runner.get(running.id))?.state === "running");
-  expect(await runner.cancel(waiting.id, "root")).toMatchObject({ ok: true, value: { state: "cancelled" } });
-  const events = collect(runner.events(running.id, 0, never));
-  expect((await runner.cancel(running.id, "root")).ok).toBe(true);
-  expect((await events).at(-1)?.state).toBe("cancelled");
-  expect(await runner.cancel(running.id, "root")).toMatchObject({ ok: false, error: { kind: "conflict" } });
-  expect(await runner.cancel("job_none", "root")).toMatchObject({ ok: false, error: { kind: "not_found" } });
-  await runner.stop();
-});
-
-test("an orderly stop puts a job back, and the next start goes on from its checkpoint", async () => {
-  await using t = await openTestStore();
-  const seen: unknown[] = [];
-  const kind = kindOf("a", async (context) => {
-    seen.push(context.resumeFrom);
-    if (context.resumeFrom !== null) return;
-    await context.checkpoint({ done: 3 });
-    await untilAborted(context);
+  test("an orderly stop puts a job back, and the next start goes on from its checkpoint", async () => {
+    await using t = await openTestStore();
+    const seen: unknown[] = [];
+    const kind = kindOf("a", async (context) => {
+      seen.push(context.resumeFrom);
+      if (context.resumeFrom !== null) return;
+      await context.checkpoint({ done: 3 });
+      await untilAborted(context);
+    });
+    const first = await runnerOf(t, kind);
+    const job = await enqueue(first, "a");
+    await until(async () => (await first.get(job.id))?.checkpoint !== null);
+    await first.stop();
+    expect(await first.get(job.id)).toMatchObject({ state: "queued", attempt: 0 });
+    const second = await runnerOf(t, kind);
+    expect(await ended(second, job.id)).toMatchObject({ state: "succeeded", attempt: 1 });
+    expect(seen).toEqual([null, { done: 3 }]);
+    await second.stop();
   });
-  const first = await runnerOf(t, kind);
-  const job = await enqueue(first, "a");
-  await until(async () => (await first.get(job.id))?.checkpoint !== null);
-  await first.stop();
-  expect(await first.get(job.id)).toMatchObject({ state: "queued", attempt: 0 });
-  const second = await runnerOf(t, kind);
-  expect(await ended(second, job.id)).toMatchObject({ state: "succeeded", attempt: 1 });
-  expect(seen).toEqual([null, { done: 3 }]);
-  await second.stop();
-});
 
-test("a job that a crash interrupted is resumed twice, then fails; a cancelled one is not resumed", async () => {
-  await using t = await openTestStore();
-  const hang = kindOf("a", () => new Promise(() => {}));
-  let id = "";
-  for (let attempt = 1; attempt <= 3; attempt += 1) {
-    // A runner that is never stopped stands for a process that was killed.
-    const crashed = await runnerOf(t, hang);
-    if (attempt === 1) ({ id } = await enqueue(crashed, "a"));
-    await until(async () => (await crashed.get(id))?.attempt === attempt);
-  }
-  const last = await runnerOf(t, hang);
-  expect(await last.get(id)).toMatchObject({ state: "failed", attempt: 3, error: expect.stringContaining("3 times") });
+  test("a job that a crash interrupted is resumed twice, then fails; a cancelled one is not resumed", async () => {
+    await using t = await openTestStore();
+    const hang = kindOf("a", () => new Promise(() => {}));
+    let id = "";
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      // A runner that is never stopped stands for a process that was killed.
+      const crashed = await runnerOf(t, hang);
+      if (attempt === 1) ({ id } = await enqueue(crashed, "a"));
+      await until(async () => (await crashed.get(id))?.attempt === attempt);
+    }
+    const last = await runnerOf(t, hang);
+    expect(await last.get(id)).toMatchObject({
+      state: "failed",
+      attempt: 3,
+      error: expect.stringContaining("3 times"),
+    });
 
-  const other = await enqueue(last, "a");
-  await until(async () => (await last.get(other.id))?.state === "running");
-  await last.cancel(other.id, "root");
-  const next = await runnerOf(t, hang);
-  expect((await next.get(other.id))?.state).toBe("cancelled");
-  await next.stop();
-});
-
-test("progress is thinned out and the newest 200 events are kept", async () => {
-  await using t = await openTestStore();
-  const runner = await runnerOf(
-    t,
-    kindOf("a", async ({ input, progress, checkpoint }) => {
-      for (let done = 1; done <= 10_000; done += 1) progress(done, 10_000, "quick");
-      for (let done = 1; done <= input.n; done += 1) {
-        progress(done, input.n, "slow");
-        await checkpoint(done);
-      }
-    }),
-  );
-  const job = await enqueue(runner, "a", 3);
-  expect((await ended(runner, job.id)).progress).toEqual({ done: 3, total: 3, message: "slow" });
-  expect((await collect(runner.events(job.id, 0, never))).length).toBeLessThan(10);
-  await t.store.write(async (tx) => {
-    const { saveProgress } = await import("../store/jobs.ts");
-    for (let done = 0; done < 300; done += 1) await saveProgress(tx, job.id, { done, total: 300, message: "" }, 1);
+    const other = await enqueue(last, "a");
+    await until(async () => (await last.get(other.id))?.state === "running");
+    await last.cancel(other.id, "root");
+    const next = await runnerOf(t, hang);
+    expect((await next.get(other.id))?.state).toBe("cancelled");
+    await next.stop();
   });
-  const rows = await t.store.sql`select seq from job_events where job_id = ${job.id}`.values();
-  expect(rows.length).toBe(200);
-  await runner.stop();
-});
 
-test("a reader that goes away ends its stream", async () => {
-  await using t = await openTestStore();
-  const runner = await runnerOf(t, kindOf("a", untilAborted));
-  const job = await enqueue(runner, "a");
-  const reader = new AbortController();
-  const events = collect(runner.events(job.id, 0, reader.signal));
-  await until(async () => (await runner.get(job.id))?.state === "running");
-  reader.abort();
-  expect((await events).length).toBeLessThanOrEqual(2);
-  await runner.stop();
+  test("progress is thinned out and the newest 200 events are kept", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(
+      t,
+      kindOf("a", async ({ input, progress, checkpoint }) => {
+        for (let done = 1; done <= 10_000; done += 1) progress(done, 10_000, "quick");
+        for (let done = 1; done <= input.n; done += 1) {
+          progress(done, input.n, "slow");
+          await checkpoint(done);
+        }
+      }),
+    );
+    const job = await enqueue(runner, "a", 3);
+    expect((await ended(runner, job.id)).progress).toEqual({ done: 3, total: 3, message: "slow" });
+    expect((await collect(runner.events(job.id, 0, never))).length).toBeLessThan(10);
+    await t.store.write(async (tx) => {
+      const { saveProgress } = await import("../store/jobs.ts");
+      for (let done = 0; done < 300; done += 1) await saveProgress(tx, job.id, { done, total: 300, message: "" }, 1);
+    });
+    const rows = await t.store.sql`select seq from job_events where job_id = ${job.id}`.values();
+    expect(rows.length).toBe(200);
+    await runner.stop();
+  });
+
+  test("a reader that goes away ends its stream", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(t, kindOf("a", untilAborted));
+    const job = await enqueue(runner, "a");
+    const reader = new AbortController();
+    const events = collect(runner.events(job.id, 0, reader.signal));
+    await until(async () => (await runner.get(job.id))?.state === "running");
+    reader.abort();
+    expect((await events).length).toBeLessThanOrEqual(2);
+    await runner.stop();
+  });
 });

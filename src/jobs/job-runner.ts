@@ -19,6 +19,7 @@ import {
   saveProgress,
 } from "../store/jobs.ts";
 import type { Log, Store } from "../store/store.ts";
+import { mayPass, storeProblemOf } from "../store/store-problem.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { JobKind } from "./job-kind.ts";
 import { ProgressWriter } from "./job-progress.ts";
@@ -36,6 +37,7 @@ export interface JobRunnerDeps {
   readonly store: Store;
   readonly log: Log;
   readonly kinds: readonly JobKind[];
+  readonly retryMs?: number;
 }
 
 /** Runs long operations: one at a time of each kind, oldest first. Jobs live in the store and outlive the process. */
@@ -49,9 +51,12 @@ export class JobRunner {
   readonly #pumps = new Map<string, Promise<void>>();
   /** Kinds to look at once more when their pump ends. */
   readonly #again = new Set<string>();
+  readonly #retryMs: number;
   #stopping = false;
+  readonly #stopped = Promise.withResolvers<void>();
 
   constructor(deps: JobRunnerDeps) {
+    this.#retryMs = deps.retryMs ?? RETRY_MS;
     this.#store = deps.store;
     this.#log = deps.log;
     this.#kinds = new Map(deps.kinds.map((kind) => [kind.kind, kind]));
@@ -148,6 +153,7 @@ export class JobRunner {
   /** Tells running jobs to stop; they go on from their checkpoint at the next start. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#stopped.resolve();
     for (const running of this.#running.values()) running.abort.abort(new Error("Flock is shutting down"));
     await Promise.all(this.#pumps.values());
   }
@@ -178,7 +184,7 @@ export class JobRunner {
       while (!this.#stopping && (await this.#runNext(kind)));
     } catch (cause) {
       this.#log.error("jobs cannot be run; trying again", { kind, cause: messageOf(cause) });
-      retryMs = RETRY_MS;
+      retryMs = this.#retryMs;
       this.#again.add(kind);
     }
     this.#pumps.delete(kind);
@@ -202,6 +208,7 @@ export class JobRunner {
     if (this.#stopping || (await findJob(this.#store.sql, job.id))?.cancelRequested === true) abort.abort();
     const progress = new ProgressWriter((value) => this.#saveProgress(job.id, value));
     let end: JobChange;
+    let pauseMs = 0;
     try {
       await kind.run({
         input: job.input,
@@ -216,19 +223,40 @@ export class JobRunner {
       end = { state: "succeeded" };
     } catch (cause) {
       end = await this.#endOf(job, abort.signal, cause);
+      if (end.state === "queued") pauseMs = this.#retryMs;
     }
     await progress.flush();
     this.#running.delete(kind.kind);
-    await this.#move(job.id, "running", end);
+    await this.#insist(() => this.#move(job.id, "running", end));
+    if (pauseMs > 0) await this.#pause(pauseMs);
     if (end.state === "failed") this.#log.warn("a job failed", { job: job.id, kind: kind.kind, cause: end.error });
   }
 
   async #endOf(job: Job, signal: AbortSignal, cause: unknown): Promise<JobChange> {
-    if (signal.aborted && (await findJob(this.#store.sql, job.id))?.cancelRequested === true)
-      return { state: "cancelled" };
-    // An orderly stop is not the job's fault: it does not count as an attempt.
-    if (signal.aborted && this.#stopping) return { state: "queued", attempt: job.attempt - 1 };
+    const seen = signal.aborted ? await this.#insist(() => findJob(this.#store.sql, job.id)) : null;
+    if (seen?.cancelRequested === true) return { state: "cancelled" };
+    // Neither an orderly stop nor a database that is away is the job's fault: it does not count as an attempt.
+    const problem = storeProblemOf(cause, this.#store.address);
+    const away = problem !== null && mayPass(problem);
+    if ((signal.aborted && this.#stopping) || away) return { state: "queued", attempt: job.attempt - 1 };
     return { state: "failed", error: messageOf(cause) };
+  }
+
+  /** Tries until the store takes it. Null: Flock stops before; the next start finds the job running and goes on. */
+  async #insist<T>(work: () => Promise<T>): Promise<T | null> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await work();
+      } catch (cause) {
+        if (failures === 0) this.#log.error("a job's state cannot be kept; trying again", { cause: messageOf(cause) });
+        if (this.#stopping) return null;
+        await this.#pause(this.#retryMs);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<unknown> {
+    return Promise.race([Bun.sleep(ms), this.#stopped.promise]);
   }
 
   async #move(id: string, from: JobState, to: JobChange): Promise<boolean> {

@@ -19,8 +19,9 @@ function fromRow(row: Row): Alias {
 }
 
 export async function listAliases(sql: Sql): Promise<Alias[]> {
-  const rows: Row[] = await sql`select * from aliases order by name`;
-  return rows.map(fromRow);
+  const rows: Row[] = await sql`select * from aliases`;
+  // Not by the database: its collation may be a language's.
+  return rows.map(fromRow).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 export async function putAlias(tx: Tx, alias: { name: string; model: string }, now: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Row, toJson, toNumber, toText } from "./row-value.ts";
+import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
 
 /** One change by a person or a key. `before` and `after` are JSON values without secrets or hashes. */
@@ -49,7 +50,7 @@ export interface RecentAudit {
 
 /** Newest first. */
 export async function recentAudit(sql: Sql, { limit, actor }: RecentAudit): Promise<AuditEntry[]> {
-  const where = actor === undefined ? sql`` : sql`where actor = ${actor}`;
+  const where = actor === undefined ? sql`` : sql`where actor = ${storableText(actor)}`;
   const rows: Row[] = await sql`select * from audit ${where} order by at desc, id desc limit ${limit}`;
   return rows.map(fromRow);
 }

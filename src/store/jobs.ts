@@ -1,4 +1,5 @@
 import { type Row, toJson, toNumber, toNumberOrNull, toText, toTextOrNull } from "./row-value.ts";
+import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
 
 export type JobState = "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -106,7 +107,7 @@ export async function insertJob(tx: Tx, job: Job): Promise<void> {
 }
 
 export async function findJob(sql: Sql, id: string): Promise<Job | null> {
-  const rows: Row[] = await sql`select * from jobs where id = ${id}`;
+  const rows: Row[] = await sql`select * from jobs where id = ${storableText(id)}`;
   return rows[0] === undefined ? null : jobFromRow(rows[0]);
 }
 
@@ -171,6 +172,7 @@ async function addJobEvent(tx: Tx, id: string, event: Omit<JobEvent, "seq">): Pr
 
 /** Kept events with a higher number, in order. */
 export async function jobEventsAfter(sql: Sql, id: string, afterSeq: number): Promise<JobEvent[]> {
-  const rows: Row[] = await sql`select * from job_events where job_id = ${id} and seq > ${afterSeq} order by seq`;
+  const rows: Row[] =
+    await sql`select * from job_events where job_id = ${storableText(id)} and seq > ${afterSeq} order by seq`;
   return rows.map(eventFromRow);
 }

@@ -1,5 +1,6 @@
 import { type KeyLimits, type Scope, UNLIMITED } from "../core/principal.ts";
 import { type Row, toJson, toNumber, toNumberOrNull, toText } from "./row-value.ts";
+import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
 
 /** A key as it is stored: the hash of its secret, never the secret. */
@@ -69,7 +70,8 @@ export async function allKeys(sql: Sql): Promise<KeyRecord[]> {
 }
 
 /** By id, else by name: the live key of that name, else the one revoked last. */
-export async function findKey(sql: Sql, idOrName: string): Promise<KeyRecord | null> {
+export async function findKey(sql: Sql, asked: string): Promise<KeyRecord | null> {
+  const idOrName = storableText(asked);
   const rows: Row[] = await sql`
     select keys.*, users.name as user_name from keys join users on users.id = keys.user_id
     where keys.id = ${idOrName} or keys.name = ${idOrName}
@@ -128,9 +130,9 @@ export async function markRevoked(tx: Tx, id: string, at: number): Promise<void>
   await tx`update keys set revoked_at = ${at} where id = ${id} and revoked_at is null`;
 }
 
-/** Moves `last_used_at` forward, never back. */
+/** Moves `last_used_at` forward, never back. In the order of ids: several writers must not lock keys crosswise. */
 export async function markUsed(tx: Tx, lastUsed: ReadonlyMap<string, number>): Promise<void> {
-  for (const [id, at] of lastUsed) {
+  for (const [id, at] of [...lastUsed].sort(([a], [b]) => (a < b ? -1 : 1))) {
     await tx`update keys set last_used_at = ${at} where id = ${id} and (last_used_at is null or last_used_at < ${at})`;
   }
 }

@@ -46,7 +46,8 @@ async function add(
     if (group === undefined) groups.set(id, (group = dimensions));
     for (const [name, value] of Object.entries(sumsOf(record))) group[name] = toNumber(group[name] ?? 0) + value;
   }
-  const rows = [...groups.values()];
+  // In one order, so that several writers lock the rows they share one after the other.
+  const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
   const sums = SUMS.map((name) => `${name} = ${table}.${name} + excluded.${name}`).join(", ");
   for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
     await tx`insert into ${tx(table)} ${tx(rows.slice(start, start + ROWS_PER_STATEMENT))}

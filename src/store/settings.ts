@@ -3,7 +3,7 @@ import type { Sql, Tx } from "./store.ts";
 
 /** Settings that people changed at run time, by dotted name. Flags, environment and file shadow some of them. */
 export async function allSettings(sql: Sql): Promise<Map<string, unknown>> {
-  const rows: Row[] = await sql`select name, value from settings order by name`;
+  const rows: Row[] = await sql`select name, value from settings`;
   return new Map(rows.map((row) => [toText(row["name"]), toJson(row["value"])]));
 }
 

@@ -1,10 +1,11 @@
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { scanJournal } from "./journal-reader.ts";
 import { forgetJournalFiles, journalPositions, moveJournalPosition } from "./journal-position.ts";
 import { markUsed } from "./keys.ts";
 import { addToRollups } from "./rollups.ts";
+import { storable } from "./storable.ts";
 import type { Db, Log } from "./store.ts";
 import { insertUsage } from "./usage.ts";
 
@@ -25,7 +26,7 @@ export interface Settled {
 export async function settleOnce(db: Db, dir: string, log: Log): Promise<Settled> {
   const positions = await journalPositions(db.sql);
   const { batch, finished } = scanJournal(dir, positions, BATCH_RECORDS);
-  await removeFinished(db, dir, finished, positions);
+  await removeFinished(db, dir, finished);
   if (batch === null) return { imported: 0, position: null };
   if (batch.badLines > 0) {
     log.warn("passed over lines of the usage journal that are not whole records", {
@@ -33,7 +34,8 @@ export async function settleOnce(db: Db, dir: string, log: Log): Promise<Settled
       lines: batch.badLines,
     });
   }
-  const unique = [...new Map(batch.records.map((record) => [record.requestId, record])).values()];
+  const unique = inOneOrder(batch.records.map(storable));
+  // Beside other leaders' journals: nothing here depends on what they write, and rows are locked in one order.
   const imported = await db.write(async (tx) => {
     const ids = await insertUsage(tx, unique);
     const added = unique.filter((record) => ids.has(record.requestId));
@@ -41,7 +43,7 @@ export async function settleOnce(db: Db, dir: string, log: Log): Promise<Settled
     await markUsed(tx, lastUseByKey(added));
     await moveJournalPosition(tx, batch.file, batch.endOffset, Date.now());
     return added.length;
-  });
+  }, "beside others");
   return { imported, position: { file: batch.file, byteOffset: batch.endOffset } };
 }
 
@@ -61,14 +63,15 @@ function lastUseByKey(records: readonly UsageRecord[]): Map<string, number> {
   return lastUse;
 }
 
-/** First the file, then its position: the other way round a crash between would read the file again from its start. */
-async function removeFinished(
-  db: Db,
-  dir: string,
-  finished: readonly string[],
-  positions: ReadonlyMap<string, number>,
-): Promise<void> {
+/** Each request once, sorted by id: two that insert the same ones wait for each other rather than deadlock. */
+function inOneOrder(records: readonly UsageRecord[]): UsageRecord[] {
+  const byId = new Map(records.map((record) => [record.requestId, record]));
+  return [...byId.values()].sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+}
+
+/** First the files, then their positions: the other way round a crash between would read a file again from its start. */
+async function removeFinished(db: Db, dir: string, finished: readonly string[]): Promise<void> {
+  if (finished.length === 0) return;
   for (const file of finished) rmSync(join(dir, file), { force: true });
-  const gone = [...positions.keys()].filter((file) => !existsSync(join(dir, file)));
-  if (gone.length > 0) await db.write((tx) => forgetJournalFiles(tx, gone));
+  await db.write((tx) => forgetJournalFiles(tx, finished, Date.now()), "beside others");
 }

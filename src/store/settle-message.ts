@@ -1,6 +1,8 @@
+import type { StoreAddress, StoreProblem } from "./store.ts";
+
 export interface SettleTask {
-  /** The database file. */
-  readonly path: string;
+  /** May hold a password: it goes from thread to thread in memory only. */
+  readonly address: StoreAddress;
   /** The journal's directory. */
   readonly dir: string;
 }
@@ -14,7 +16,7 @@ export type ToSettleWorker =
 
 export type FromSettleWorker =
   | { readonly settled: number; readonly ticket: number }
-  | { readonly failed: string; readonly ticket: number }
+  | { readonly failed: StoreProblem; readonly ticket: number }
   | { readonly stopped: true }
   | {
       readonly log: {

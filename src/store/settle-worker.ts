@@ -3,6 +3,7 @@ import { rebuildDay } from "./rebuild-rollups.ts";
 import { settleAll } from "./settle-journal.ts";
 import type { Db, Log } from "./store.ts";
 import type { FromSettleWorker, SettleTask, ToSettleWorker } from "./settle-message.ts";
+import { toStoreProblem } from "./store-problem.ts";
 
 // A thread of its own with its own connection: SQLite sleeps on locks and syncs on commits, the gateway must not.
 
@@ -31,7 +32,7 @@ const log: Log = {
 
 async function settle(): Promise<number> {
   if (task === null) return 0;
-  db ??= await connect(task.path, { thread: "worker" });
+  db ??= await connect(task.address, { thread: "worker" });
   return settleAll(db, task.dir, log);
 }
 
@@ -44,7 +45,7 @@ async function attempt(ticket: number, work: () => Promise<number>): Promise<voi
     await db?.close().catch(() => {});
     db = null;
     waitMs = Math.min(waitMs * 2, MAX_WAIT_MS);
-    post({ failed: cause instanceof Error ? cause.message : String(cause), ticket });
+    if (task !== null) post({ failed: toStoreProblem(cause, task.address), ticket });
   }
 }
 
@@ -56,7 +57,7 @@ function schedule(): void {
 
 async function stop(): Promise<void> {
   await attempt(0, settle);
-  await db?.close();
+  await db?.close().catch(() => {});
   post({ stopped: true });
 }
 

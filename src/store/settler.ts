@@ -1,5 +1,6 @@
 import type { FromSettleWorker, ToSettleWorker } from "./settle-message.ts";
-import type { Log } from "./store.ts";
+import type { Log, StoreAddress, StoreProblem } from "./store.ts";
+import { StoreProblemError } from "./store-problem.ts";
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5000;
@@ -24,8 +25,7 @@ export interface Settler {
 }
 
 export interface SettlerOptions {
-  /** The database file (`Store.path`). */
-  readonly path: string;
+  readonly address: StoreAddress;
   /** The journal's directory. */
   readonly dir: string;
   readonly log: Log;
@@ -35,6 +35,13 @@ export interface SettlerOptions {
 export function startSettler(options: SettlerOptions): Settler {
   return new WorkerSettler(options);
 }
+
+const WORD: Partial<Record<StoreProblem["kind"], string>> = {
+  unreachable: "away",
+  locked: "locked",
+  disk_full: "full",
+  damaged: "damaged",
+};
 
 interface Call {
   readonly message: ToSettleWorker;
@@ -104,8 +111,8 @@ class WorkerSettler implements Settler {
       this.#options.log.error("the settling thread failed", { cause: event.message });
     });
     worker.addEventListener("close", () => this.#closed(worker));
-    const { path, dir } = this.#options;
-    send(worker, { start: { path, dir } });
+    const { address, dir } = this.#options;
+    send(worker, { start: { address, dir } });
     return worker;
   }
 
@@ -161,13 +168,18 @@ class WorkerSettler implements Settler {
     }
   }
 
-  #failed(ticket: number, problem: string): void {
-    if (this.#problem === null) this.#options.log.warn("usage cannot be settled; it stays in the journal", { problem });
-    this.#problem = problem;
+  #failed(ticket: number, problem: StoreProblem): void {
+    // The log has the place and the command; whoever asks for the health may be anybody.
+    const health = `usage waits in the journal: the database is ${WORD[problem.kind] ?? "refusing it"}`;
+    if (this.#problem !== health) {
+      const { message, mend } = problem;
+      this.#options.log.warn("usage cannot be settled; it stays in the journal", { problem: message, mend });
+    }
+    this.#problem = health;
     const call = this.#calls.get(ticket);
     if (call === undefined) return;
     if (!call.repeat) {
-      this.#take(ticket)?.reject(new Error(problem));
+      this.#take(ticket)?.reject(new StoreProblemError(problem));
       return;
     }
     setTimeout(() => {

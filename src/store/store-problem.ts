@@ -1,7 +1,11 @@
 import { existsSync, statfsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { describeAddress } from "./address.ts";
+import { codeOf, filePathOf } from "./error-code.ts";
 import { copiesOf } from "./kept-copies.ts";
-import type { StoreProblem } from "./store.ts";
+import { postgresProblem } from "./postgres-problem.ts";
+import { quote } from "./shell-quote.ts";
+import type { StoreAddress, StoreProblem } from "./store.ts";
 
 /** Thrown inside the opening of a store, where a driver's error is not the whole story. */
 export class StoreProblemError extends Error {
@@ -14,9 +18,32 @@ export class StoreProblemError extends Error {
 
 const LOW_SPACE_BYTES = 256 * 1024;
 
-/** Turns what SQLite or the file system threw into one line and the command that mends it. */
-export function toStoreProblem(cause: unknown, path: string): StoreProblem {
+/** Turns what the database or the file system threw into one line and the command that mends it. */
+export function toStoreProblem(cause: unknown, address: StoreAddress): StoreProblem {
   if (cause instanceof StoreProblemError) return cause.problem;
+  if (address.kind === "sqlite") return sqliteProblem(cause, address.path);
+  // Beside a server's data there are files too: the journal, the admin key, a certificate.
+  const file = filePathOf(cause);
+  return file === "" ? postgresProblem(cause, address) : sqliteProblem(cause, file);
+}
+
+/** What the database threw while the store was used; null: something else threw. */
+export function storeProblemOf(cause: unknown, address: StoreAddress): StoreProblem | null {
+  const known = cause instanceof StoreProblemError || /^(SQLITE|ERR_POSTGRES)_/.test(codeOf(cause));
+  return known ? toStoreProblem(cause, address) : null;
+}
+
+/** As `storeProblemOf`, and what the file system threw. */
+export function storeOrFileProblemOf(cause: unknown, address: StoreAddress): StoreProblem | null {
+  return /^E[A-Z]+$/.test(codeOf(cause)) ? toStoreProblem(cause, address) : storeProblemOf(cause, address);
+}
+
+/** Whether it may go away by itself: the database is away, locked or full, and nothing is wrong with what was asked. */
+export function mayPass({ kind }: StoreProblem): boolean {
+  return kind === "unreachable" || kind === "locked" || kind === "disk_full" || kind === "access_denied";
+}
+
+function sqliteProblem(cause: unknown, path: string): StoreProblem {
   const code = codeOf(cause);
   const text = cause instanceof Error ? cause.message : String(cause);
   // Shared-memory and journal writes on a full disk come back as plain I/O errors, so the disk is asked as well.
@@ -54,17 +81,22 @@ function freeName(path: string): string {
   }
 }
 
-export function newerSchema(path: string, found: number, known: number): StoreProblem {
-  const copy = copiesOf(path).find((kept) => kept.beforeVersion <= known + 1);
-  const mend =
-    copy === undefined
-      ? "flock update"
-      : `flock update, or go back to the older data: mv ${quote(path)} ${quote(`${path}.newer`)} && cp ${quote(copy.path)} ${quote(path)}`;
+export function newerSchema(address: StoreAddress, found: number, known: number): StoreProblem {
   return {
     kind: "newer_schema",
-    message: `the store ${path} was written by a newer Flock (schema ${found}, this one knows ${known})`,
-    mend,
+    message: `the store ${describeAddress(address)} was written by a newer Flock (schema ${found}, this one knows ${known})`,
+    mend:
+      address.kind === "sqlite"
+        ? backToCopy(address.path, known)
+        : "flock update, or restore your backup with pg_restore",
   };
+}
+
+function backToCopy(path: string, known: number): string {
+  const copy = copiesOf(path).find((kept) => kept.beforeVersion <= known + 1);
+  if (copy === undefined) return "flock update";
+  const aside = `mv ${quote(path)} ${quote(`${path}.newer`)}`;
+  return `flock update, or go back to the older data: ${aside} && cp ${quote(copy.path)} ${quote(path)}`;
 }
 
 function diskFull(path: string): StoreProblem {
@@ -96,14 +128,4 @@ function freeBytes(path: string): number {
   } catch {
     return Number.POSITIVE_INFINITY;
   }
-}
-
-export function codeOf(cause: unknown): string {
-  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
-  return typeof cause.code === "string" ? cause.code : "";
-}
-
-/** For a shell: mend commands are pasted, and paths have spaces. */
-function quote(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,10 @@
+import { beforeAll, describe, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SQL } from "bun";
+import { needsPostgres, POSTGRES_IS_INSTALLED, sharedPostgres } from "../../test/support/start-postgres.ts";
 import type { Clock } from "../core/clock.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { openStore } from "./open-store.ts";
@@ -44,28 +48,63 @@ export function temporaryDir(): { readonly path: string } & Disposable {
 
 export interface TestStore extends AsyncDisposable {
   readonly dir: string;
+  /** Opens the same store again, with `dataDir: dir`. */
+  readonly dsn: string;
   readonly clock: FakeClock;
   readonly log: ReturnType<typeof collectingLog>;
   readonly store: Store;
 }
 
-/** A real store in a directory of its own, both gone at the end of the scope. */
-export async function openTestStore(clock = new FakeClock()): Promise<TestStore> {
+export type OpenTestStore = (clock?: FakeClock) => Promise<TestStore>;
+
+/** A real SQLite store in a directory of its own, both gone at the end of the scope. */
+export function openTestStore(clock = new FakeClock()): Promise<TestStore> {
+  return open("", clock, async () => undefined);
+}
+
+/** A store in a schema of its own on the server of this test run. */
+async function openPostgresStore(clock = new FakeClock()): Promise<TestStore> {
+  const { dsn } = await sharedPostgres();
+  const schema = `t${randomBytes(8).toString("hex")}`;
+  const admin = new SQL(dsn("postgres"), { max: 1 });
+  await admin.unsafe(`create schema ${schema}`);
+  return open(dsn("postgres", schema), clock, async () => {
+    await admin.unsafe(`set client_min_messages = error; drop schema ${schema} cascade`);
+    await admin.close();
+  });
+}
+
+async function open(dsn: string, clock: FakeClock, remove: () => Promise<void>): Promise<TestStore> {
   const dir = temporaryDir();
   const log = collectingLog();
-  const opened = await openStore({ dsn: "", dataDir: dir.path, clock, log });
+  const opened = await openStore({ dsn, dataDir: dir.path, clock, log });
   if (!opened.ok) throw new Error(opened.error.message);
   const store = opened.value;
   return {
     dir: dir.path,
+    dsn,
     clock,
     log,
     store,
     async [Symbol.asyncDispose]() {
       await store.close();
+      await remove();
       dir[Symbol.dispose]();
     },
   };
+}
+
+/** Declares the tests in `body` once for each database, each test on a fresh store. */
+export function onEachDatabase(body: (openTestStore: OpenTestStore, name: "SQLite" | "PostgreSQL") => void): void {
+  describe("on SQLite", () => body(openTestStore, "SQLite"));
+  if (!POSTGRES_IS_INSTALLED) {
+    test.skip(needsPostgres("on PostgreSQL"), () => undefined);
+    return;
+  }
+  describe("on PostgreSQL", () => {
+    beforeAll(async () => void (await sharedPostgres()), 30_000);
+    body(openPostgresStore, "PostgreSQL");
+  });
 }
 
 /** Polls until `condition` holds; throws after `withinMs`. */

@@ -1,5 +1,6 @@
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
 import { type Row, toNumber, toNumberOrNull, toText } from "./row-value.ts";
+import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
 
 /** A request with the names that people know. Names are "" where the user or key is not in the store (`anonymous`). */
@@ -87,10 +88,11 @@ export interface RecentUsage {
 
 /** Newest first. */
 export async function recentUsage(sql: Sql, { limit, user, before }: RecentUsage): Promise<UsageEntry[]> {
+  const name = storableText(user ?? "");
   const ofUser =
     user === undefined
       ? sql``
-      : sql`and usage.user_id = coalesce((select id from users where name = ${user} or id = ${user} limit 1), ${user})`;
+      : sql`and usage.user_id = coalesce((select id from users where name = ${name} or id = ${name} limit 1), ${name})`;
   const rows: Row[] = await sql`
     select usage.*, users.name as user_name, keys.name as key_name from usage
     left join users on users.id = usage.user_id

@@ -3,10 +3,11 @@ import type { UsageRecord } from "../core/usage-record.ts";
 
 /** Wide enough for a number of ms, so that names sort as numbers do. */
 const SEQ_DIGITS = 15;
-const NAME = /^usage-(\d{15})\.jsonl$/;
+const NAME = /^usage-(\d{15})(?:-[0-9a-f]+)?\.jsonl$/;
 
-export function journalFileName(seq: number): string {
-  return `usage-${String(seq).padStart(SEQ_DIGITS, "0")}.jsonl`;
+/** `mark` tells files of the same number apart: several leaders note in one database how far they have read theirs. */
+export function journalFileName(seq: number, mark = ""): string {
+  return `usage-${String(seq).padStart(SEQ_DIGITS, "0")}${mark === "" ? "" : `-${mark}`}.jsonl`;
 }
 
 export function journalSeq(name: string): number {

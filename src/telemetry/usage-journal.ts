@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmodSync, closeSync, fdatasync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { UsageRecord } from "../core/usage-record.ts";
@@ -203,7 +204,8 @@ class FileJournal implements UsageJournal {
   /** Always a new file: an old one may end in a torn line. Names grow, also across restarts and deleted files. */
   #openNext(): void {
     const newest = journalSeq(listJournalFiles(this.#dir).at(-1) ?? "");
-    const path = join(this.#dir, journalFileName(Math.max(newest + 1, Date.now())));
+    const mark = randomBytes(4).toString("hex");
+    const path = join(this.#dir, journalFileName(Math.max(newest + 1, Date.now()), mark));
     const file = openSync(path, "ax", 0o600);
     chmodSync(path, 0o600);
     if (this.#options.fsync) syncDirectory(this.#dir);

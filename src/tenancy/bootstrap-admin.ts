@@ -3,7 +3,7 @@ import { countKeysOfScope, countLiveAdmins, findKeyByHash, type KeyRecord, liveK
 import { adminKeyPath, readAdminKey, writeAdminKey } from "./admin-key-file.ts";
 import { hashSecret, newSecret } from "./key-secret.ts";
 import { RESET_ADMIN_COMMAND, type TokenProblem } from "./token-problem.ts";
-import { createTokenWithSecret, type TokenDeps } from "./tokens.ts";
+import { type CreatedToken, createTokenWithSecret, type TokenDeps } from "./tokens.ts";
 
 export type AdminKeyState =
   /** Made now. The only time that the plaintext is given. */
@@ -47,12 +47,7 @@ export async function resetAdminKey(
   const path = adminKeyPath(dataDir);
   const secret = newSecret();
   // The store first: a key file whose key was refused would replace one that works.
-  const created = await createTokenWithSecret(
-    deps,
-    { name: await freeName(deps), scope: "admin", owner: "admin" },
-    LOCAL_ACTOR,
-    secret,
-  );
+  const created = await createAdmin(deps, secret);
   if (!created.ok) return created;
   writeAdminKey(path, secret);
   return ok({ path, secret });
@@ -67,14 +62,18 @@ async function makeFirst(
   const adopt = inFile !== null && inFile !== "";
   const secret = adopt ? inFile : newSecret();
   if (!adopt) writeAdminKey(path, secret);
-  const created = await createTokenWithSecret(
-    deps,
-    { name: await freeName(deps), scope: "admin", owner: "admin" },
-    LOCAL_ACTOR,
-    secret,
-  );
+  const created = await createAdmin(deps, secret);
   if (!created.ok) return created;
   return ok(adopt ? { kind: "adopted", path } : { kind: "created", path, secret });
+}
+
+async function createAdmin(deps: TokenDeps, secret: string): Promise<Result<CreatedToken, TokenProblem>> {
+  for (;;) {
+    const input = { name: await freeName(deps), scope: "admin", owner: "admin" } as const;
+    const created = await createTokenWithSecret(deps, input, LOCAL_ACTOR, secret);
+    // Another leader that starts on the same database may have taken the name meanwhile.
+    if (created.ok || created.error.kind !== "conflict") return created;
+  }
 }
 
 async function freeName({ store }: TokenDeps): Promise<string> {

@@ -225,6 +225,28 @@ test("a prompt that only might exceed the quota is counted by the engine, not gu
   expect(engines[0]?.requests).toHaveLength(1);
 });
 
+test("what an agent sends and a local model stumbles over is mended, and said", async () => {
+  const { gateway, engines } = await start({ text: "ok" });
+  const answer = await gateway.messages({
+    max_tokens: 32_000,
+    system: [
+      { type: "text", text: "x-anthropic-billing-header: cc_version=2.1; cch=440" },
+      { type: "text", text: "Be brief." },
+    ],
+    messages: [
+      { role: "user", content: "hi" },
+      { role: "system", content: "It is Monday." },
+    ],
+  });
+  expect(answer.status).toBe(200);
+  const adjusted = "billing header dropped; system messages folded; max_tokens fitted to the context";
+  expect(answer.headers.get("x-flock-adjusted")).toBe(adjusted);
+  const sent = engines[0]?.requests[0]?.body as { messages: { role: string }[]; max_tokens?: number };
+  expect(sent.messages.map(({ role }) => role)).toEqual(["system", "user"]);
+  expect(JSON.stringify(sent)).not.toContain("billing");
+  expect(sent.max_tokens).toBeUndefined();
+});
+
 test("tool calls and thinking cross from an OpenAI engine to an Anthropic client", async () => {
   const { gateway } = await start({
     thinking: "I weigh it.",

@@ -40,7 +40,7 @@ export interface CliRun {
   readonly stderr: string;
 }
 
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 20_000;
 
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), "flock-test-"));
@@ -100,18 +100,25 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
   void child.exited.then((code) => {
     exitCode = code;
   });
-  const url = await poll(START_DEADLINE_MS, () => {
-    if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stdout.text}\n${stderr.text}`);
-    return leaderUrl(dataDir, child.pid);
-  });
-  // Whoever connects before the leader is built waits: from the first answer on the admin key is there.
-  await fetch(`${url}/healthz`);
-  if (options.waitFor !== "listening") {
-    await poll(START_DEADLINE_MS, async () => {
-      if (exitCode !== null) throw new Error(`flock ended with ${exitCode}:\n${stderr.text}`);
-      return (await fetch(`${url}/readyz`)).ok;
+  const waitUntilReady = async (): Promise<string> => {
+    const listening = await poll(START_DEADLINE_MS, () => {
+      if (exitCode !== null) throw new Error(`flock ended with ${exitCode}`);
+      return leaderUrl(dataDir, child.pid);
     });
-  }
+    // Whoever connects before the leader is built waits: from the first answer on the admin key is there.
+    await fetch(`${listening}/healthz`);
+    if (options.waitFor === "listening") return listening;
+    await poll(START_DEADLINE_MS, async () => {
+      if (exitCode !== null) throw new Error(`flock ended with ${exitCode}`);
+      return (await fetch(`${listening}/readyz`)).ok;
+    });
+    return listening;
+  };
+  const url = await waitUntilReady().catch(async (cause: unknown) => {
+    child.kill();
+    await child.exited;
+    throw new Error(`flock did not start:\n${stdout.text}\n${stderr.text}`, { cause });
+  });
   const keyless = env["FLOCK_REQUIRE_KEYS"] === "false";
   const adminKey = keyless ? "" : readFileSync(join(dataDir, "admin.key"), "utf8").trim();
   const down = async (): Promise<void> => {

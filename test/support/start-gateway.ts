@@ -97,10 +97,10 @@ export function startGateway(options: GatewayOptions): TestGateway {
       begin: (replica) => board.begin(replica),
     },
     link: {
-      async fetch(replica, path, { body, signal }) {
+      async fetch(replica, path, { body, fresh, signal }) {
         const engine = engines.find(({ id }) => id === replica.engineId);
         if (!engine) throw new Error(`no engine ${replica.engineId}`);
-        return fetchFromEngine(engine, { method: "POST", path, body }, signal);
+        return fetchFromEngine(engine, { method: "POST", path, body, fresh }, signal);
       },
       describe: () => ({ endpoint: "http://127.0.0.1:8089", start: "llama-server …" }),
     },

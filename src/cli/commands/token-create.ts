@@ -46,7 +46,7 @@ export const tokenCreate = command({
     if (expiresAt !== undefined && expiresAt <= context.clock.now()) {
       return err(usageFailure(`--expires ${flags.expires} lies in the past`, "--expires 30d"));
     }
-    if (flags.offline) return await createOffline(context, out, { admin: flags.admin === true, name: args.name });
+    if (flags.offline) return await createOffline(context, out, { admin: flags.admin, name: args.name });
     const server = await context.admin();
     if (!server.ok) return server;
     const created = await tokensApi(server.value).create({

@@ -1,4 +1,6 @@
-import type { GenerateEnd } from "./generate.ts";
+import { newId } from "../../core/id.ts";
+import type { GenerateEnd, GenerateEvent } from "./generate.ts";
+import type { TokenLogprob } from "./logprobs.ts";
 
 /** What stands in every frame of one answer. */
 export interface AnswerHead {
@@ -9,43 +11,135 @@ export interface AnswerHead {
   readonly system_fingerprint: string;
 }
 
-/** The body of an answer that was not streamed. */
-export function wholeAnswer(head: AnswerHead, text: string, end: GenerateEnd): object {
-  return {
-    choices: [{ finish_reason: end.reason, index: 0, message: { role: "assistant", content: text } }],
-    ...head,
-    object: "chat.completion",
-    usage: usageOf(end),
-    timings: timingsOf(end),
-  };
+type Part = Exclude<GenerateEvent, GenerateEnd>;
+
+/** Gathers an answer that is not streamed. */
+export class WholeAnswer {
+  #text = "";
+  #thinking = "";
+  readonly #calls: { id: string; name: string; arguments: string }[] = [];
+  readonly #logprobs: TokenLogprob[] = [];
+
+  add(part: Part): void {
+    switch (part.type) {
+      case "text":
+        this.#text += part.text;
+        this.#logprobs.push(...(part.logprobs ?? []));
+        break;
+      case "thinking":
+        this.#thinking += part.text;
+        break;
+      case "tool_call":
+        this.#calls.push({ id: newCallId(), name: part.name, arguments: "" });
+        break;
+      case "tool_arguments": {
+        const call = this.#calls.at(-1);
+        if (call) call.arguments += part.json;
+        break;
+      }
+      case "tool_call_end":
+        // What is not a whole call is text, as the model wrote it: nothing has gone out yet.
+        if (part.whole) break;
+        this.#calls.pop();
+        this.#text += part.raw;
+    }
+  }
+
+  toBody(head: AnswerHead, end: GenerateEnd, withLogprobs: boolean): object {
+    const calls = this.#calls.map(({ id, name, arguments: json }) => ({
+      id,
+      type: "function",
+      function: { name, arguments: json },
+    }));
+    const message = {
+      role: "assistant",
+      // OpenAI's clients expect null beside calls, and text where there is none.
+      content: this.#text === "" && calls.length > 0 ? null : this.#text,
+      ...(this.#thinking === "" ? {} : { reasoning_content: this.#thinking }),
+      ...(calls.length === 0 ? {} : { tool_calls: calls }),
+    };
+    const logprobs = withLogprobs ? { logprobs: { content: this.#logprobs } } : {};
+    return {
+      choices: [{ finish_reason: finishReason(end, calls.length), index: 0, message, ...logprobs }],
+      ...head,
+      object: "chat.completion",
+      usage: usageOf(end),
+      timings: timingsOf(end),
+    };
+  }
 }
 
-export function roleFrame(head: AnswerHead): string {
-  return frame(head, [{ finish_reason: null, index: 0, delta: { role: "assistant", content: null } }]);
+/** Writes the frames of a streamed answer. */
+export class AnswerFrames {
+  readonly #head: AnswerHead;
+  #calls = 0;
+  #begun = false;
+
+  constructor(head: AnswerHead) {
+    this.#head = head;
+  }
+
+  /** "" where there is nothing to say. */
+  part(part: Part): string {
+    switch (part.type) {
+      case "text":
+        return this.#delta({ content: part.text }, part.logprobs);
+      case "thinking":
+        return this.#delta({ reasoning_content: part.text });
+      case "tool_call": {
+        this.#calls++;
+        const call = { name: part.name, arguments: "" };
+        return this.#delta({ tool_calls: [{ index: part.index, id: newCallId(), type: "function", function: call }] });
+      }
+      case "tool_arguments":
+        return this.#delta({ tool_calls: [{ index: part.index, function: { arguments: part.json } }] });
+      default:
+        return "";
+    }
+  }
+
+  /** The last frames: why it ended, the usage where it was asked for, and the mark of a complete stream. */
+  end(end: GenerateEnd, includeUsage: boolean): string {
+    const timings = { timings: timingsOf(end) };
+    const choice = { finish_reason: finishReason(end, this.#calls), index: 0, delta: {} };
+    const finish = this.#frame([choice], includeUsage ? {} : timings);
+    const usage = includeUsage ? this.#frame([], { usage: usageOf(end), ...timings }) : "";
+    return `${this.role()}${finish}${usage}data: [DONE]\n\n`;
+  }
+
+  /** The first frame, once. */
+  role(): string {
+    if (this.#begun) return "";
+    this.#begun = true;
+    return this.#frame([{ finish_reason: null, index: 0, delta: { role: "assistant", content: null } }]);
+  }
+
+  #delta(delta: object, logprobs?: readonly TokenLogprob[]): string {
+    const more = logprobs === undefined ? {} : { logprobs: { content: logprobs } };
+    return this.role() + this.#frame([{ finish_reason: null, index: 0, delta, ...more }]);
+  }
+
+  #frame(choices: readonly object[], more: object = {}): string {
+    return `data: ${JSON.stringify({ choices, ...this.#head, object: "chat.completion.chunk", ...more })}\n\n`;
+  }
 }
 
-export function textFrame(head: AnswerHead, text: string): string {
-  return frame(head, [{ finish_reason: null, index: 0, delta: { content: text } }]);
+function newCallId(): string {
+  return newId("call", 24);
 }
 
-/** The last frames: why it ended, the usage where it was asked for, and the mark of a complete stream. */
-export function endFrames(head: AnswerHead, end: GenerateEnd, includeUsage: boolean): string {
-  const timings = { timings: timingsOf(end) };
-  const finish = frame(head, [{ finish_reason: end.reason, index: 0, delta: {} }], includeUsage ? {} : timings);
-  const usage = includeUsage ? frame(head, [], { usage: usageOf(end), ...timings }) : "";
-  return `${finish}${usage}data: [DONE]\n\n`;
-}
-
-function frame(head: AnswerHead, choices: readonly object[], more: object = {}): string {
-  return `data: ${JSON.stringify({ choices, ...head, object: "chat.completion.chunk", ...more })}\n\n`;
+function finishReason(end: GenerateEnd, calls: number): string {
+  return end.reason === "stop" && calls > 0 ? "tool_calls" : end.reason;
 }
 
 function usageOf(end: GenerateEnd): object {
+  const thought = end.thinkingTokens > 0;
   return {
     completion_tokens: end.completionTokens,
     prompt_tokens: end.promptTokens,
     total_tokens: end.promptTokens + end.completionTokens,
     prompt_tokens_details: { cached_tokens: end.cachedTokens },
+    ...(thought ? { completion_tokens_details: { reasoning_tokens: end.thinkingTokens } } : {}),
   };
 }
 

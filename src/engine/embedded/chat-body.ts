@@ -1,57 +1,31 @@
 import { z } from "zod";
 import { err, ok, type Result } from "../../core/result.ts";
-import { invalidRequest, type EngineError } from "./engine-error.ts";
+import type { ChatCall, ChatTurn } from "./chat-call.ts";
+import { outputFields, parseOutput } from "./chat-output.ts";
+import { parseThinking, thinkingFields } from "./chat-thinking.ts";
+import { parseTools, toolFields } from "./chat-tools.ts";
+import { type EngineError, invalidRequest } from "./engine-error.ts";
 import { isRefusable, refusedFeature } from "./refused-feature.ts";
 
-export interface ToolCall {
-  readonly id: string;
-  readonly name: string;
-  /** JSON text. */
-  readonly arguments: string;
-}
-
-export type ChatTurn =
-  | { readonly role: "system" | "user"; readonly text: string }
-  | { readonly role: "assistant"; readonly text: string; readonly toolCalls: readonly ToolCall[] }
-  | { readonly role: "tool"; readonly callId: string; readonly text: string };
-
-export interface Sampling {
-  readonly temperature: number;
-  readonly topP: number;
-  readonly topK: number;
-  readonly minP: number;
-  /** A 32-bit number, chosen at random where the client gave none. */
-  readonly seed: number;
-  readonly presencePenalty: number;
-  readonly frequencyPenalty: number;
-}
-
-export interface ChatCall {
-  /** As asked for; the answer carries it back. */
-  readonly model: string | null;
-  readonly turns: readonly ChatTurn[];
-  readonly stream: boolean;
-  readonly includeUsage: boolean;
-  /** Null: up to the end of the window. */
-  readonly maxTokens: number | null;
-  readonly stop: readonly string[];
-  readonly sampling: Sampling;
-  /** Fields that were understood by nobody here; the answer names them. */
-  readonly ignored: readonly string[];
-}
-
 const MAX_STOPS = 64;
+/** OpenAI's bounds, and about what changes a choice in any model. */
+const MAX_BIAS = 100;
 
 const content = z.union([z.string(), z.null(), z.array(z.looseObject({ type: z.literal("text"), text: z.string() }))]);
 const toolCall = z.looseObject({
   id: z.string(),
-  function: z.looseObject({ name: z.string(), arguments: z.string() }),
+  function: z.looseObject({
+    name: z.string(),
+    arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  }),
 });
 const message = z.discriminatedUnion("role", [
   z.looseObject({ role: z.enum(["system", "developer", "user"]), content: content.optional() }),
   z.looseObject({
     role: z.literal("assistant"),
     content: content.optional(),
+    reasoning_content: z.string().nullish(),
+    reasoning: z.string().nullish(),
     tool_calls: z.array(toolCall).nullish(),
   }),
   z.looseObject({ role: z.literal("tool"), content: content.optional(), tool_call_id: z.string() }),
@@ -65,6 +39,9 @@ const tokenLimit = z
 const stopString = z.string().min(1).max(1024);
 
 const known = {
+  ...toolFields,
+  ...outputFields,
+  ...thinkingFields,
   model: z.string().nullish(),
   messages: z.array(message).min(1),
   stream: z.boolean().nullish(),
@@ -79,6 +56,7 @@ const known = {
   seed: z.int().nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
+  logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-MAX_BIAS).max(MAX_BIAS)).nullish(),
 };
 const body = z.looseObject(known);
 
@@ -92,7 +70,6 @@ const WITHOUT_EFFECT = new Set([
   "prompt_cache_key",
   "prompt_cache_retention",
   "cache_prompt",
-  "parallel_tool_calls",
 ]);
 
 /** Unknown to typed. What this engine cannot do is refused by name before the shape is looked at. */
@@ -107,10 +84,20 @@ export function parseChatBody(input: unknown): Result<ChatCall, EngineError> {
   const parsed = body.safeParse(input);
   if (!parsed.success) return err(firstIssue(parsed.error));
   const call = parsed.data;
+  const tools = parseTools(call);
+  if (!tools.ok) return tools;
+  const output = parseOutput(call);
+  if (!output.ok) return output;
+  const turns = call.messages.map(toTurn);
+  const stray = resultWithoutCall(turns);
+  if (stray !== null) return err(invalidRequest(`no tool call has the id '${stray}'`, "messages"));
   const maxTokens = call.max_completion_tokens ?? call.max_tokens ?? -1;
   return ok({
     model: call.model ?? null,
-    turns: call.messages.map(toTurn),
+    turns,
+    ...tools.value,
+    ...output.value,
+    thinking: parseThinking(call),
     stream: call.stream ?? false,
     includeUsage: call.stream_options?.include_usage ?? false,
     maxTokens: maxTokens === -1 ? null : maxTokens,
@@ -124,6 +111,7 @@ export function parseChatBody(input: unknown): Result<ChatCall, EngineError> {
       seed: toSeed(call.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0),
       presencePenalty: call.presence_penalty ?? 0,
       frequencyPenalty: call.frequency_penalty ?? 0,
+      logitBias: new Map(Object.entries(call.logit_bias ?? {}).map(([token, bias]) => [Number(token), bias])),
     },
     ignored: Object.keys(call).filter((field) => isIgnored(field, fields[field])),
   });
@@ -137,28 +125,40 @@ export function firstIssue(error: z.ZodError): EngineError {
 
 function isIgnored(field: string, value: unknown): boolean {
   if (Object.hasOwn(known, field) || WITHOUT_EFFECT.has(field) || value === null) return false;
-  // A refusable field that was let through asks for nothing (`tools: []`, `logprobs: false`, …).
+  // A refusable field that was let through asks for nothing (`functions: []`, `n: 1`, …).
   return !isRefusable(field);
 }
 
 function toTurn(turn: z.infer<typeof message>): ChatTurn {
   const text = toText(turn.content);
   switch (turn.role) {
-    case "assistant":
+    case "assistant": {
+      const thinking = turn.reasoning_content ?? turn.reasoning ?? "";
       return {
         role: "assistant",
         text,
-        toolCalls: (turn.tool_calls ?? []).map(({ id, function: { name, arguments: json } }) => ({
+        ...(thinking === "" ? {} : { thinking }),
+        toolCalls: (turn.tool_calls ?? []).map(({ id, function: { name, arguments: given } }) => ({
           id,
           name,
-          arguments: json,
+          arguments: typeof given === "string" ? given : JSON.stringify(given ?? {}),
         })),
       };
+    }
     case "tool":
       return { role: "tool", callId: turn.tool_call_id, text };
     default:
       return { role: turn.role === "user" ? "user" : "system", text };
   }
+}
+
+function resultWithoutCall(turns: readonly ChatTurn[]): string | null {
+  const called = new Set<string>();
+  for (const turn of turns) {
+    if (turn.role === "assistant") for (const { id } of turn.toolCalls) called.add(id);
+    if (turn.role === "tool" && !called.has(turn.callId)) return turn.callId;
+  }
+  return null;
 }
 
 function toText(parts: z.infer<typeof content> | undefined): string {

@@ -184,10 +184,8 @@ describe("messages", () => {
 
 describe("refused by name", () => {
   const unsupported: [string, object][] = [
-    ["tools", { tools: [{ type: "function", function: { name: "f" } }] }],
-    ["tool_choice", { tool_choice: "required" }],
-    ["response_format", { response_format: { type: "json_object" } }],
-    ["logprobs", { logprobs: true }],
+    ["functions", { functions: [{ name: "f" }] }],
+    ["tools.0.type", { tools: [{ type: "web_search" }] }],
     ["n", { n: 2 }],
     ["audio", { audio: { voice: "x", format: "wav" } }],
     [
@@ -231,6 +229,14 @@ describe("refused by name", () => {
     ["a temperature below zero", { messages: HI, temperature: -1 }],
     ["no token at all", { messages: HI, max_tokens: 0 }],
     ["an empty stop string", { messages: HI, stop: [""] }],
+    ["a tool that must be called where there is none", { messages: HI, tool_choice: "required" }],
+    ["a named tool that is not declared", { messages: HI, tool_choice: { type: "function", function: { name: "f" } } }],
+    ["top_logprobs alone", { messages: HI, top_logprobs: 2 }],
+    ["more than 20 alternatives", { messages: HI, logprobs: true, top_logprobs: 21 }],
+    ["a grammar that is none", { messages: HI, grammar: "root ::= (" }],
+    ["a grammar and a schema", { messages: HI, grammar: 'root ::= "a"', json_schema: {} }],
+    ["a schema that no grammar holds", { messages: HI, json_schema: { type: "string", pattern: "a" } }],
+    ["a bias for a token that is not there", { messages: HI, logit_bias: { 99999: 1 } }],
     ["a tool's result without a call", { messages: [{ role: "tool", tool_call_id: "x", content: "y" }] }],
   ];
   for (const [name, body] of bad) {

@@ -1,8 +1,19 @@
-import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-llama-cpp";
+import {
+  type LlamaContextSequence,
+  type LlamaGrammarEvaluationState,
+  type SequenceEvaluateOptions,
+  type Token,
+  TokenBias,
+} from "node-llama-cpp";
 import type { Clock } from "../../core/clock.ts";
-import type { Sampling } from "./chat-body.ts";
+import type { AnswerPart } from "./answer/answer-part.ts";
+import { AnswerReader, type AnswerForm } from "./answer/answer-reader.ts";
+import type { Sampling } from "./chat-call.ts";
+import { chooseToken, seededRandom } from "./choose-token.ts";
 import type { Counters } from "./counters.ts";
 import type { LoadedModel } from "./load-model.ts";
+import { describeToken, type TokenLogprob } from "./logprobs.ts";
+import { keepPrefix, keepState } from "./prefix.ts";
 import { StopFilter } from "./stop-filter.ts";
 import { TokenText } from "./token-text.ts";
 
@@ -13,6 +24,16 @@ export interface GenerateJob {
   readonly maxTokens: number;
   readonly stop: readonly string[];
   readonly sampling: Sampling;
+  /** How the model's text is read. */
+  readonly form: AnswerForm;
+  /** Control tokens that are text in this form. */
+  readonly marks: ReadonlyMap<Token, string>;
+  /** Holds the answer to a form; null: it is free. */
+  readonly grammar: { readonly state: LlamaGrammarEvaluationState; readonly afterThinking: boolean } | null;
+  /** So many alternatives with each token's log probability; null: none. */
+  readonly logprobs: number | null;
+  /** Thinking is closed with these tokens after so many. */
+  readonly thinkingLimit: { readonly tokens: number; readonly close: readonly Token[] } | null;
 }
 
 export interface GenerateEnd {
@@ -21,21 +42,24 @@ export interface GenerateEnd {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;
+  readonly thinkingTokens: number;
   readonly promptMs: number;
   readonly predictedMs: number;
 }
 
-export type GenerateEvent = { readonly type: "text"; readonly text: string } | GenerateEnd;
+/** `logprobs`: of the tokens since the last text. */
+export type GenerateEvent = (AnswerPart & { readonly logprobs?: readonly TokenLogprob[] }) | GenerateEnd;
 
-/** So many prompt tokens are evaluated between two looks at the signal. */
+/** So many prompt tokens are evaluated at once, of all sequences together: others write a token in between. */
 const PREFILL_SLICE_TOKENS = 256;
+const LEAST_SLICE_TOKENS = 32;
 /** How far back the presence and frequency penalties look. */
 const PENALTY_WINDOW_TOKENS = 1024;
 
 /**
- * One answer: pieces of text, never empty, then one `end`. Throws the signal's reason at once while it waits for a
- * sequence, within a slice while it reads the prompt, within a token while it writes. Nothing is ever pushed out of the
- * context to make room: the caller has counted.
+ * One answer: its parts, then one `end`. Throws the signal's reason at once while it waits for a sequence, within a
+ * slice while it reads the prompt, within a token while it writes. Nothing is ever pushed out of the context to make
+ * room: the caller has counted.
  */
 export async function* generate(
   { model, pool }: Pick<LoadedModel, "model" | "pool">,
@@ -49,40 +73,77 @@ export async function* generate(
   try {
     const startedMs = clock.monotonicMs();
     const cachedTokens = await prefill(sequence, job.tokens, counters, signal);
-    const text = new TokenText(model, job.tokens);
+    const text = new TokenText(model, job.tokens, job.marks);
     const filter = new StopFilter(job.stop);
+    const reader = new AnswerReader(job.form);
+    const random = seededRandom(job.sampling.seed);
     const written: Token[] = [];
+    let logprobs: TokenLogprob[] = [];
     let firstTokenMs = startedMs;
+    let thinkingTokens = 0;
     let ended = false;
-    const last = job.tokens.slice(-1);
-    for await (const token of sequence.evaluate(last, evaluateOptions(job.sampling, written))) {
-      if (written.length === 0) {
-        counters.promptTokensEvaluated++;
-        firstTokenMs = clock.monotonicMs();
+    const withLogprobs = (parts: AnswerPart[]): GenerateEvent[] =>
+      parts.map((part) => {
+        if (job.logprobs === null) return part;
+        const these = logprobs;
+        // Only text has them, in OpenAI's shape.
+        logprobs = [];
+        return part.type === "text" ? { ...part, logprobs: these } : part;
+      });
+
+    const tokens = sequence.evaluateWithMetadata(
+      job.tokens.slice(-1),
+      // The type tells what comes when they are asked for, which is when they are looked at.
+      { probabilities: job.logprobs !== null } as { readonly probabilities: true },
+      evaluateOptions(job, model, reader, written),
+    );
+    try {
+      for (let step = await tokens.next(); !step.done; ) {
+        if (written.length === 0) {
+          counters.promptTokensEvaluated++;
+          firstTokenMs = clock.monotonicMs();
+        }
+        const { probabilities } = step.value;
+        const own = job.logprobs !== null && job.grammar === null && job.sampling.temperature > 0;
+        let next = [own ? chooseToken(probabilities, job.sampling, random) : step.value.token];
+        if (reader.isThinking && job.thinkingLimit !== null && thinkingTokens >= job.thinkingLimit.tokens) {
+          next = job.thinkingLimit.close.slice(0, job.maxTokens - written.length);
+        }
+        counters.tokensGenerated++;
+        signal.throwIfAborted();
+        for (const token of next) {
+          written.push(token);
+          if (reader.isThinking) thinkingTokens++;
+          ended = model.isEogToken(token);
+          if (ended) break;
+          if (job.logprobs !== null) logprobs.push(describeToken(model, token, probabilities, job.logprobs));
+          const parts = reader.push(filter.push(text.push(token)));
+          for (const event of withLogprobs(parts)) yield event;
+          ended = filter.hit !== null || reader.isOver;
+          if (ended) break;
+        }
+        if (ended || written.length >= job.maxTokens) break;
+        // The reader may have taken its time over the last piece.
+        signal.throwIfAborted();
+        step = await tokens.next(next);
       }
-      written.push(token);
-      counters.tokensGenerated++;
-      signal.throwIfAborted();
-      ended = model.isEogToken(token);
-      if (ended) break;
-      const free = filter.push(text.push(token));
-      if (free !== "") yield { type: "text", text: free };
-      ended = filter.hit !== null;
-      if (ended || written.length >= job.maxTokens) break;
-      // The reader may have taken its time over the last piece.
-      signal.throwIfAborted();
+    } finally {
+      await tokens.return();
     }
-    if (filter.hit === null) {
-      const free = filter.push(text.flush()) + (filter.hit === null ? filter.flush() : "");
+    if (filter.hit === null && !reader.isOver) {
+      const rest = filter.push(text.flush()) + (filter.hit === null ? filter.flush() : "");
       ended ||= filter.hit !== null;
-      if (free !== "") yield { type: "text", text: free };
+      for (const event of withLogprobs(reader.push(rest))) yield event;
     }
+    for (const event of withLogprobs(reader.end())) yield event;
+    await keepState(sequence);
     yield {
       type: "end",
       reason: ended ? "stop" : "length",
       promptTokens: job.tokens.length,
       cachedTokens,
       completionTokens: written.length,
+      thinkingTokens,
       promptMs: firstTokenMs - startedMs,
       predictedMs: clock.monotonicMs() - firstTokenMs,
     };
@@ -121,41 +182,41 @@ async function prefill(
   const cachedTokens = await keepPrefix(sequence, tokens);
   counters.promptTokensCached += cachedTokens;
   const end = tokens.length - 1;
-  for (let at = cachedTokens; at < end; at += PREFILL_SLICE_TOKENS) {
+  for (let at = cachedTokens; at < end; ) {
     signal.throwIfAborted();
-    const slice = tokens.slice(at, Math.min(at + PREFILL_SLICE_TOKENS, end));
+    const share = Math.max(LEAST_SLICE_TOKENS, Math.floor(PREFILL_SLICE_TOKENS / counters.sequencesBusy));
+    const slice = tokens.slice(at, Math.min(at + share, end));
     await sequence.evaluateWithoutGeneratingNewTokens(slice);
     counters.promptTokensEvaluated += slice.length;
+    at += slice.length;
   }
   signal.throwIfAborted();
+  if (end > cachedTokens) await keepState(sequence);
   return cachedTokens;
 }
 
-async function keepPrefix(sequence: LlamaContextSequence, tokens: Token[]): Promise<number> {
-  const shared = Math.min(sequence.compareContextTokens(tokens).firstDifferentIndex, tokens.length - 1);
-  if (shared === sequence.nextTokenIndex) return shared;
-  const { isRecurrent, isHybrid } = sequence.model.fileInsights;
-  // Recurrent state cannot be cut, and a sliding window has dropped what lies before it. Asked to cut there, the library
-  // evaluates the whole prefix again in one go, which no signal stops; from an empty state we do it in slices.
-  const canCut = !isRecurrent && !isHybrid && shared > Math.max(0, sequence.stateCellsStartIndex);
-  if (!canCut) {
-    await sequence.clearHistory();
-    return 0;
-  }
-  await sequence.eraseContextTokenRanges([{ start: shared, end: sequence.nextTokenIndex }]);
-  return shared;
-}
-
-function evaluateOptions(sampling: Sampling, written: readonly Token[]): SequenceEvaluateOptions {
-  const { presencePenalty, frequencyPenalty } = sampling;
+function evaluateOptions(
+  job: GenerateJob,
+  model: LoadedModel["model"],
+  reader: AnswerReader,
+  written: readonly Token[],
+): SequenceEvaluateOptions {
+  const { sampling, grammar, logprobs } = job;
+  const { presencePenalty, frequencyPenalty, logitBias } = sampling;
+  // Without cuts the library tells the model's own probabilities; `chooseToken` then does what they would have done.
+  const cuts =
+    logprobs !== null && grammar === null
+      ? { temperature: 0 }
+      : { temperature: sampling.temperature, topP: sampling.topP, topK: sampling.topK, minP: sampling.minP };
   return {
-    temperature: sampling.temperature,
-    topP: sampling.topP,
-    topK: sampling.topK,
-    minP: sampling.minP,
+    ...cuts,
     seed: sampling.seed,
     // The token that ends the answer was computed and counts, as it does in llama-server.
     yieldEogToken: true,
+    ...(grammar === null
+      ? {}
+      : { grammarEvaluationState: () => (grammar.afterThinking && reader.isThinking ? undefined : grammar.state) }),
+    ...(logitBias.size === 0 ? {} : { tokenBias: toTokenBias(model, logitBias) }),
     ...(presencePenalty === 0 && frequencyPenalty === 0
       ? {}
       : {
@@ -168,4 +229,10 @@ function evaluateOptions(sampling: Sampling, written: readonly Token[]): Sequenc
           },
         }),
   };
+}
+
+function toTokenBias(model: LoadedModel["model"], logitBias: ReadonlyMap<number, number>): TokenBias {
+  const bias = new TokenBias(model.tokenizer);
+  for (const [token, logit] of logitBias) bias.set(token as Token, { logit });
+  return bias;
 }

@@ -4,12 +4,16 @@ import {
   type Llama,
   type LlamaContextSequence,
   type LlamaModel,
+  type Token,
 } from "node-llama-cpp";
 import { err, ok, type Result } from "../../core/result.ts";
 import { EmbeddingContext } from "./embeddings.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
-import { chatTemplate, type ChatTemplate } from "./template.ts";
+import { TOOL_MARKS } from "./answer/tool-syntax.ts";
+import { GrammarCache } from "./grammar/grammar-cache.ts";
+import { type ChatTemplate, chatTemplate } from "./template/chat-template.ts";
+import { controlTokens } from "./template/control-text.ts";
 
 /** A context this wide fits any machine; a wider one is the agent's decision, which knows the memory. */
 const DEFAULT_CONTEXT_TOKENS = 8192;
@@ -18,6 +22,9 @@ export interface LoadedModel {
   readonly model: LlamaModel;
   readonly pool: SequencePool<LlamaContextSequence>;
   readonly template: ChatTemplate;
+  readonly grammars: GrammarCache;
+  /** Control tokens that stand around calls and thinking: text to us. */
+  readonly marks: ReadonlyMap<Token, string>;
   readonly embeddings: EmbeddingContext;
   /** Tokens of one sequence. */
   readonly contextTokens: number;
@@ -51,10 +58,14 @@ export async function loadModel(
     const sequences = Array.from({ length: settings.slots }, () =>
       context.getSequence({ checkpoints: { interval: false } }),
     );
+    const template = chatTemplate(model, log);
+    const { open, close } = template.thinkingTags ?? { open: "", close: "" };
     return ok({
       model,
       pool: new SequencePool(sequences),
-      template: chatTemplate(model, log),
+      template,
+      grammars: new GrammarCache(llama, model),
+      marks: controlTokens(model, [...TOOL_MARKS, open, close]),
       embeddings: new EmbeddingContext(model, context.contextSize, settings.threads),
       contextTokens: context.contextSize,
       gpu: await gpuName(llama),

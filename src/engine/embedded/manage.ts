@@ -19,7 +19,13 @@ const props = z.looseObject({
   default_generation_settings: z.looseObject({ n_ctx: z.int().positive() }),
   total_slots: z.int().positive(),
   gpu: z.string().nullable(),
-  abilities: z.looseObject({ chat: z.boolean(), embeddings: z.boolean() }),
+  abilities: z.looseObject({
+    chat: z.boolean(),
+    embeddings: z.boolean(),
+    rerank: z.boolean(),
+    tools: z.boolean(),
+    thinking: z.boolean(),
+  }),
   smoke_test: z.boolean(),
 });
 
@@ -93,11 +99,11 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
         abilities: {
           chat: data.abilities.chat,
           embeddings: data.abilities.embeddings,
-          rerank: false,
-          tools: false,
+          rerank: data.abilities.rerank,
+          tools: data.abilities.tools,
           images: false,
           audio: false,
-          thinking: false,
+          thinking: data.abilities.thinking,
         },
         smokeTest: data.smoke_test,
       },

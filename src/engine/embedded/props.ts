@@ -16,7 +16,14 @@ export function describeModel(loaded: LoadedModel, modelId: string): object {
     total_slots: loaded.pool.size,
     gpu: loaded.gpu,
     chat_template: loaded.template.source,
-    abilities: { chat: true, embeddings: canEmbed(loaded) },
+    chat_template_caps: { supports_tools: loaded.template.knowsTools, tool_syntax: loaded.template.toolSyntax },
+    abilities: {
+      chat: true,
+      embeddings: canEmbed(loaded),
+      rerank: false,
+      tools: loaded.template.knowsTools,
+      thinking: loaded.template.thinkingTags !== null,
+    },
     embedding_size: model.embeddingVectorSize,
     smoke_test: isSmokeTest(loaded),
   };

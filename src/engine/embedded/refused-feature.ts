@@ -4,16 +4,8 @@ import { notSupported, type EngineError } from "./engine-error.ts";
 const FEATURES: Readonly<
   Record<string, { readonly what: string; readonly asksForNothing: (value: unknown) => boolean }>
 > = {
-  tools: { what: "tools are", asksForNothing: isEmptyList },
   functions: { what: "functions are", asksForNothing: isEmptyList },
-  tool_choice: { what: "a forced tool is", asksForNothing: isNoneOrAuto },
   function_call: { what: "a forced function is", asksForNothing: isNoneOrAuto },
-  response_format: { what: "structured output is", asksForNothing: (value) => read(value, "type") === "text" },
-  json_schema: { what: "structured output is", asksForNothing: () => false },
-  grammar: { what: "grammars are", asksForNothing: (value) => value === "" },
-  logprobs: { what: "log probabilities are", asksForNothing: (value) => value === false },
-  top_logprobs: { what: "log probabilities are", asksForNothing: (value) => value === 0 },
-  logit_bias: { what: "logit_bias is", asksForNothing: (value) => isEmptyList(Object.entries(value ?? {})) },
   n: { what: "more than one choice is", asksForNothing: (value) => value === 1 },
   audio: { what: "audio output is", asksForNothing: () => false },
   modalities: {

@@ -9,14 +9,21 @@ interface Named extends PooledSequence {
 const PROMPT: Token[] = [];
 const never = new AbortController().signal;
 
-function sequence(name: string, shared: number): Named {
-  return { name, compareContextTokens: () => ({ firstDifferentIndex: shared }) };
+function sequence(name: string, shared: number, length = shared): Named {
+  return { name, nextTokenIndex: length, compareContextTokens: () => ({ firstDifferentIndex: shared }) };
 }
 
 test("the free sequence with the longest shared prefix is taken", async () => {
   const pool = new SequencePool([sequence("a", 3), sequence("b", 9), sequence("c", 5)]);
   expect((await pool.acquire(PROMPT, never)).name).toBe("b");
   expect((await pool.acquire(PROMPT, never)).name).toBe("c");
+});
+
+test("a long state is not given up for a short prefix", async () => {
+  const pool = new SequencePool([sequence("idle longest", 0), sequence("long", 40, 1000), sequence("fitting", 20, 30)]);
+  expect((await pool.acquire(PROMPT, never)).name).toBe("fitting");
+  expect((await pool.acquire(PROMPT, never)).name).toBe("idle longest");
+  expect((await pool.acquire(PROMPT, never)).name).toBe("long");
 });
 
 test("of equals the one that was idle longest is taken", async () => {

@@ -2,8 +2,13 @@ import type { Token } from "node-llama-cpp";
 
 /** What the pool looks at in a sequence of the library. */
 export interface PooledSequence {
+  /** How many tokens it holds. */
+  readonly nextTokenIndex: number;
   compareContextTokens(tokens: Token[]): { firstDifferentIndex: number };
 }
+
+/** The part of a state that must be shared for the rest to be given up. */
+const WORTH_KEEPING = 0.5;
 
 interface Waiter<S> {
   readonly give: (sequence: S) => void;
@@ -12,7 +17,8 @@ interface Waiter<S> {
 /**
  * Hands out sequences, each to one request at a time. Who comes while all are busy waits in the order of arrival; who
  * gives up waiting leaves at once. Of several free ones a request gets that whose state shares the longest prefix with
- * its prompt, else the one that has lain idle longest, so that a conversation that may still go on keeps its state.
+ * its prompt, if that is at least half of it; else the one that has lain idle longest, so that a long conversation is not
+ * lost to a short request that begins alike.
  */
 export class SequencePool<S extends PooledSequence> {
   readonly size: number;
@@ -54,12 +60,13 @@ export class SequencePool<S extends PooledSequence> {
   }
 
   #takeBest(tokens: Token[]): S | undefined {
-    // Free ones stand in the order of their release: the first of equals is the one idle longest.
+    // Free ones stand in the order of their release: the first is the one idle longest.
     let best = 0;
-    let longest = -1;
+    let longest = 0;
     for (const [index, sequence] of this.#free.entries()) {
       const shared = sequence.compareContextTokens(tokens).firstDifferentIndex;
-      if (shared > longest) [best, longest] = [index, shared];
+      if (shared <= longest || shared < sequence.nextTokenIndex * WORTH_KEEPING) continue;
+      [best, longest] = [index, shared];
     }
     return this.#free.splice(best, 1)[0];
   }

@@ -1,13 +1,15 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { newId } from "../../core/id.ts";
+import { ok, type Result } from "../../core/result.ts";
 import { chat, countTokens, type ChatContext } from "./chat.ts";
 import { embed } from "./embeddings.ts";
-import { errorResponse, invalidRequest, notFound, serverError, unauthenticated, unavailable } from "./engine-error.ts";
+import { type EngineError, errorResponse, invalidRequest, notFound, serverError, unauthenticated, unavailable } from "./engine-error.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { describeModel, listModels } from "./props.ts";
 import { Requests } from "./requests.ts";
 import type { EngineSettings } from "./settings.ts";
+import { detokenize, tokenize } from "./tokens.ts";
 
 export interface EngineServer {
   readonly port: number;
@@ -39,8 +41,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "POST /v1/chat/completions/input_tokens": async (request, context) =>
     await withBody(request, (body) => {
       const count = countTokens(body, context);
-      return count.ok ? Response.json({ input_tokens: count.value }) : errorResponse(count.error);
+      return toResponse(count.ok ? ok({ input_tokens: count.value }) : count);
     }),
+  "POST /tokenize": async (request, context) =>
+    await withBody(request, (body) => toResponse(tokenize(body, context.loaded.model))),
+  "POST /detokenize": async (request, context) =>
+    await withBody(request, (body) => toResponse(detokenize(body, context.loaded.model))),
   "POST /v1/embeddings": async (request, context) =>
     await withBody(request, (body) => embeddings(body, context, request.signal)),
 };
@@ -125,13 +131,17 @@ async function withBody(request: Request, answer: (body: unknown) => Promise<Res
   return await answer(body);
 }
 
+function toResponse(answer: Result<object, EngineError>): Response {
+  return answer.ok ? Response.json(answer.value) : errorResponse(answer.error);
+}
+
 async function embeddings(body: unknown, context: ChatContext, clientSignal: AbortSignal): Promise<Response> {
   const { loaded, modelId, requests } = context;
   const running = requests.begin(clientSignal);
   try {
     const answer = await embed(body, loaded, modelId, requests.counters, running.signal);
     running.end(answer.ok ? "finished" : "failed");
-    return answer.ok ? Response.json(answer.value) : errorResponse(answer.error);
+    return toResponse(answer);
   } catch (error) {
     running.end("failed");
     if (running.signal.aborted) return errorResponse(unavailable("the request was cancelled"));

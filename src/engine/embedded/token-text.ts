@@ -10,15 +10,29 @@ const LOOK_BACK_TOKENS = 4;
 /** Tokens to text, one by one. Half a character is held back until its other tokens have come. */
 export class TokenText {
   readonly #model: Pick<LlamaModel, "detokenize">;
+  readonly #marks: ReadonlyMap<Token, string>;
   #before: Token[];
   #held: Token[] = [];
 
-  constructor(model: Pick<LlamaModel, "detokenize">, prompt: readonly Token[]) {
+  /** `marks`: control tokens that are text all the same; the others show nothing. */
+  constructor(
+    model: Pick<LlamaModel, "detokenize">,
+    prompt: readonly Token[],
+    marks: ReadonlyMap<Token, string> = new Map(),
+  ) {
     this.#model = model;
+    this.#marks = marks;
     this.#before = prompt.slice(-LOOK_BACK_TOKENS);
   }
 
   push(token: Token): string {
+    const mark = this.#marks.get(token);
+    if (mark !== undefined) {
+      const rest = this.flush();
+      this.#held.push(token);
+      this.#take();
+      return rest + mark;
+    }
     this.#held.push(token);
     const text = this.#model.detokenize(this.#held, false, this.#before);
     if (text.endsWith(UNFINISHED) && this.#held.length < MAX_HELD_TOKENS) return "";

@@ -67,9 +67,10 @@ test("a prompt that does not fit is read as that failure", async () => {
 });
 
 const lacking: [string, Partial<ChatRequest>][] = [
-  ["tools", { tools: [{ name: "f", parameters: { type: "object" } }] }],
-  ["structured output", { output: { kind: "json" } }],
-  ["log probabilities", { logprobs: { top: 1 } }],
+  [
+    "audio",
+    { messages: [{ role: "user", parts: [{ type: "audio", format: "wav", data: "" }] }] },
+  ],
   [
     "images",
     { messages: [{ role: "user", parts: [{ type: "image", source: { kind: "url", url: "https://x/y.png" } }] }] },
@@ -83,6 +84,19 @@ for (const [capability, part] of lacking) {
     });
   });
 }
+
+test("tools, structured output and log probabilities are sent and answered", async () => {
+  const answer = await send({
+    ...REQUEST,
+    tools: [{ name: "f", parameters: { type: "object" } }],
+    toolChoice: { kind: "none" },
+    logprobs: { top: 1 },
+    thinking: { enabled: false },
+  });
+  expect(answer.status).toBe(200);
+  const held = await send({ ...REQUEST, output: { kind: "json_schema", name: "x", schema: { enum: [7] } } });
+  expect(collectAnswer(embeddedWire.readAnswer(await held.text()))).toMatchObject({ ok: true, value: { text: "7" } });
+});
 
 test("llama-server is asked under the name it knows the model by", () => {
   const call = llamaCppWire.plan(REQUEST, { ...replica, engineModel: "/models/tiny.gguf" });

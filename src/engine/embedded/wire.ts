@@ -29,11 +29,11 @@ export const embeddedWire: EngineWire = {
   readError: (status, body, replica) => readLlamaServerError(ENGINE, status, body, replica),
 };
 
-/** The engine would refuse these too; here nothing need be sent first. */
+/**
+ * The engine would refuse these too; here nothing need be sent first. Tools are not among them: a model whose template
+ * knows none has them described in words.
+ */
 function lackingAbility(request: ChatRequest, can: ModelAbilities): string | null {
-  if (!can.tools && request.tools.length > 0 && request.toolChoice?.kind !== "none") return "tools";
-  if (request.output.kind !== "text") return "structured output";
-  if (request.logprobs !== undefined) return "log probabilities";
   for (const part of request.messages.flatMap((message) => message.parts)) {
     if (part.type === "image" && !can.images) return "images";
     if (part.type === "audio" && !can.audio) return "audio";

@@ -78,6 +78,8 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
     if (cause instanceof HTTPException && cause.status < 500) {
       return refuse(c, { kind: "invalid_request", field: null, message: "The body is not valid JSON." });
     }
+    const known = deps.explain(cause);
+    if (known !== null) return refuse(c, known);
     const requestId = c.get("requestId");
     deps.reportBug(requestId, cause);
     return refuse(c, { kind: "internal", id: requestId });

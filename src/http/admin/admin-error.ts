@@ -40,6 +40,7 @@ const TABLE = {
   internal: [500, "internal_error"],
   not_found: [404, "not_found"],
   conflict: [409, "conflict"],
+  store_unavailable: [503, "store_unavailable"],
 } as const satisfies Record<AdminFailure["kind"], readonly [ErrorStatus, string]>;
 
 export const NEW_ADMIN_KEY = "flock token create --admin";
@@ -66,6 +67,7 @@ function detailsOf(failure: AdminFailure): { mend?: string; field?: string; capa
     case "forbidden":
     case "not_found":
     case "conflict":
+    case "store_unavailable":
       return failure.mend === undefined ? {} : { mend: failure.mend };
     case "invalid_request":
       return failure.field === null ? {} : { field: failure.field };
@@ -88,6 +90,7 @@ function messageOf(failure: AdminFailure): string {
     case "unsupported":
     case "rate_limited":
     case "conflict":
+    case "store_unavailable":
       return failure.message;
     case "too_large":
       return `The body is larger than ${failure.limitBytes} bytes.`;

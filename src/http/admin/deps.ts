@@ -12,7 +12,9 @@ export type AdminFailure =
   /** `what` names the thing, e.g. `key key_abc`. */
   | { readonly kind: "not_found"; readonly what: string; readonly mend?: string }
   /** The thing is there, but not in a state that allows this. */
-  | { readonly kind: "conflict"; readonly message: string; readonly mend?: string };
+  | { readonly kind: "conflict"; readonly message: string; readonly mend?: string }
+  /** The database is away or refuses; requests to models go on meanwhile. */
+  | { readonly kind: "store_unavailable"; readonly message: string; readonly mend: string };
 
 /** An API key as an operator sees it: neither the secret nor its hash. */
 export interface KeyView {
@@ -166,6 +168,8 @@ export interface AdminDeps {
   newRequestId(): string;
   /** Called for a throw: the client sees the id only, so the cause must be logged under it. */
   reportBug(requestId: string, cause: unknown): void;
+  /** What a throw means for the operator when it is no bug; null: it is one. */
+  explain(cause: unknown): AdminFailure | null;
   /** `secret` is null when the request carries no key: that is a failure unless keys are switched off. */
   authenticate(secret: string | null): Result<Principal, Failure>;
   readonly version: string;

@@ -46,6 +46,7 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     version: "0.1.0",
     externalUrl: "https://llm.example.test",
     newRequestId: () => newId("req"),
+    explain: () => null,
     reportBug: (requestId, cause) => state.bugs.push({ requestId, cause }),
     authenticate(secret) {
       const found = secret === null ? undefined : state.principals.get(secret);

@@ -28,8 +28,12 @@ interface Listed {
  * `GET /v1/models` and `/v1/models/:id` in one shape that OpenAI's and Anthropic's clients both read: each takes the
  * fields it knows. Ids may hold `/` and `:`.
  */
-export function mountModels(app: Hono<ServerEnv>, deps: ModelRoutesDeps): void {
-  app.get("/v1/models", (context) => {
+export function mountModels(app: Hono<ServerEnv>, deps: ModelRoutesDeps, paths: readonly string[]): void {
+  for (const path of paths) mountAt(app, deps, path);
+}
+
+function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): void {
+  app.get(path, (context) => {
     const requestId = newId("req", 20);
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);
@@ -40,7 +44,7 @@ export function mountModels(app: Hono<ServerEnv>, deps: ModelRoutesDeps): void {
     return context.json({ object: "list", data, has_more: false, first_id, last_id }, 200, ids(requestId));
   });
 
-  app.get("/v1/models/:id{.+}", (context) => {
+  app.get(`${path}/:id{.+}`, (context) => {
     const requestId = newId("req", 20);
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);

@@ -1,8 +1,8 @@
 /** Rules that every grammar here may use. JSON as models write it: little white space, numbers that stay exact. */
 const SHARED: Readonly<Record<string, string>> = {
   ws: String.raw`| " " | "\n" [ \t]{0,20}`,
-  // No escaped halves of surrogate pairs: two escapes for one character would make lengths uncountable.
-  char: String.raw`[^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt/] | "u" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}))`,
+  // Nothing that is no character by itself: halves of surrogate pairs would make lengths uncountable.
+  char: String.raw`[\x20-\x21\x23-\x5B\x5D-\x7E\u0080-\uD7FF\uE000-\uFFFF\U00010000-\U0010FFFF] | "\\" (["\\bfnrt/] | "u" ([0-9a-cA-CefEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}))`,
   string: String.raw`"\"" char* "\""`,
   // Fifteen digits: more would not survive a double.
   integer: String.raw`"-"? ("0" | [1-9] [0-9]{0,14})`,

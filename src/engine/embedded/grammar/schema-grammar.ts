@@ -5,7 +5,23 @@ import { integerRange, numberRange } from "./number-range.ts";
 
 /** llama.cpp writes a repetition out as rules, and refuses more than this. */
 const MOST_REPETITIONS = 2000;
-const MOST_REFERENCES_DEEP = 64;
+/** A schema that contains itself in a way that no rule of its own can hold would go on for ever. */
+const MOST_LEVELS = 64;
+/** What asks nothing of a value. */
+const ANNOTATIONS = new Set([
+  "title",
+  "description",
+  "default",
+  "examples",
+  "$comment",
+  "$defs",
+  "definitions",
+  "$schema",
+  "$id",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+]);
 
 /** They say what must hold, and a grammar of ours cannot make it hold. */
 const REFUSED = [
@@ -59,7 +75,8 @@ class SchemaRules {
   }
 
   rule(schema: JsonValue, depth: number): string {
-    return this.#rules.add(this.#body(schema, depth));
+    if (depth > MOST_LEVELS) throw new Unsupported(`a schema of more than ${MOST_LEVELS} levels`);
+    return this.#rules.add(this.#body(schema, depth + 1));
   }
 
   #body(schema: JsonValue, depth: number): string {
@@ -132,12 +149,16 @@ class SchemaRules {
 
   /** One schema that asks what all of them ask. Two that say different things about one keyword are refused. */
   #merged(base: JsonObject, parts: readonly JsonValue[], depth: number): JsonObject {
-    if (depth > MOST_REFERENCES_DEEP) throw new Unsupported("a schema that is part of itself by allOf");
-    const { allOf: _, ...merged } = base;
+    if (depth > MOST_LEVELS) throw new Unsupported("a schema that is part of itself by allOf");
+    const merged = Object.fromEntries(
+      Object.entries(base).filter(([keyword]) => keyword !== "allOf" && !ANNOTATIONS.has(keyword)),
+    );
+    // Alone, a reference keeps its rule, which a schema that contains itself needs.
+    if (Object.keys(merged).length === 0 && parts.length === 1 && isObject(parts[0])) return parts[0];
     for (const part of parts) {
       let more = part;
       if (more === true) continue;
-      if (isObject(more) && typeof more["$ref"] === "string" && Object.keys(merged).length > 0) {
+      if (isObject(more) && typeof more["$ref"] === "string") {
         const { $ref, ...beside } = more;
         more = this.#merged(beside, [this.#resolve($ref as string)], depth + 1);
       }
@@ -306,17 +327,13 @@ function merge(into: JsonObject, keyword: string, value: JsonValue): void {
     into[keyword] = both;
   } else if (keyword === "required" && Array.isArray(present) && Array.isArray(value)) {
     into[keyword] = [...new Set([...present, ...value])];
-  } else if (present === undefined || JSON.stringify(present) === JSON.stringify(value) || isAnnotation(keyword)) {
+  } else if (present === undefined || JSON.stringify(present) === JSON.stringify(value) || ANNOTATIONS.has(keyword)) {
     into[keyword] = value;
   } else if (keyword === "additionalProperties") {
     into[keyword] = present === false || value === false ? false : { allOf: [present, value] };
   } else {
     throw new Unsupported(`'${keyword}' that is said twice, by allOf or beside anyOf`);
   }
-}
-
-function isAnnotation(keyword: string): boolean {
-  return ["title", "description", "default", "examples", "$comment", "deprecated"].includes(keyword);
 }
 
 function isOfType(value: JsonValue, type: TypeName): boolean {

@@ -1,0 +1,45 @@
+import type { AnswerPart } from "./answer-part.ts";
+import { ThinkingReader, type ThinkingTags } from "./thinking.ts";
+import { type ToolCallOptions, ToolCallStage } from "./tool-call-stage.ts";
+
+export interface AnswerForm {
+  /** Null: the model does not think, or not in a way that is known. */
+  readonly thinking: { readonly tags: ThinkingTags; readonly opened: boolean } | null;
+  /** Null: whatever looks like a call is text. */
+  readonly calls: ToolCallOptions | null;
+}
+
+/** The model's text in, the parts of the answer out. One reader for one answer. */
+export class AnswerReader {
+  readonly #thinking: ThinkingReader | null;
+  readonly #calls: ToolCallStage | null;
+
+  constructor(form: AnswerForm) {
+    this.#thinking = form.thinking === null ? null : new ThinkingReader(form.thinking.tags, form.thinking.opened);
+    this.#calls = form.calls === null ? null : new ToolCallStage(form.calls);
+  }
+
+  get isThinking(): boolean {
+    return this.#thinking?.isThinking ?? false;
+  }
+
+  /** All that was wanted is there: the rest of the model's text need not be made. */
+  get isOver(): boolean {
+    return this.#calls?.isOver ?? false;
+  }
+
+  push(text: string): AnswerPart[] {
+    if (text === "") return [];
+    return this.#throughCalls(this.#thinking?.push(text) ?? [{ type: "text", text }]);
+  }
+
+  end(): AnswerPart[] {
+    return [...this.#throughCalls(this.#thinking?.end() ?? []), ...(this.#calls?.end() ?? [])];
+  }
+
+  #throughCalls(parts: AnswerPart[]): AnswerPart[] {
+    const calls = this.#calls;
+    if (calls === null) return parts;
+    return parts.flatMap((part) => (part.type === "text" ? calls.push(part.text) : [part]));
+  }
+}

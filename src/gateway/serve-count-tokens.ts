@@ -1,0 +1,46 @@
+import type { Failure } from "../core/failure.ts";
+import { newId } from "../core/id.ts";
+import type { ChatDialect } from "../dialect/dialect.ts";
+import { toErrorResponse } from "../dialect/failure-shape.ts";
+import { Account } from "./account.ts";
+import { countPrompt } from "./count-prompt.ts";
+import { enter, resolve } from "./enter.ts";
+import type { GatewayDeps } from "./ports.ts";
+import { translatingRelay } from "./translating-relay.ts";
+
+/** Prose and code come to about this many bytes a token; JSON's own punctuation is part of it. */
+const BYTES_PER_TOKEN = 4;
+
+/**
+ * `POST /v1/messages/count_tokens` (Anthropic): system and tools included, without a slot, a quota or a usage row; agents
+ * send 25 of these at once. Exact where the engine counts; otherwise a guess that says so in `x-flock-count`.
+ */
+export async function serveCountTokens(deps: GatewayDeps, dialect: ChatDialect, request: Request): Promise<Response> {
+  const requestId = newId("req", 20);
+  const refuse = (failure: Failure): Response => {
+    const shape = toErrorResponse(dialect.surface, failure, requestId);
+    return new Response(shape.body, { status: shape.status, headers: shape.headers });
+  };
+  // The books of this request are read (who, which model) and never closed: there is nothing to charge.
+  const account = new Account(UNCOUNTED, requestId, dialect.surface, "/v1/messages/count_tokens");
+  const body = await enter(deps, account, request);
+  if (!body.ok) return refuse(body.error);
+  const chat = dialect.parseRequest(body.value.parse());
+  if (!chat.ok) return refuse(chat.error);
+  const resolved = resolve(deps, account, chat.value.model, { chat: true, embeddings: false });
+  if (!resolved.ok) return refuse(resolved.error);
+  const meta = { id: requestId, model: chat.value.model, createdAt: 0, includeUsage: false, promptTokensEstimate: 0 };
+  const relay = translatingRelay({ dialect, request: { ...chat.value, stream: false }, meta, collect: false });
+  const counted = await countPrompt(deps, relay, resolved.value.model, request.signal);
+  const headers: Record<string, string> = { "x-request-id": requestId, "request-id": requestId };
+  if (counted === null) headers["x-flock-count"] = "estimate";
+  const input_tokens = counted ?? Math.ceil(body.value.bytes.byteLength / BYTES_PER_TOKEN);
+  return Response.json({ input_tokens }, { headers });
+}
+
+const nothing = (): void => undefined;
+const UNCOUNTED = {
+  usage: { append: () => Promise.resolve() },
+  metrics: { requestStarted: nothing, requestEnded: nothing, streamOpened: nothing, streamClosed: nothing },
+  node: "",
+};

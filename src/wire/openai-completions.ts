@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { openaiUsage } from "./openai-chat.ts";
+
+const tokenCount = z.number().int().nonnegative();
+
+/** Body of `POST /v1/completions`. */
+export const openaiCompletionsRequest = z.looseObject({
+  model: z.string().min(1),
+  prompt: z.union([z.string(), z.array(z.string()), z.array(tokenCount), z.array(z.array(tokenCount))]),
+  suffix: z.string().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  max_tokens: tokenCount.nullish(),
+  stop: z.union([z.string(), z.array(z.string())]).nullish(),
+  temperature: z.number().nullish(),
+  top_p: z.number().nullish(),
+  top_k: z.number().nullish(),
+  min_p: z.number().nullish(),
+  seed: z.number().int().nullish(),
+  presence_penalty: z.number().nullish(),
+  frequency_penalty: z.number().nullish(),
+  /** How many alternatives for each token; the token itself comes with 0 too. */
+  logprobs: tokenCount.nullish(),
+  user: z.string().nullish(),
+  prompt_cache_key: z.string().nullish(),
+  n: z.number().int().nullish(),
+  best_of: z.number().int().nullish(),
+  echo: z.boolean().nullish(),
+  logit_bias: z.record(z.string(), z.number()).nullish(),
+});
+export type OpenaiCompletionsRequest = z.infer<typeof openaiCompletionsRequest>;
+
+const tokenBytes = z.array(z.number()).nullish();
+const tokenLogprob = { token: z.string(), logprob: z.number(), bytes: tokenBytes };
+
+/** OpenAI's lists side by side, or the list of objects of newer engines (llama-server), which is the chat's form. */
+const logprobs = z.looseObject({
+  tokens: z.array(z.string()).nullish(),
+  token_logprobs: z.array(z.number().nullable()).nullish(),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullish(),
+  content: z
+    .array(z.looseObject({ ...tokenLogprob, top_logprobs: z.array(z.looseObject(tokenLogprob)).nullish() }))
+    .nullish(),
+});
+export type OpenaiCompletionLogprobs = z.infer<typeof logprobs>;
+
+/** A chunk of a stream, or a whole answer: they have one shape. */
+export const openaiCompletionsAnswer = z.looseObject({
+  id: z.string().nullish(),
+  model: z.string().nullish(),
+  choices: z
+    .array(
+      z.looseObject({
+        index: z.number().int().nullish(),
+        text: z.string().nullish(),
+        finish_reason: z.string().nullish(),
+        /** vLLM: the stop string that matched. */
+        stop_reason: z.union([z.string(), z.number()]).nullish(),
+        logprobs: logprobs.nullish(),
+      }),
+    )
+    .nullish(),
+  usage: openaiUsage.nullish(),
+  error: z.unknown().optional(),
+});
+export type OpenaiCompletionsAnswer = z.infer<typeof openaiCompletionsAnswer>;

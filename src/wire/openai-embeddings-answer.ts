@@ -1,0 +1,10 @@
+import { z } from "zod";
+import { openaiUsage } from "./openai-chat.ts";
+
+/** Answer of `POST /v1/embeddings`. Vectors are numbers, or base64 of little-endian float32 where that was asked for. */
+export const openaiEmbeddingsAnswer = z.looseObject({
+  data: z.array(
+    z.looseObject({ index: z.number().int().nullish(), embedding: z.union([z.array(z.number()), z.string()]) }),
+  ),
+  usage: openaiUsage.nullish(),
+});
