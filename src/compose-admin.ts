@@ -1,3 +1,4 @@
+import type { Catalog } from "./catalog/open-catalog.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { describeConfig } from "./config/describe.ts";
 import type { Clock } from "./core/clock.ts";
@@ -34,6 +35,7 @@ export interface AdminParts {
   readonly jobs: JobRunner;
   readonly board: ReplicaBoard;
   readonly models: ModelDirectory;
+  readonly catalog: Catalog;
   readonly metrics: Metrics;
   readonly startedAt: number;
   /** Known once the server listens. */
@@ -114,6 +116,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         isDefault: replica.model === defaultModel,
       }));
     },
+    catalog: () => parts.catalog.read(),
     jobs: {
       list: (limit) => jobs.list(limit),
       get: (id) => jobs.get(id),

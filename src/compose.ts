@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { join } from "node:path";
 import type { AgentOptions } from "./agent/agent-options.ts";
 import { hashOptions } from "./cluster/agent-record.ts";
@@ -199,10 +200,13 @@ export async function composeLeader(
   };
   let admin: Promise<SubApp> | null = null;
   const loadAdmin = async (): Promise<SubApp> => {
-    const [{ createAdminApp }, { createUiApp }] = await Promise.all([
+    const [{ createAdminApp }, { createUiApp }, { openCatalog }, { catalogDirectories }] = await Promise.all([
       import("./http/admin/admin-app.ts"),
       import("./http/admin/ui.ts"),
+      import("./catalog/open-catalog.ts"),
+      import("./catalog/catalog-directories.ts"),
     ]);
+    const places = { configured: values.catalog_dir, bundled: options.bundledCatalog, home: homedir() };
     const parts = {
       clock: systemClock,
       log,
@@ -215,6 +219,7 @@ export async function composeLeader(
       jobs,
       board,
       models,
+      catalog: openCatalog(catalogDirectories(places)),
       metrics,
     };
     const adminApp = createAdminApp(

@@ -9,6 +9,7 @@ const SRC = join(import.meta.dir, "../src");
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
+  catalog: ["core"],
   wire: ["core"],
   config: ["core"],
   dialect: ["core", "wire"],
@@ -27,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   agent: ["core", "cluster", "engine"],
   leader: ["core", "cluster", "config", "http/server-env.ts"],
   http: ["core", "dialect", "gateway"],
-  "http/admin": ["core", "dashboard", "wire"],
+  "http/admin": ["core", "dashboard", "wire", "catalog/entry.ts"],
   dashboard: ["http/admin"],
   cli: ["core", "config", "http/admin", "../package.json"],
   // The only places that see everything.

@@ -46,6 +46,18 @@ const READY: readonly CommandEntry[] = [
     async () => (await import("./commands/model-ls.ts")).modelLs,
   ),
   entry(
+    "Models",
+    "model search",
+    "Search the catalogue",
+    async () => (await import("./commands/model-search.ts")).modelSearch,
+  ),
+  entry(
+    "Models",
+    "model info",
+    "Show all that is known of a model",
+    async () => (await import("./commands/model-info.ts")).modelInfo,
+  ),
+  entry(
     "Keys",
     "token create",
     "Issue an API key",

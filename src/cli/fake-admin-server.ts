@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import type { Catalog } from "./api/catalog.ts";
 import type { Job } from "./api/jobs.ts";
 import type { Key } from "./api/tokens.ts";
 import type { Status } from "./api/status.ts";
@@ -16,6 +17,7 @@ export interface FakeAdminServer {
   cuts: number;
   lastEventIds: (string | null)[];
   jobState: Job["state"];
+  catalog: Catalog;
   stop(): Promise<void>;
 }
 
@@ -136,6 +138,7 @@ export function startFakeAdminServer(): FakeAdminServer {
   app.get("/admin/v1/models", (c) =>
     c.json({ error: { ...errorBody("not_implemented", "x").error, capability: "models" } }, 501),
   );
+  app.get("/admin/v1/catalog", (c) => c.json(fake.catalog));
   app.get("/admin/v1/config", (c) => {
     const setting = {
       key: "listen",
@@ -174,6 +177,7 @@ export function startFakeAdminServer(): FakeAdminServer {
     cuts: 0,
     lastEventIds: [],
     jobState: "succeeded",
+    catalog: { directory: null, models: [], problems: [] },
     stop: () => server.stop(true),
   };
   return fake;

@@ -74,26 +74,6 @@ export const NOT_YET: readonly Later[] = [
   },
   {
     section: "Models",
-    name: "model search",
-    summary: "Search the catalogue",
-    args: { query: may("Words to look for") },
-    flags: {
-      sort: { type: "choice", summary: "Order", choices: ["released", "size", "id"] },
-      since: { type: "text", summary: "Only models released since then", placeholder: "YYYY-MM-DD" },
-    },
-    json: true,
-    examples: ["flock model search coding", "flock model search --sort released --since 2026-01-01"],
-  },
-  {
-    section: "Models",
-    name: "model info",
-    summary: "Show all that is known of a model",
-    args: { id: need("The model") },
-    json: true,
-    examples: ["flock model info qwen3-coder"],
-  },
-  {
-    section: "Models",
     name: "model add",
     summary: "Install a model",
     args: { id: need("A catalogue id, hf:<owner>/<repository>, ollama:<name> or file:<path>") },

@@ -61,7 +61,7 @@ export const SETTINGS = [
   setting("external_url", url, "", "URL under which clients reach Flock, for printed snippets", NOW),
   setting("data_dir", path, ({ dataDir }) => dataDir, "Directory of the database, keys, models and logs", NOW),
   setting("log_level", choice("debug", "info", "warn", "error"), "info", "How much is logged", NOW),
-  setting("catalog_dir", path, "", "Directory of catalogue entries; empty: the ones that come with Flock"),
+  setting("catalog_dir", path, "", "Directory of catalogue entries; empty: the ones that come with Flock", NOW),
 
   setting("storage.type", choice("sqlite", "postgres"), "sqlite", "Kind of database", NOW),
   setting("storage.dsn", dsn, ({ dataDir }) => `${dataDir}/state.db`, "Database file, or a database server's URL", NOW),

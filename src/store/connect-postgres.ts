@@ -43,14 +43,15 @@ export async function connectPostgres(address: PostgresAddress, options: Connect
         ...address.options,
       },
     });
-  const pool = guarded(open, statementMs === 0 ? 0 : statementMs + DEAD_AFTER_MS);
+  const limitOf = (statements: number): number => statements * statementMs + Math.min(statementMs, DEAD_AFTER_MS);
+  const pool = guarded(open, limitOf(1));
   try {
     await checkEncoding(pool.sql);
   } catch (cause) {
     await pool.close();
     throw cause;
   }
-  const writeMs = statementMs === 0 ? 0 : STATEMENTS_OF_WRITE * statementMs + DEAD_AFTER_MS;
+  const writeMs = limitOf(STATEMENTS_OF_WRITE);
   return withWrites(pool.sql, (turn, run) => pool.within(writeMs, (sql) => begin(sql, turn, run)), pool.close);
 }
 

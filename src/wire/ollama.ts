@@ -15,7 +15,10 @@ const toolCall = z.looseObject({
 
 const message = z.looseObject({
   // Ollama lowers the case too.
-  role: z.string().toLowerCase().pipe(z.enum(["system", "developer", "user", "assistant", "tool"])),
+  role: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(["system", "developer", "user", "assistant", "tool"])),
   content: z.string().nullish(),
   thinking: z.string().nullish(),
   images: z.array(z.string()).nullish(),

@@ -3,8 +3,14 @@ import { parseEmbed, parseEmbeddings, toEmbedAnswer, toEmbeddingsAnswer } from "
 
 test.each<[object, unknown]>([
   [{ input: "a" }, { model: "m", input: ["a"], encoding_format: "float" }],
-  [{ input: ["a", "b"], dimensions: 0 }, { model: "m", input: ["a", "b"], encoding_format: "float" }],
-  [{ input: ["a"], dimensions: 64 }, { model: "m", input: ["a"], encoding_format: "float", dimensions: 64 }],
+  [
+    { input: ["a", "b"], dimensions: 0 },
+    { model: "m", input: ["a", "b"], encoding_format: "float" },
+  ],
+  [
+    { input: ["a"], dimensions: 64 },
+    { model: "m", input: ["a"], encoding_format: "float", dimensions: 64 },
+  ],
   [{}, null],
   [{ input: "" }, null],
   [{ input: [] }, null],

@@ -25,7 +25,11 @@ test("a call of one tool is forced by its schema", () => {
   const body = toRequestBody(forced.request);
   expect(body).toMatchObject({ format: WEATHER.parameters });
   expect(body).not.toHaveProperty("tools");
-  expect(JSON.stringify(body.messages)).toContain("weather, as JSON. Looks up.");
+  const hint = "Answer with the arguments of the function weather, as JSON. Looks up.";
+  expect<unknown>(body.messages).toEqual([{ role: "user", content: `hi\n${hint}` }]);
+  const messages = [{ role: "assistant", parts: [] }] as const;
+  const after = forcedTool({ ...REQUEST, messages, toolChoice: { kind: "tool", name: "weather" } });
+  expect(after?.request.messages.at(-1)).toEqual({ role: "user", parts: [{ type: "text", text: hint }] });
   expect(forcedTool({ ...REQUEST, tools: [WEATHER], toolChoice: { kind: "required" } })?.name).toBe("weather");
 });
 

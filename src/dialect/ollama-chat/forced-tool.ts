@@ -1,5 +1,5 @@
 import type { ChatEvent, StreamDecoder } from "../../core/chat-event.ts";
-import type { ChatRequest } from "../../core/chat-request.ts";
+import type { ChatRequest, Message } from "../../core/chat-request.ts";
 
 /**
  * Ollama has no tool choice, but it can be held to a JSON schema: where only one tool can be meant, its parameters as
@@ -15,14 +15,21 @@ export interface ForcedTool {
 export function forcedTool(request: ChatRequest): ForcedTool | null {
   const { toolChoice, ...rest } = request;
   if (toolChoice?.kind !== "required" && toolChoice?.kind !== "tool") return null;
-  const meant = toolChoice.kind === "tool" ? request.tools.filter(({ name }) => name === toolChoice.name) : request.tools;
+  const meant =
+    toolChoice.kind === "tool" ? request.tools.filter(({ name }) => name === toolChoice.name) : request.tools;
   const [tool] = meant;
   if (!tool || meant.length > 1) return null;
   const output = { kind: "json_schema", name: tool.name, schema: tool.parameters, strict: true } as const;
   // The model is still told what it fills in: a schema does not say what it is for.
   const hint = `Answer with the arguments of the function ${tool.name}, as JSON.${tool.description ? ` ${tool.description}` : ""}`;
-  const messages = [...request.messages, { role: "system", parts: [{ type: "text", text: hint }] } as const];
-  return { name: tool.name, request: { ...rest, tools: [], output, messages } };
+  return { name: tool.name, request: { ...rest, tools: [], output, messages: withHint(request.messages, hint) } };
+}
+
+/** At the end, where the prefix cache does not mind it, and as the user: templates want the system first or not at all. */
+function withHint(messages: readonly Message[], text: string): Message[] {
+  const last = messages.at(-1);
+  if (last?.role !== "user") return [...messages, { role: "user", parts: [{ type: "text", text }] }];
+  return [...messages.slice(0, -1), { ...last, parts: [...last.parts, { type: "text", text }] }];
 }
 
 /** The events of such an answer as those of the call: its text is the arguments. `callId` is new for each answer. */

@@ -20,7 +20,7 @@ const AUDIO: readonly (readonly [string, RegExp])[] = [
 export function parseMedia(entry: string): ImagePart | AudioPart | null {
   const data = entry.replace(/^data:[^,]{0,200};base64,/i, "");
   const head = data.slice(0, 64);
-  if (!/^[A-Za-z0-9+/\-_]+={0,2}$/.test(head)) return null;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(head)) return null;
   const start = Buffer.from(head, "base64").toString("latin1");
   const image = IMAGES.find(([, magic]) => magic.test(start));
   if (image) return { type: "image", source: { kind: "base64", mediaType: image[0], data } };

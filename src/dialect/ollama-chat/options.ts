@@ -47,7 +47,7 @@ export function toOptions({ stop, sampling, maxOutputTokens }: Limits): JsonObje
  * Options that have no word in the core vocabulary (`options.num_ctx`, `options.repeat_penalty`, …). They are passed
  * over, as Ollama itself passes over what it does not know: its clients send whole sets of them unasked.
  */
-export function ignoredOptions(options: OllamaOptions | null | undefined): string[] {
-  const given = Object.entries(options ?? {}).filter(([name, value]) => value !== null && !UNDERSTOOD.has(name));
+export function ignoredOptions(options: JsonObject): string[] {
+  const given = Object.entries(options).filter(([name, value]) => value !== null && !UNDERSTOOD.has(name));
   return given.map(([name]) => `options.${name}`);
 }

@@ -95,7 +95,7 @@ test("fields that are not followed are named", () => {
     "truncate",
   ]);
   expect(ignoredFields({ model: "m", messages: HI, options: { temperature: 1 } })).toEqual([]);
-  expect(ignoredFields([])).toEqual([]);
+  expect(ignoredFields({ model: "m", options: null, keep_alive: null })).toEqual([]);
 });
 
 test("an engine is asked natively: no silent cut, the driver's context size, options only where there are any", () => {

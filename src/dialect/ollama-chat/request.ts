@@ -7,7 +7,7 @@ import {
   type OllamaGenerateRequest,
   type OllamaTool,
 } from "../../wire/ollama.ts";
-import { parseBody } from "../../wire/parse-body.ts";
+import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
 import { parseMessages, toMessages } from "./messages.ts";
 import { ignoredOptions, parseOptions, toOptions } from "./options.ts";
 
@@ -51,17 +51,15 @@ export function unsupported(capability: string, what: string): Failure {
 
 /**
  * Fields of a valid `/api/chat` or `/api/generate` body that are not followed, for `x-flock-adjusted`: load settings
- * belong to the engine, and a prompt that does not fit is refused here, never cut. Empty for a body that is not valid.
+ * belong to the engine, and a prompt that does not fit is refused here, never cut.
  */
-export function ignoredFields(body: unknown): string[] {
-  const parsed = parseBody(ollamaChatRequest.partial(), body);
-  if (!parsed.ok) return [];
-  const { options, context, keep_alive, truncate, shift } = parsed.value;
-  const fields = ignoredOptions(options);
+export function ignoredFields(body: JsonObject): string[] {
+  const { options, context, keep_alive, truncate, shift } = body;
+  const fields = isJsonObject(options) ? ignoredOptions(options) : [];
   if (Array.isArray(context) && context.length > 0) fields.push("context");
   if (keep_alive !== null && keep_alive !== undefined) fields.push("keep_alive");
-  if (truncate) fields.push("truncate");
-  if (shift) fields.push("shift");
+  if (truncate === true) fields.push("truncate");
+  if (shift === true) fields.push("shift");
   return fields;
 }
 

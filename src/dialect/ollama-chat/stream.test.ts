@@ -66,7 +66,9 @@ test("nothing is read after the end", () => {
 });
 
 test("calls without ids get ids that no other answer has, and end the answer though the engine says stop", () => {
-  const calls = line({ tool_calls: [{ function: { name: "f", arguments: { b: 1, a: 2 } } }, { function: { name: "f" } }] });
+  const calls = line({
+    tool_calls: [{ function: { name: "f", arguments: { b: 1, a: 2 } } }, { function: { name: "f" } }],
+  });
   expect(decode(calls + END).slice(1)).toEqual([
     { type: "tool_call", index: 0, id: "call_202601010000005_0", name: "f" },
     { type: "tool_arguments", index: 0, json: '{"b":1,"a":2}' },
@@ -136,10 +138,10 @@ test("calls come whole in one line before the end, whatever their pieces' order"
 test("durations are told in nanoseconds where time is measured, never 0", () => {
   const times = [200, 1200];
   const now = (): number => META.createdAt + (times.shift() ?? 1200);
-  const lines = encodeAll(
-    [{ type: "start" }, { type: "text", text: "a" }, { type: "done", reason: "stop" }],
-    { ...META, now },
-  ).split("\n");
+  const lines = encodeAll([{ type: "start" }, { type: "text", text: "a" }, { type: "done", reason: "stop" }], {
+    ...META,
+    now,
+  }).split("\n");
   expect(JSON.parse(lines[1] ?? "")).toMatchObject({
     total_duration: 1_200_000_000,
     prompt_eval_duration: 200_000_000,

@@ -14,9 +14,10 @@ import type { AnswerMeta } from "../answer-meta.ts";
 import { withToolCalls } from "../finish-reason.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
 import { styleOf, toEnding, toResponse, toResponseError, type ResponseParts } from "./answer.ts";
+import type { WireEvent } from "./open-items.ts";
 import { isCall, openCall, restOf, textEvent, UNREAD, type ReadItem, type Said } from "./read-items.ts";
 import { fromUsage } from "./usage.ts";
-import { endItems, finishedItems, NO_ITEMS, stepItems, type ItemsState, type WireEvent } from "./write-items.ts";
+import { endItems, finishedItems, NO_ITEMS, stepItems, type ItemsState } from "./write-items.ts";
 
 export interface DecoderState {
   readonly started: boolean;
@@ -56,7 +57,19 @@ function stepEvent(state: DecoderState, event: ResponsesStreamEvent): Step {
     case "response.failed":
     case "response.completed":
     case "response.incomplete":
-      return finishResponse(state, { status: event.type.slice("response.".length), ...event.response });
+      return finishResponse(state, { ...event.response, status: event.type.slice("response.".length) });
+    default: {
+      const [begun, opening] = start(state, {});
+      const [next, events] = stepContent(begun, event);
+      return [next, opening.length > 0 ? [...opening, ...events] : events];
+    }
+  }
+}
+
+type Content = Exclude<ResponsesStreamEvent, { response: OpenaiResponse } | { type: "error" }>;
+
+function stepContent(state: DecoderState, event: Content): Step {
+  switch (event.type) {
     case "response.output_item.added":
       return openItem(state, placeOf(event, event.item.id), event.item);
     case "response.output_item.done":

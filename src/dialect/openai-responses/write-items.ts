@@ -2,53 +2,25 @@ import type { ChatEvent, TokenLogprob } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
 import { isJsonObject } from "../../wire/parse-body.ts";
 import { tryJson } from "../sse-decoder.ts";
+import { callItem, itemId, messageItem, reasoningItem, type AnswerStyle, type ItemKind } from "./answer.ts";
+import { endInput, NO_INPUT, stepInput } from "./custom-input.ts";
 import {
-  callItem,
-  itemId,
-  messageItem,
-  reasoningItem,
-  textContent,
-  toLogprobs,
-  type AnswerStyle,
-  type ItemKind,
-} from "./answer.ts";
-import { endInput, NO_INPUT, stepInput, type InputState } from "./custom-input.ts";
-import { clientName, type ToolName } from "./tools.ts";
-
-/** An event of the stream without its number: its type, and its members as JSON text. */
-export type WireEvent = readonly [type: string, members: string];
-
-/** One content part of a message that is being written. */
-interface OpenPart {
-  readonly type: "output_text" | "refusal";
-  readonly text: string;
-  readonly logprobs: readonly TokenLogprob[];
-}
-
-interface OpenMessage {
-  readonly kind: "message";
-  readonly id: string;
-  readonly outputIndex: number;
-  readonly closed: readonly JsonObject[];
-  readonly part: OpenPart;
-}
-
-interface OpenReasoning {
-  readonly kind: "reasoning";
-  readonly id: string;
-  readonly outputIndex: number;
-  readonly text: string;
-  readonly signature: string | null;
-}
-
-interface OpenCall {
-  readonly id: string;
-  readonly outputIndex: number;
-  readonly callId: string;
-  readonly tool: ToolName;
-  readonly json: string;
-  readonly input: InputState;
-}
+  added,
+  callDelta,
+  callDone,
+  closePart,
+  partAdded,
+  reasoningAdded,
+  reasoningDelta,
+  reasoningDone,
+  textDelta,
+  type OpenCall,
+  type OpenMessage,
+  type OpenPart,
+  type OpenReasoning,
+  type WireEvent,
+} from "./open-items.ts";
+import { clientName } from "./tools.ts";
 
 /**
  * A message or a thinking item is closed before the next item begins. Calls stay open side by side, since engines may
@@ -60,7 +32,6 @@ export interface ItemsState {
   readonly nextIndex: number;
   readonly open: OpenMessage | OpenReasoning | null;
   readonly calls: ReadonlyMap<number, OpenCall>;
-  readonly called: boolean;
   /** Pieces of content so far: about the output's tokens. */
   readonly fragments: number;
 }
@@ -70,7 +41,6 @@ export const NO_ITEMS: ItemsState = {
   nextIndex: 0,
   open: null,
   calls: new Map(),
-  called: false,
   fragments: 0,
 };
 
@@ -92,8 +62,7 @@ export function stepItems(state: ItemsState, event: ChatEvent, style: AnswerStyl
     case "thinking": {
       const [opened, events] = openReasoning(state, style);
       const open = opened.open as OpenReasoning;
-      const name = style.summarize ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta";
-      const delta: WireEvent = [name, `${place(open)},${partIndex(style)},"delta":${JSON.stringify(event.text)}`];
+      const delta = reasoningDelta(open, event.text, style);
       const next = { ...opened, open: { ...open, text: open.text + event.text }, fragments: opened.fragments + 1 };
       return [next, [...events, delta]];
     }
@@ -147,14 +116,9 @@ function stepText(
     next = { ...next, open };
   }
   const open = next.open as OpenMessage;
-  const probabilities = type === "output_text" ? `,"logprobs":${JSON.stringify(toLogprobs(logprobs))}` : "";
-  const members = `${place(open)},"content_index":${open.closed.length},"delta":${JSON.stringify(text)}${probabilities}`;
-  events.push([`response.${type}.delta`, members]);
-  const part: OpenPart = {
-    type,
-    text: open.part.text + text,
-    logprobs: logprobs.length > 0 ? [...open.part.logprobs, ...logprobs] : open.part.logprobs,
-  };
+  events.push(textDelta(open, text, logprobs));
+  open.part.logprobs.push(...logprobs);
+  const part: OpenPart = { ...open.part, text: open.part.text + text };
   return [{ ...next, open: { ...open, part }, fragments: next.fragments + 1 }, events];
 }
 
@@ -162,11 +126,8 @@ function openReasoning(state: ItemsState, style: AnswerStyle): ItemsStep {
   if (state.open?.kind === "reasoning" && state.open.signature === null) return [state, []];
   const [begun, events] = begin(state, style, "rs");
   const open: OpenReasoning = { kind: "reasoning", ...begun.at, text: "", signature: null };
-  const part: WireEvent = style.summarize
-    ? ["response.reasoning_summary_part.added", `${place(open)},${partIndex(style)},"part":${summaryPart("")}`]
-    : ["response.content_part.added", `${place(open)},${partIndex(style)},"part":${reasoningPart("")}`];
   const item = added(open.outputIndex, reasoningItem(style, open.id, "", null));
-  return [{ ...begun.state, open }, [...events, item, part]];
+  return [{ ...begun.state, open }, [...events, item, reasoningAdded(open, style)]];
 }
 
 function openCall(state: ItemsState, event: Extract<ChatEvent, { type: "tool_call" }>, style: AnswerStyle): ItemsStep {
@@ -175,7 +136,7 @@ function openCall(state: ItemsState, event: Extract<ChatEvent, { type: "tool_cal
   const call: OpenCall = { ...begun.at, callId: event.id, tool, json: "", input: NO_INPUT };
   const calls = new Map(begun.state.calls).set(event.index, call);
   const item = callItem(call.id, tool, call.callId, "", "in_progress");
-  return [{ ...begun.state, calls, called: true }, [...events, added(call.outputIndex, item)]];
+  return [{ ...begun.state, calls }, [...events, added(call.outputIndex, item)]];
 }
 
 function stepArguments(state: ItemsState, index: number, json: string): ItemsStep {
@@ -213,35 +174,8 @@ function closeOpen(state: ItemsState, status: Status, style: AnswerStyle): Items
     const [part, events] = closePart(open);
     return finish({ ...state, open: null }, open, messageItem(open.id, [...open.closed, part], status), events);
   }
-  const at = `${place(open)},${partIndex(style)}`;
-  const text = JSON.stringify(open.text);
-  const events: WireEvent[] = style.summarize
-    ? [
-        ["response.reasoning_summary_text.done", `${at},"text":${text}`],
-        ["response.reasoning_summary_part.done", `${at},"part":${summaryPart(open.text)}`],
-      ]
-    : [
-        ["response.reasoning_text.done", `${at},"text":${text}`],
-        ["response.content_part.done", `${at},"part":${reasoningPart(open.text)}`],
-      ];
-  return finish({ ...state, open: null }, open, reasoningItem(style, open.id, open.text, open.signature), events);
-}
-
-function closePart(open: OpenMessage): readonly [JsonObject, readonly WireEvent[]] {
-  const { type, text, logprobs } = open.part;
-  const at = `${place(open)},"content_index":${open.closed.length}`;
-  const part: JsonObject = type === "refusal" ? { type, refusal: text } : textContent(text, logprobs);
-  const whole =
-    type === "refusal"
-      ? `"refusal":${JSON.stringify(text)}`
-      : `"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(toLogprobs(logprobs))}`;
-  return [
-    part,
-    [
-      [`response.${type}.done`, `${at},${whole}`],
-      ["response.content_part.done", `${at},"part":${JSON.stringify(part)}`],
-    ],
-  ];
+  const item = reasoningItem(style, open.id, open.text, open.signature);
+  return finish({ ...state, open: null }, open, item, reasoningDone(open, style));
 }
 
 function closeCall(state: ItemsState, index: number, call: OpenCall, status: Status): ItemsStep {
@@ -255,9 +189,7 @@ function closeCall(state: ItemsState, index: number, call: OpenCall, status: Sta
     said = missing = "{}";
   }
   if (missing !== "") events.push(callDelta(call, missing));
-  const name = call.tool.custom ? "response.custom_tool_call_input.done" : "response.function_call_arguments.done";
-  const member = call.tool.custom ? "input" : "arguments";
-  events.push([name, `${place(call)},"${member}":${JSON.stringify(said)}`]);
+  events.push(callDone(call, said));
   const calls = new Map(state.calls);
   calls.delete(index);
   return finish({ ...state, calls }, call, callItem(call.id, call.tool, call.callId, said, status), events);
@@ -271,37 +203,6 @@ function finish(
 ): ItemsStep {
   const done: WireEvent = ["response.output_item.done", `"output_index":${outputIndex},"item":${JSON.stringify(item)}`];
   return [{ ...state, items: new Map(state.items).set(outputIndex, item) }, [...events, done]];
-}
-
-function added(outputIndex: number, item: JsonObject): WireEvent {
-  return ["response.output_item.added", `"output_index":${outputIndex},"item":${JSON.stringify(item)}`];
-}
-
-function partAdded(open: OpenMessage): WireEvent {
-  const part = open.part.type === "refusal" ? { type: "refusal", refusal: "" } : textContent("", []);
-  const members = `${place(open)},"content_index":${open.closed.length},"part":${JSON.stringify(part)}`;
-  return ["response.content_part.added", members];
-}
-
-function callDelta(call: OpenCall, text: string): WireEvent {
-  const name = call.tool.custom ? "response.custom_tool_call_input.delta" : "response.function_call_arguments.delta";
-  return [name, `${place(call)},"delta":${JSON.stringify(text)}`];
-}
-
-function place({ id, outputIndex }: { readonly id: string; readonly outputIndex: number }): string {
-  return `"item_id":"${id}","output_index":${outputIndex}`;
-}
-
-function partIndex(style: AnswerStyle): string {
-  return style.summarize ? '"summary_index":0' : '"content_index":0';
-}
-
-function summaryPart(text: string): string {
-  return JSON.stringify({ type: "summary_text", text });
-}
-
-function reasoningPart(text: string): string {
-  return JSON.stringify({ type: "reasoning_text", text });
 }
 
 function isWhole(json: string): boolean {

@@ -8,6 +8,7 @@ import { authenticate, refuseOtherSites } from "./guard.ts";
 import { NOT_YET, type NotYet } from "./not-yet.ts";
 import { openApiDocument } from "./openapi-document.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { catalogRoutes } from "./routes/catalog.ts";
 import { configRoutes } from "./routes/config.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { modelsRoutes } from "./routes/models.ts";
@@ -54,6 +55,7 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", configRoutes(deps));
   app.route("/", statusRoutes(deps));
   app.route("/", modelsRoutes(deps));
+  app.route("/", catalogRoutes(deps));
   app.route("/", jobsRoutes(deps, limits.heartbeatMs));
   for (const row of NOT_YET) answerNotYet(app, row);
 

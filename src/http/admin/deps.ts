@@ -5,6 +5,7 @@ import type { KeyLimits, Principal, Scope } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
+import type { CatalogEntry } from "../../catalog/entry.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
 export type AdminFailure =
@@ -114,6 +115,13 @@ export interface ModelView {
   readonly isDefault: boolean;
 }
 
+export interface CatalogReport {
+  /** Null: no catalogue was found. */
+  readonly directory: string | null;
+  readonly entries: readonly CatalogEntry[];
+  readonly problems: readonly { readonly file: string; readonly line: number | null; readonly message: string }[];
+}
+
 export type JobState = "queued" | "running" | "succeeded" | "failed" | "cancelled";
 
 export interface JobProgress {
@@ -192,5 +200,7 @@ export interface AdminDeps {
   config(): ConfigReport;
   status(): Promise<StatusReport>;
   models(): Promise<readonly ModelView[]>;
+  /** What could be installed, as the files are now. */
+  catalog(): Promise<CatalogReport>;
   readonly jobs: AdminJobs;
 }

@@ -31,7 +31,6 @@ export const NOT_YET: readonly NotYet[] = [
     summary: "Send no new requests to a node",
   },
   { method: "delete", path: "/admin/v1/nodes/{id}", capability: "cluster nodes", summary: "Forget a node" },
-  { method: "get", path: "/admin/v1/catalog", capability: "model catalogue", summary: "List the model catalogue" },
   { method: "post", path: "/admin/v1/models", capability: "model installation", summary: "Install a model" },
   { method: "delete", path: "/admin/v1/models/{id}", capability: "model installation", summary: "Remove a model" },
   { method: "get", path: "/admin/v1/shards", capability: "sharded models", summary: "List the shards of all models" },

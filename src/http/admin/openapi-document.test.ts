@@ -101,7 +101,6 @@ test("these are the rows that still answer 501", () => {
     "POST /admin/v1/nodes/heartbeat",
     "POST /admin/v1/nodes/{id}/drain",
     "DELETE /admin/v1/nodes/{id}",
-    "GET /admin/v1/catalog",
     "POST /admin/v1/models",
     "DELETE /admin/v1/models/{id}",
     "GET /admin/v1/shards",

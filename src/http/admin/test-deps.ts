@@ -89,6 +89,7 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     config: () => ({ path: "/home/a/.flock/config.yaml", settings: [], warnings: [] }),
     status: async () => result.report,
     models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
+    catalog: async () => ({ directory: null, entries: [], problems: [] }),
     jobs: {
       list: async (limit) => [...state.jobViews.values()].slice(0, limit),
       get: async (id) => state.jobViews.get(id) ?? null,
