@@ -4,11 +4,11 @@ import { encodeGguf, writeWhole, type GgufTensor, type GgufValue } from "./write
 
 /**
  * `random`: seeded noise, for tests of numbers: any change of the prompt changes what follows, and it (practically)
- * never ends by itself. `says`: a Markov chain in one-hot vectors that answers everything with `text` and then ends.
+ * never ends by itself; `packed` stores it in four bits, as real models are. `says`: a Markov chain in one-hot vectors that answers everything with `text` and then ends.
  * A chain knows only the last word, so the words of `text` must differ from each other.
  */
 export type TinyWeights =
-  | { readonly kind: "random"; readonly seed: number; readonly layers?: number; readonly embedding?: number }
+  | { readonly kind: "random"; readonly seed: number; readonly layers?: number; readonly embedding?: number; readonly packed?: boolean }
   | { readonly kind: "says"; readonly text: string };
 
 export interface TinyModelOptions {
@@ -53,7 +53,8 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
       kvHeads: 2,
       headSize: embedding / 4,
     };
-    return encodeGguf(metadata(vocabulary, shape, options), randomTensors(vocabulary, shape, weights.seed));
+    const tensors = randomTensors(vocabulary, shape, weights.seed);
+    return encodeGguf(metadata(vocabulary, shape, options), weights.packed === true ? tensors.map(packed) : tensors);
   }
   const words = weights.text.split(/(?= )/);
   const twice = words.find((word, index) => words.indexOf(word) !== index);
@@ -69,6 +70,11 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
     headSize: 32,
   };
   return encodeGguf(metadata(vocabulary, shape, options), chainTensors(vocabulary, shape));
+}
+
+/** Matrices of the layers only: llama.cpp wants vectors in full, and the vocabulary's side is no multiple of anything. */
+function packed(tensor: GgufTensor): GgufTensor {
+  return tensor.name.startsWith("blk.") && tensor.shape.length === 2 ? { ...tensor, type: "q4_0" } : tensor;
 }
 
 function metadata(

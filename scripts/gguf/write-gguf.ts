@@ -8,16 +8,21 @@ export type GgufValue =
   | { readonly type: "i32[]" | "f32[]"; readonly value: readonly number[] }
   | { readonly type: "string[]"; readonly value: readonly string[] };
 
-/** `shape` is in GGUF's order: the first dimension is the contiguous one. Stored as F32. */
-export interface GgufTensor {
+/** What stands of a tensor in the file's head. `shape` is in GGUF's order: the first dimension is the contiguous one. */
+export interface GgufTensorInfo {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Absent: `f32`. `q4_0` packs 32 neighbours into 18 bytes, so the first dimension must be a multiple of that. */
+  readonly type?: "f32" | "q4_0";
+}
+
+export interface GgufTensor extends GgufTensorInfo {
   readonly data: Float32Array;
 }
 
 const VERSION = 3;
 const ALIGNMENT_BYTES = 32;
-const F32_TENSOR = 0;
+const TENSOR_CODE = { f32: 0, q4_0: 2 } as const;
 const TYPE_CODE = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
 
 /** The bytes of a GGUF version 3 file. The same input gives the same bytes. */
@@ -25,11 +30,26 @@ export function encodeGguf(
   metadata: readonly (readonly [string, GgufValue])[],
   tensors: readonly GgufTensor[],
 ): Uint8Array {
+  const parts: Uint8Array[] = [encodeHead(metadata, tensors)];
+  for (const { data, type } of tensors) {
+    const bytes = type === "q4_0" ? packQ4(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    parts.push(bytes, Buffer.alloc(padding(bytes.length)));
+  }
+  return Buffer.concat(parts);
+}
+
+/** All that comes before the tensors' data. */
+export function encodeHead(
+  metadata: readonly (readonly [string, GgufValue])[],
+  tensors: readonly GgufTensorInfo[],
+): Uint8Array {
   const infos: Buffer[] = [];
   let offset = 0;
-  for (const { name, shape, data } of tensors) {
-    infos.push(text(name), u32(shape.length), ...shape.map(u64), u32(F32_TENSOR), u64(offset));
-    offset += data.byteLength + padding(data.byteLength);
+  for (const tensor of tensors) {
+    const { name, shape, type = "f32" } = tensor;
+    infos.push(text(name), u32(shape.length), ...shape.map(u64), u32(TENSOR_CODE[type]), u64(offset));
+    const bytes = tensorBytes(tensor);
+    offset += bytes + padding(bytes);
   }
   const head = Buffer.concat([
     Buffer.from("GGUF"),
@@ -39,12 +59,35 @@ export function encodeGguf(
     ...metadata.flatMap(([key, value]) => [text(key), encodeValue(value)]),
     ...infos,
   ]);
-  const parts: Uint8Array[] = [head, Buffer.alloc(padding(head.length))];
-  for (const { data } of tensors) {
-    // The format is little-endian, as is every machine that Bun runs on.
-    parts.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength), Buffer.alloc(padding(data.byteLength)));
+  return Buffer.concat([head, Buffer.alloc(padding(head.length))]);
+}
+
+export function tensorBytes({ shape, type }: GgufTensorInfo): number {
+  const elements = shape.reduce((product, length) => product * length, 1);
+  return type === "q4_0" ? (elements / Q4_BLOCK) * Q4_BLOCK_BYTES : elements * Float32Array.BYTES_PER_ELEMENT;
+}
+
+const Q4_BLOCK = 32;
+const Q4_BLOCK_BYTES = 18;
+
+/** ggml's Q4_0: a 16-bit scale, then 32 numbers of four bits, the second half in the high bits of the first. */
+function packQ4(data: Float32Array): Buffer {
+  const bytes = Buffer.alloc((data.length / Q4_BLOCK) * Q4_BLOCK_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let block = 0; block * Q4_BLOCK < data.length; block++) {
+    const values = data.subarray(block * Q4_BLOCK, (block + 1) * Q4_BLOCK);
+    let largest = 0;
+    for (const value of values) if (Math.abs(value) > Math.abs(largest)) largest = value;
+    const scale = largest / -8;
+    const at = block * Q4_BLOCK_BYTES;
+    view.setFloat16(at, scale, true);
+    const level = (index: number): number =>
+      scale === 0 ? 8 : Math.min(15, Math.round((values[index] ?? 0) / scale) + 8);
+    for (let index = 0; index < Q4_BLOCK / 2; index++) {
+      bytes[at + 2 + index] = level(index) | (level(index + Q4_BLOCK / 2) << 4);
+    }
   }
-  return Buffer.concat(parts);
+  return bytes;
 }
 
 /** Readers see the old file or the whole new one, never a part. */

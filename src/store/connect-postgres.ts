@@ -81,8 +81,10 @@ function withWrites(
 async function begin<T>(sql: Sql, turn: Turn, run: (tx: Tx) => Promise<T>): Promise<T> {
   let value: { readonly result: T } | null = null;
   await sql.begin(async (tx) => {
-    if (turn === "alone") await tx`select pg_advisory_xact_lock(${WRITERS_LOCK}, hashtext(current_schema()))`;
-    else await tx`select pg_advisory_xact_lock_shared(${WRITERS_LOCK}, hashtext(current_schema()))`;
+    const lock = tx(turn === "alone" ? "pg_advisory_xact_lock" : "pg_advisory_xact_lock_shared");
+    // What is settled is deleted from the journal: a server that only promises to write it must be made to do so.
+    await tx`select ${lock}(${WRITERS_LOCK}, hashtext(current_schema())),
+      case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end`;
     value = { result: await run(tx) };
   });
   if (value === null) throw new Error("a transaction ended without running");

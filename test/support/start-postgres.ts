@@ -68,6 +68,7 @@ function initialise(dir: string): string[] {
   const init = ["-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-sync", "--no-instructions", ...locale];
   const made = Bun.spawnSync(asServerUser([join(bin, "initdb"), ...init]), { cwd: dir });
   if (made.exitCode !== 0) throw new Error(`initdb failed: ${made.stderr.toString()}`);
+  // With `synchronous_commit` off a crash loses what was committed, unless Flock asks for more.
   const quick = [
     "fsync=off",
     "full_page_writes=off",
