@@ -15,6 +15,7 @@ import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
+import { MemoryResponseStore } from "./gateway/response-store.ts";
 import { createApp, type SubApp } from "./http/app.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
@@ -248,6 +249,7 @@ export async function composeLeader(
     keyless,
     models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt },
     health: { problems, renderMetrics: () => metrics.render(), keys: gateway.keys },
+    responses: new MemoryResponseStore(systemClock),
     admin: () => (admin ??= loadAdmin()),
   });
 
@@ -327,7 +329,13 @@ function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string
   });
 }
 
-function toAgentOptions({ config, bundledModel, engineCommand, engineEnv, engineChildEnv }: LeaderOptions): AgentOptions {
+function toAgentOptions({
+  config,
+  bundledModel,
+  engineCommand,
+  engineEnv,
+  engineChildEnv,
+}: LeaderOptions): AgentOptions {
   const { values } = config;
   const { engine } = values;
   return {

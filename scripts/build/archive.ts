@@ -11,7 +11,7 @@ const MTIME_S = 315_532_800;
 
 /** Packs a folder under its own name: sorted, nobody's files, one time for all. */
 export async function packFolder(folder: string, archive: string): Promise<void> {
-  await pipeline(Readable.from(tarBlocks(folder)), createGzip({ level: 9 }), createWriteStream(archive));
+  await pipeline(Readable.from(tarBlocks(folder)), createGzip(), createWriteStream(archive));
 }
 
 export async function sha256(path: string): Promise<string> {

@@ -26,6 +26,10 @@ export class Account {
   attempts = 0;
   /** What the engine said that it changed or left out of the request; "" for nothing. */
   adjusted = "";
+  /** The same, said before any engine was asked. */
+  adjustedBefore: readonly string[] = [];
+  /** Runs once when the answer is whole. */
+  onSuccess: (() => Promise<void>) | null = null;
   grants: Grant[] = [];
   promptTokensEstimate = 0;
   firstContentMs: number | null = null;
@@ -59,8 +63,11 @@ export class Account {
     return this.grants.every((grant) => grant.extend(outputTokens));
   }
 
-  succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {
-    return this.#settle("ok", "", 200, usage, outputTokens);
+  async succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {
+    const { onSuccess } = this;
+    this.onSuccess = null;
+    if (onSuccess) await onSuccess();
+    await this.#settle("ok", "", 200, usage, outputTokens);
   }
 
   fail(failure: Failure, status: number, usage: TokenUsage | null = null, outputTokens = 0): Promise<void> {

@@ -69,7 +69,7 @@ export async function callEngine(
   if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
   const response = reached.value;
   const byEngine = response.headers.get("x-flock-adjusted");
-  account.adjusted = [...(call.adjusted ?? []), ...(byEngine ? [byEngine] : [])].join("; ");
+  account.adjusted = [...account.adjustedBefore, ...(call.adjusted ?? []), ...(byEngine ? [byEngine] : [])].join("; ");
   if (response.ok) return ok(response);
   const text = await response.text().catch(() => "");
   const failure = choice.wire.readError(response.status, text.slice(0, 65_536), choice.replica);

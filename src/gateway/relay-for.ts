@@ -1,4 +1,4 @@
-import type { ChatRequest } from "../core/chat-request.ts";
+import type { ChatRequest, JsonValue } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { ok, type Result } from "../core/result.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
@@ -14,6 +14,8 @@ export interface RelayOptions {
   readonly dialect: ChatDialect;
   readonly passthrough: WireDialect | null;
   readonly body: ScannedBody;
+  /** What is translated instead of the body, where a surface put more into it. */
+  readonly translated?: JsonValue;
   readonly requestedModel: string;
   readonly stream: boolean;
   /** The engine streams although the client gets one piece: translate, even between equal dialects. */
@@ -59,7 +61,9 @@ export function relayFor(options: RelayOptions): Relay {
 }
 
 function translate(options: RelayOptions): Result<Relay, Failure> {
-  const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(options.body.parse());
+  const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(
+    options.translated ?? options.body.parse(),
+  );
   if (!request.ok) return request;
   const { includeUsage, thinking } = request.value;
   const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };

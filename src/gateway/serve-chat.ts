@@ -1,11 +1,10 @@
 import type { Failure } from "../core/failure.ts";
 import { newId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import type { ChatDialect } from "../dialect/dialect.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
-import type { WireDialect } from "../engine/driver.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
+import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
 import { countPrompt } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
@@ -16,18 +15,6 @@ import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
 import { wholeAnswer } from "./whole-answer.ts";
 
-/** One chat API as a client sees it. */
-export interface ChatSurface {
-  readonly endpoint: string;
-  readonly dialect: ChatDialect;
-  /** Engines of this dialect get the client's bytes passed through; null: always translate. */
-  readonly passthrough: WireDialect | null;
-  /** Where a client limits the answer's length; the first that is there counts. */
-  readonly maxTokensFields: readonly string[];
-  /** A comment that every parser of this surface ignores. */
-  readonly keepAlive: Uint8Array;
-}
-
 /** What policy needs to know of a request; read from the body's bytes without parsing the rest. */
 interface PolicyFields {
   readonly model: string;
@@ -36,11 +23,12 @@ interface PolicyFields {
   readonly promptTokensEstimate: number;
 }
 
+const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
+
 /** What English prose and code come to; the engine's own count settles the account. */
 const BYTES_PER_TOKEN = 4;
 
 const STREAM_HEADERS = {
-  "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",
   "x-accel-buffering": "no",
 };
@@ -53,10 +41,10 @@ export async function serveChat(
   request: Request,
 ): Promise<Response> {
   const requestId = newId("req", 20);
-  const { dialect } = surface;
-  const account = new Account(deps, requestId, dialect.surface, surface.endpoint);
+  const kind = surface.dialect.surface;
+  const account = new Account(deps, requestId, kind, surface.endpoint);
   const refuse = async (failure: Failure): Promise<Response> => {
-    const shape = toErrorResponse(dialect.surface, failure, requestId);
+    const shape = toErrorResponse(kind, failure, requestId);
     await account.fail(failure, shape.status);
     return new Response(shape.body, { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers } });
   };
@@ -70,22 +58,30 @@ export async function serveChat(
   if (!resolved.ok) return refuse(resolved.error);
   const { model } = resolved.value;
   account.promptTokensEstimate = promptTokensEstimate;
+  const prepared = surface.prepare ? await surface.prepare(body.value, account) : AS_IT_IS;
+  if (!prepared.ok) return refuse(prepared.error);
+  const { adjusted = [], echo } = prepared.value;
+  account.adjustedBefore = adjusted;
+  account.onSuccess = prepared.value.onSuccess ?? null;
   if (request.signal.aborted) return refuse({ kind: "cancelled" });
 
   const relay = relayFor({
-    dialect,
+    dialect: prepared.value.dialect ?? surface.dialect,
     passthrough: surface.passthrough,
     body: body.value,
+    ...(prepared.value.body === undefined ? {} : { translated: prepared.value.body }),
     requestedModel: fields.value.model,
     stream,
     // A daily quota must be able to end an answer in time: then the engine streams, whatever the client asked for.
     collect: !stream && (account.principal?.limits.dailyTokens ?? 0) > 0,
     meta: {
-      id: `${dialect.surface === "anthropic" ? "msg_" : "chatcmpl-"}${requestId.slice(4)}`,
+      id: `${surface.idPrefix}${requestId.slice(4)}`,
       model: fields.value.model,
       createdAt: Date.now(),
       includeUsage: false,
       promptTokensEstimate,
+      now: () => Date.now(),
+      ...(echo === undefined ? {} : { echo }),
     },
   });
 
@@ -114,7 +110,7 @@ export async function serveChat(
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
   request.signal.removeEventListener("abort", hangUp);
   if (first !== "quiet" && first !== null) return refuse(first);
-  const headers = { ...STREAM_HEADERS, ...answerHeaders(account) };
+  const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
   const { signal: clientSignal } = request;
   return streamResponse({ deps, account, relay, answer, opening, clientSignal, headers, keepAlive: surface.keepAlive });
 }
@@ -144,26 +140,36 @@ function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<Polic
   const model = body.string("model");
   if (model === undefined || model === "")
     return invalid("model", 'model must be a non-empty string, for example "auto"');
-  const stream = body.raw("stream") ?? "false";
+  const stream = body.raw("stream") ?? String(surface.streamsByDefault);
   if (stream !== "true" && stream !== "false" && stream !== "null")
     return invalid("stream", "stream must be true or false");
-  const maxOutputTokens = readMaxTokens(body, surface.maxTokensFields);
+  const maxOutputTokens = readMaxTokens(body, surface);
   if (!maxOutputTokens.ok) return maxOutputTokens;
   const promptTokensEstimate = Math.ceil(body.bytes.byteLength / BYTES_PER_TOKEN);
   return ok({ model, stream: stream === "true", maxOutputTokens: maxOutputTokens.value, promptTokensEstimate });
 }
 
-function readMaxTokens(body: ScannedBody, names: readonly string[]): Result<number | null, Failure> {
-  for (const name of names) {
-    const raw = body.raw(name);
+function readMaxTokens(body: ScannedBody, surface: ChatSurface): Result<number | null, Failure> {
+  for (const name of surface.maxTokensFields) {
+    const [outer = "", inner] = name.split(".");
+    const raw = inner === undefined ? body.raw(outer) : member(body, outer, inner);
     if (raw === undefined || raw === "null") continue;
     const value = Number(raw);
+    // Ollama says -1 and -2 for "as long as it takes".
+    if (inner !== undefined && (value === -1 || value === -2)) continue;
     if (!Number.isInteger(value) || value < 1 || raw.startsWith('"')) {
       return invalid(name, `${name} must be a whole number of at least 1, not ${raw.slice(0, 40)}`);
     }
     return ok(value);
   }
   return ok(null);
+}
+
+/** JSON text of a member of a member: `options.num_predict`. */
+function member(body: ScannedBody, outer: string, inner: string): string | undefined {
+  const value = body.json(outer);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return value[inner] === undefined ? undefined : JSON.stringify(value[inner]);
 }
 
 function invalid(field: string, message: string): Result<never, Failure> {

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { newId } from "../core/id.ts";
 import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
+import type { ResponseStore } from "../gateway/response-store.ts";
 import { serveChat } from "../gateway/serve-chat.ts";
 import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
 import { serveEmbeddings } from "../gateway/serve-embeddings.ts";
@@ -9,6 +10,9 @@ import { Ticker } from "../gateway/ticker.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
 import { messages } from "./routes/messages.ts";
+import { ollamaChatSurface, ollamaGenerateSurface } from "./routes/ollama-chat.ts";
+import { mountOllamaListing } from "./routes/ollama-listing.ts";
+import { responses } from "./routes/responses.ts";
 import { mountModels, type ModelRoutesDeps } from "./routes/models.ts";
 import { keylessGuard } from "./middleware/keyless-guard.ts";
 import type { ServerEnv } from "./server-env.ts";
@@ -22,6 +26,8 @@ export interface AppDeps {
   readonly gateway: GatewayDeps;
   readonly models: ModelRoutesDeps;
   readonly health: HealthDeps;
+  /** Conversations that clients of the Responses API continue by id. */
+  readonly responses: ResponseStore;
   /** The admin API and the dashboard are not imported until they are used. */
   readonly admin: () => Promise<SubApp>;
   /** Keys are switched off: only browsers' pages of this machine itself may call. */
@@ -33,6 +39,7 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   const app = new Hono<ServerEnv>();
   const ticker = new Ticker();
   const { gateway } = deps;
+  const responsesSurface = responses(deps.responses);
 
   if (deps.keyless) app.use(keylessGuard);
   const post = (path: string, serve: (request: Request) => Promise<Response>): void => {
@@ -41,6 +48,12 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   post("/chat/completions", (request) => serveChat(gateway, ticker, chatCompletions, request));
   post("/messages", (request) => serveChat(gateway, ticker, messages, request));
   post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
+  post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
+  // Codex tries a WebSocket first: 426 sends it to HTTP at once, a 404 costs it seven attempts.
+  for (const typed of asTyped("/responses")) app.get(typed, (context) => upgradeRefused(context.req.raw));
+  app.post("/api/chat", (context) => serveChat(gateway, ticker, ollamaChatSurface, context.req.raw));
+  app.post("/api/generate", (context) => serveChat(gateway, ticker, ollamaGenerateSurface, context.req.raw));
+  mountOllamaListing(app, deps.models);
   post("/embeddings", (request) => serveEmbeddings(gateway, ticker, request));
   mountModels(app, deps.models, asTyped("/models"));
   mountHealth(app, deps.health);
@@ -72,7 +85,19 @@ function asTyped(path: string): readonly string[] {
   return [`/v1${path}`, `/v1/v1${path}`, path];
 }
 
+function upgradeRefused(request: Request): Response {
+  const requestId = newId("req", 20);
+  const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+  const message = upgrade
+    ? "The Responses API is served over HTTP here, not over WebSocket."
+    : "Use POST /v1/responses.";
+  const error = { message, type: "invalid_request_error", param: null, code: upgrade ? "upgrade_required" : null };
+  const headers = { "x-request-id": requestId, ...(upgrade ? { upgrade: "HTTP/1.1" } : { allow: "POST" }) };
+  return Response.json({ error }, { status: upgrade ? 426 : 405, headers });
+}
+
 function surfaceOfPath(path: string): Surface {
+  if (path.startsWith("/api/")) return "ollama";
   return /^(\/v1)*\/messages/.test(path) ? "anthropic" : "openai";
 }
 

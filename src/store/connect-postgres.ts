@@ -52,7 +52,11 @@ export async function connectPostgres(address: PostgresAddress, options: Connect
     throw cause;
   }
   const writeMs = limitOf(STATEMENTS_OF_WRITE);
-  return withWrites(pool.sql, (turn, run) => pool.within(writeMs, (sql) => begin(sql, turn, run)), pool.close);
+  return withWrites(
+    pool.sql,
+    (turn, run) => pool.within(writeMs, (sql) => begin(sql, turn, run)),
+    () => pool.close(),
+  );
 }
 
 function withWrites(
@@ -106,9 +110,7 @@ export class WrongEncodingError extends Error {
   }
 }
 
-type Tls =
-  NonNullable<ConstructorParameters<typeof SQL>[0]> extends infer O ? (O extends { tls?: infer T } ? T : never) : never;
-
-function tlsOf({ sslMode, sslRootCert }: PostgresAddress): Tls {
+/** With a certificate of one's own the driver also checks the host's name: stricter than libpq's `verify-ca`, never laxer. */
+function tlsOf({ sslMode, sslRootCert }: PostgresAddress): PostgresAddress["sslMode"] | Bun.BunFile {
   return sslRootCert === "" ? sslMode : Bun.file(sslRootCert);
 }

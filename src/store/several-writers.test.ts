@@ -61,10 +61,10 @@ onEachDatabase((openTestStore) => {
     await addKeys(t);
     const stores = await handles(t);
     const dirs = stores.map((_, writer) => writeJournal(t, writer));
-    let settling = true;
+    const over = new AbortController();
     const settled = Promise.all(stores.map((store, writer) => settleAll(store, dirs[writer] ?? "", t.log)));
     const disturb = async (): Promise<void> => {
-      while (settling) {
+      while (!over.signal.aborted) {
         // SQLite answers without a turn of the event loop: the others' timers must get one.
         await Bun.sleep(1);
         await rebuildDay(t.store, DAY);
@@ -72,7 +72,7 @@ onEachDatabase((openTestStore) => {
       }
     };
     const disturbing = disturb();
-    const imported = await settled.finally(() => (settling = false));
+    const imported = await settled.finally(() => over.abort());
     await disturbing;
 
     const rows: { n: unknown }[] = await t.store.sql`select count(*) as n from usage`;

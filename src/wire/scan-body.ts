@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { JsonValue } from "../core/chat-request.ts";
+import type { JsonObject, JsonValue } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { JsonScanner, MAX_DEPTH, type ScanProblem } from "./json-scanner.ts";
@@ -68,9 +68,9 @@ export class ScannedBody {
   }
 
   /** The whole body as a value, for translation. */
-  parse(): JsonValue {
+  parse(): JsonObject {
     const { buffer, byteOffset, length } = this.bytes;
-    return JSON.parse(Buffer.from(buffer, byteOffset, length).toString("utf8")) as JsonValue;
+    return JSON.parse(Buffer.from(buffer, byteOffset, length).toString("utf8")) as JsonObject;
   }
 }
 

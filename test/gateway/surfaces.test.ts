@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import OpenAI from "openai";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { startGateway, type TestGateway } from "../support/start-gateway.ts";
 
@@ -48,6 +49,69 @@ test("count_tokens is the engine's own count, in bursts, without a usage row", a
     expect(await answer.json()).toEqual({ input_tokens: 17 });
   }
   expect(gateway.records.length).toBe(rows);
+});
+
+test("the openai package's Responses stream and its continued conversation", async () => {
+  const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: "any", maxRetries: 0 });
+  const stream = openai.responses.stream({ model: "scripted", input: "hi", instructions: "Be brief." });
+  const kinds = new Set<string>();
+  for await (const event of stream) kinds.add(event.type);
+  const first = await stream.finalResponse();
+  expect(first.output_text).toBe("ok");
+  expect(first.status).toBe("completed");
+  for (const kind of ["response.created", "response.output_item.done", "response.completed"])
+    expect(kinds).toContain(kind);
+
+  const second = await openai.responses.create({
+    model: "scripted",
+    input: "and now?",
+    previous_response_id: first.id,
+  });
+  expect(second.output_text).toBe("ok");
+  const sent = engine.requests.at(-1)?.body as { messages: { role: string; content: unknown }[] };
+  expect(sent.messages.map(({ role }) => role)).toEqual(["user", "assistant", "user"]);
+  expect(sent.messages[1]?.content).toBe("ok");
+  const unknown = await post("/v1/responses", { model: "scripted", input: "x", previous_response_id: "resp_unknown" });
+  expect(unknown.status).toBe(400);
+  expect(await unknown.text()).toContain("resp_unknown");
+});
+
+test("a WebSocket upgrade of the Responses API is sent to HTTP with one answer", async () => {
+  const headers = {
+    upgrade: "websocket",
+    connection: "Upgrade",
+    "sec-websocket-key": "x",
+    "sec-websocket-version": "13",
+  };
+  expect((await fetch(`${gateway.url}/v1/responses`, { headers })).status).toBe(426);
+});
+
+test("Ollama's chat streams lines by default, and answers in one piece when asked", async () => {
+  const lines = (await (await post("/api/chat", { model: "scripted", messages })).text()).trim().split("\n");
+  const parsed = lines.map(
+    (line) => JSON.parse(line) as { message: { content: string }; done: boolean; eval_count?: number },
+  );
+  expect(parsed.map(({ message }) => message.content).join("")).toBe("ok");
+  expect(parsed.at(-1)).toMatchObject({ done: true, done_reason: "stop", prompt_eval_count: 17, eval_count: 1 });
+  const whole = await (await post("/api/chat", { model: "scripted", messages, stream: false })).json();
+  expect(whole).toMatchObject({ model: "scripted", message: { role: "assistant", content: "ok" }, done: true });
+  const generated = await (await post("/api/generate", { model: "scripted", prompt: "hi", stream: false })).json();
+  expect(generated).toMatchObject({ response: "ok", done: true });
+  const refused = await post("/api/chat", { model: "nope", messages });
+  expect([refused.status, await refused.json()]).toMatchObject([404, { error: expect.stringContaining("nope") }]);
+});
+
+test("Ollama's listings name what is served", async () => {
+  const get = async (path: string) =>
+    (await fetch(`${gateway.url}${path}`, { headers: { "x-api-key": "any" } })).json();
+  expect(await get("/api/version")).toEqual({ version: expect.any(String) });
+  expect(await get("/api/tags")).toMatchObject({
+    models: [{ name: "scripted", capabilities: expect.any(Array) }, { name: "my-alias" }],
+  });
+  expect(await get("/api/ps")).toMatchObject({ models: [{ name: "scripted", context_length: 8192 }, {}] });
+  const shown = await post("/api/show", { model: "scripted:latest" });
+  expect(await shown.json()).toMatchObject({ details: expect.any(Object), model_info: expect.any(Object) });
+  expect((await post("/api/show", { model: "nope" })).status).toBe(404);
 });
 
 test("a bad count_tokens request is refused in Anthropic's shape", async () => {

@@ -7,6 +7,7 @@ import type { UsageRecord } from "../../src/core/usage-record.ts";
 import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
+import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
 import { createApp } from "../../src/http/app.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
@@ -38,6 +39,7 @@ export interface TestGateway {
   stop(): Promise<void>;
 }
 
+const CLOCK = { now: () => Date.now(), monotonicMs: () => performance.now() };
 const ABILITIES = {
   chat: true,
   embeddings: true,
@@ -83,7 +85,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     ...options.replica,
   }));
   board.update({ replicas, engines, expected: [] });
-  const ledger = new DailyLedger({ now: () => Date.now(), monotonicMs: () => 0 }, new Map());
+  const ledger = new DailyLedger(CLOCK, new Map());
   const gateway: GatewayDeps = {
     keys: { find: (secret) => findKey(options.keys, secret) },
     models,
@@ -120,6 +122,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     keyless: false,
     models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt: 0 },
     health: { problems: () => [], renderMetrics: () => metrics.render(), keys: gateway.keys },
+    responses: new MemoryResponseStore(CLOCK),
     admin: () => Promise.reject(new Error("no admin API in this test")),
   });
   const server = Bun.serve({

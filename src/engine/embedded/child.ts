@@ -41,7 +41,7 @@ async function run(engine: EngineSettings): Promise<void> {
       JSON.stringify({ pid: process.pid, port: server.port, instance: server.instance }),
     );
   }
-  const loaded = await loadModel(engine, loading.signal, log);
+  const loaded = await loadModel(engine, loading.signal, log, server.counters);
   if (loading.signal.aborted) return;
   if (loaded.ok) {
     server.serve(loaded.value);

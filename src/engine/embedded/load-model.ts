@@ -7,6 +7,8 @@ import {
   type Token,
 } from "node-llama-cpp";
 import { err, ok, type Result } from "../../core/result.ts";
+import { gatheringBatches } from "./batching.ts";
+import type { Counters } from "./counters.ts";
 import { EmbeddingContext } from "./embeddings.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
@@ -38,6 +40,7 @@ export async function loadModel(
   settings: EngineSettings,
   signal: AbortSignal,
   log: (line: string) => void,
+  counters: Pick<Counters, "sequencesBusy">,
 ): Promise<Result<LoadedModel, string>> {
   try {
     const llama = await openLlama(settings, log);
@@ -53,6 +56,7 @@ export async function loadModel(
       contextSize: Math.min(wanted, trained),
       sequences: settings.slots,
       threads: settings.threads,
+      batching: { itemPrioritizationStrategy: gatheringBatches(() => counters.sequencesBusy) },
       createSignal: signal,
     });
     const sequences = Array.from({ length: settings.slots }, () =>

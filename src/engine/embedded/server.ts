@@ -3,6 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { newId } from "../../core/id.ts";
 import { ok, type Result } from "../../core/result.ts";
 import { chat, countTokens, type ChatContext } from "./chat.ts";
+import type { Counters } from "./counters.ts";
 import { embed } from "./embeddings.ts";
 import { type EngineError, errorResponse, invalidRequest, notFound, serverError, unauthenticated, unavailable } from "./engine-error.ts";
 import type { LoadedModel } from "./load-model.ts";
@@ -15,6 +16,7 @@ export interface EngineServer {
   readonly port: number;
   /** Random, new at each start: tells this life of the engine from another one on the same port. */
   readonly instance: string;
+  readonly counters: Counters;
   /** From now on requests are answered. */
   serve(loaded: LoadedModel): void;
   /** From now on /health says why nothing ever will be. */
@@ -85,6 +87,7 @@ export function startServer(settings: EngineSettings, clock: Clock, log: (line: 
   return {
     port: server.port ?? settings.port,
     instance,
+    counters: requests.counters,
     serve: (loaded) => {
       state = { status: "ok", loaded };
     },

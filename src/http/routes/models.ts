@@ -19,7 +19,7 @@ export interface ModelRoutesDeps {
   readonly startedAt: number;
 }
 
-interface Listed {
+export interface Listed {
   readonly id: string;
   readonly replica: Replica;
 }
@@ -38,7 +38,7 @@ function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): voi
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);
     if (!principal.ok) return refuse(surface, principal.error, requestId);
-    const data = listed(deps, principal.value).map((entry) => toModel(entry, deps.startedAt));
+    const data = listModels(deps, principal.value).map((entry) => toModel(entry, deps.startedAt));
     const first_id = data[0]?.id ?? null;
     const last_id = data.at(-1)?.id ?? null;
     return context.json({ object: "list", data, has_more: false, first_id, last_id }, 200, ids(requestId));
@@ -57,7 +57,7 @@ function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): voi
 }
 
 function find(deps: ModelRoutesDeps, principal: Principal, wanted: string): Result<Listed, Failure> {
-  const all = listed(deps, principal);
+  const all = listModels(deps, principal);
   const found = all.find(({ id }) => id === wanted) ?? all.find(({ id }) => id === wanted.toLowerCase());
   if (found) return { ok: true, value: found };
   const nearest = nearestNames(
@@ -68,7 +68,7 @@ function find(deps: ModelRoutesDeps, principal: Principal, wanted: string): Resu
 }
 
 /** One entry a model, however many replicas it has, and one an alias; only what this key may use. */
-function listed(deps: ModelRoutesDeps, principal: Principal): Listed[] {
+export function listModels(deps: ModelRoutesDeps, principal: Principal): Listed[] {
   const byModel = new Map<string, Replica>();
   for (const replica of deps.replicas()) {
     const known = byModel.get(replica.model);
