@@ -48,7 +48,8 @@ function kindsFor(options: BenchOptions, dir: string): SubjectKind[] {
   const unknown = options.only?.find((name) => !all.some((kind) => kind.name === name));
   if (unknown !== undefined)
     throw new Error(`no subject ${unknown}; there are ${all.map((kind) => kind.name).join(", ")}`);
-  return all.filter((kind) => options.only === null || options.only.includes(kind.name));
+  // Without a quota is for whoever looks for what the quota costs.
+  return all.filter((kind) => (options.only === null ? kind !== noQuota : options.only.includes(kind.name)));
 }
 
 async function startSubjects(bench: Bench, kinds: readonly SubjectKind[]): Promise<Subject[]> {

@@ -12,6 +12,7 @@ import { notice } from "./build/notice.ts";
 import { npmPackage } from "./build/npm-package.ts";
 import { parseBuildOptions, USAGE } from "./build/options.ts";
 import type { Platform } from "./build/platforms.ts";
+import { ensureSigned } from "./build/sign-macho.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -69,6 +70,7 @@ async function buildFolder(platform: Platform, folder: string): Promise<Result<n
   mkdirSync(join(folder, "models"), { recursive: true });
   const executable = join(folder, "flock");
   const compiled = await compileProgram(ROOT, platform, join(bun.value, "bin/bun"), executable);
+  if (platform.id.startsWith("darwin-")) ensureSigned(executable, "flock");
   const inEngine = await writeEngine(ROOT, platform.enginePackage, engine.value, join(folder, "engine"));
   for (const file of ["LICENSE", "README.md", "models/flock-tiny.gguf"]) cpSync(join(ROOT, file), join(folder, file));
   cpSync(join(ROOT, "catalog"), join(folder, "catalog"), {

@@ -1,3 +1,4 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Platform } from "./platforms.ts";
 
@@ -8,29 +9,40 @@ export async function compileProgram(
   bun: string,
   outfile: string,
 ): Promise<readonly string[]> {
-  const built = await Bun.build({
-    // A thread is not found by following imports: it is an entry of its own.
-    entrypoints: [join(root, "src/main.ts"), join(root, "src/store/settle-worker.ts")],
-    // It is asked for by its name alone, see `startSettler`.
-    naming: { entry: "[name].[ext]" },
-    target: "bun",
-    format: "esm",
-    minify: true,
-    bytecode: true,
-    // What is imported late stays apart and unread until then: `flock version` takes 13 ms instead of 33.
-    splitting: true,
-    metafile: true,
-    define: { "process.env.NODE_ENV": '"production"' },
-    compile: {
-      target: platform.target,
-      executablePath: bun,
-      outfile,
-      // Whatever lies in the folder where somebody calls `flock` must not steer it.
-      autoloadDotenv: false,
-      autoloadBunfig: false,
-    },
-  });
-  return packageFiles(root, built);
+  // Bun writes the source maps beside it as well. Always this deep in the checkout, for their paths stand in them.
+  const cache = join(root, "node_modules/.cache/flock-build");
+  mkdirSync(cache, { recursive: true });
+  const aside = mkdtempSync(join(cache, "compile-"));
+  try {
+    const built = await Bun.build({
+      // A thread is not found by following imports: it is an entry of its own.
+      entrypoints: [join(root, "src/main.ts"), join(root, "src/store/settle-worker.ts")],
+      // It is asked for by its name alone, see `startSettler`.
+      naming: { entry: "[name].[ext]" },
+      target: "bun",
+      format: "esm",
+      minify: true,
+      bytecode: true,
+      // What is imported late stays apart and unread until then: `flock version` takes 13 ms instead of 33.
+      splitting: true,
+      // Inside the executable: a stack in the log names our files and lines. They cost nothing until one is printed.
+      sourcemap: "linked",
+      metafile: true,
+      define: { "process.env.NODE_ENV": '"production"' },
+      compile: {
+        target: platform.target,
+        executablePath: bun,
+        outfile: join(aside, "flock"),
+        // Whatever lies in the folder where somebody calls `flock` must not steer it.
+        autoloadDotenv: false,
+        autoloadBunfig: false,
+      },
+    });
+    copyFileSync(join(aside, "flock"), outfile);
+    return packageFiles(root, built);
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
 }
 
 /** The engine's process as one module beside `node_modules`, which holds what cannot be bundled. */

@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { basename, join } from "node:path";
 import { err, ok, type Result } from "../../src/core/result.ts";
 
+/** 50 MB over a slow line. */
+const LIMIT_MS = 600_000;
+
 interface Locked {
   readonly version: string;
   readonly integrity: string;
@@ -36,8 +39,11 @@ export async function npmPackage(root: string, name: string, proof: string): Pro
 }
 
 async function fetchPackage(spec: string, locked: Locked, aside: string): Promise<Result<string, string>> {
-  const packed = await run(["npm", "pack", spec, "--ignore-scripts", "--silent", "--pack-destination", aside], aside);
-  if (packed.code !== 0) return err(`npm pack ${spec} failed: ${lastLine(packed.stderr) || `code ${packed.code}`}`);
+  const packed = await run(
+    ["npm", "pack", spec, "--ignore-scripts", "--loglevel=error", "--pack-destination", aside],
+    aside,
+  );
+  if (packed.code !== 0) return err(`npm pack ${spec} failed: ${npmError(packed.stderr) || `code ${packed.code}`}`);
   const archive = join(aside, basename(lastLine(packed.stdout)));
   const [algorithm = "", expected] = locked.integrity.split(/-(.*)/s);
   const found = createHash(algorithm).update(readFileSync(archive)).digest("base64");
@@ -64,13 +70,18 @@ function versionOf(folder: string): string | null {
 }
 
 async function run(command: string[], cwd: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = Bun.spawn(command, { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn(command, { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: LIMIT_MS });
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
   return { code, stdout, stderr };
+}
+
+/** npm begins with a code, `ENOTFOUND` or the like, which says more than its closing lines. */
+function npmError(text: string): string {
+  return /^npm error (?:code )?(.*)$/m.exec(text)?.[1] ?? "";
 }
 
 function lastLine(text: string): string {

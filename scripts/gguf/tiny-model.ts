@@ -1,15 +1,24 @@
 import { readFileSync } from "node:fs";
 import { TOKEN_TYPE, tinyVocabulary, type TinyVocabulary } from "./tiny-vocabulary.ts";
-import { encodeGguf, writeWhole, type GgufTensor, type GgufValue } from "./write-gguf.ts";
+import { encodeGguf, type GgufTensor, type GgufTensorInfo, type GgufValue, writeWhole } from "./write-gguf.ts";
 
 /**
  * `random`: seeded noise, for tests of numbers: any change of the prompt changes what follows, and it (practically)
  * never ends by itself; `packed` stores it in four bits, as real models are. `says`: a Markov chain in one-hot vectors that answers everything with `text` and then ends.
- * A chain knows only the last word, so the words of `text` must differ from each other.
+ * A chain knows only the last word, so the words of `text` must differ from each other. `ranks`: a reranker of noise,
+ * whose scores mean nothing but are always the same.
  */
 export type TinyWeights =
-  | { readonly kind: "random"; readonly seed: number; readonly layers?: number; readonly embedding?: number; readonly packed?: boolean }
-  | { readonly kind: "says"; readonly text: string };
+  | {
+      readonly kind: "random";
+      readonly seed: number;
+      readonly layers?: number;
+      readonly embedding?: number;
+      readonly heads?: number;
+      readonly packed?: boolean;
+    }
+  | { readonly kind: "says"; readonly text: string }
+  | { readonly kind: "ranks"; readonly seed: number };
 
 export interface TinyModelOptions {
   readonly name?: string;
@@ -20,7 +29,7 @@ export interface TinyModelOptions {
   readonly smokeTest?: boolean;
 }
 
-interface Shape {
+export interface Shape {
   readonly layers: number;
   readonly embedding: number;
   readonly feedForward: number;
@@ -42,16 +51,17 @@ export async function writeTinyModel(
 
 /** The bytes of a small llama-architecture GGUF. The same arguments give the same bytes. */
 export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions = {}): Uint8Array {
+  if (weights.kind === "ranks") return encodeRanker(weights.seed, options);
   if (weights.kind === "random") {
     const vocabulary = tinyVocabulary(RANDOM_PIECES);
-    const embedding = weights.embedding ?? 64;
+    const { embedding = 64, heads = 4 } = weights;
     const shape = {
       layers: weights.layers ?? 4,
       embedding,
       feedForward: embedding * 2,
-      heads: 4,
-      kvHeads: 2,
-      headSize: embedding / 4,
+      heads,
+      kvHeads: Math.ceil(heads / 2),
+      headSize: embedding / heads,
     };
     const tensors = randomTensors(vocabulary, shape, weights.seed);
     return encodeGguf(metadata(vocabulary, shape, options), weights.packed === true ? tensors.map(packed) : tensors);
@@ -72,12 +82,36 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
   return encodeGguf(metadata(vocabulary, shape, options), chainTensors(vocabulary, shape));
 }
 
+/** The qwen3 architecture, which llama.cpp ranks with: norms of queries and keys, and a classifier in place of text. */
+function encodeRanker(seed: number, options: TinyModelOptions): Uint8Array {
+  const vocabulary = tinyVocabulary(RANDOM_PIECES);
+  const shape = { layers: 2, embedding: 64, feedForward: 128, heads: 4, kvHeads: 2, headSize: 16 };
+  const entries = metadata(vocabulary, shape, { ...options, template: "none" }).map(([key, value]): [string, GgufValue] => [
+    key.replace(/^llama\./, "qwen3."),
+    key === "general.architecture" ? { type: "string", value: "qwen3" } : value,
+  ]);
+  const noise = randomTensors(vocabulary, shape, seed).filter(({ name }) => name !== "output.weight");
+  const norms = Array.from({ length: shape.layers }, (_, layer) =>
+    ["attn_q_norm", "attn_k_norm"].map((part) => tensor(`blk.${layer}.${part}.weight`, [shape.headSize], () => 1)),
+  );
+  const gauss = gaussian(seed + 1);
+  return encodeGguf(
+    [
+      ...entries,
+      ["qwen3.pooling_type", { type: "u32", value: 4 }],
+      ["qwen3.classifier.output_labels", { type: "string[]", value: ["yes", "no"] }],
+      ["tokenizer.chat_template.rerank", { type: "string", value: "<|im_start|>{query}\n{document}<|im_end|>" }],
+    ],
+    [...noise, ...norms.flat(), tensor("cls.output.weight", [shape.embedding, 2], gauss)],
+  );
+}
+
 /** Matrices of the layers only: llama.cpp wants vectors in full, and the vocabulary's side is no multiple of anything. */
 function packed(tensor: GgufTensor): GgufTensor {
   return tensor.name.startsWith("blk.") && tensor.shape.length === 2 ? { ...tensor, type: "q4_0" } : tensor;
 }
 
-function metadata(
+export function metadata(
   vocabulary: TinyVocabulary,
   shape: Shape,
   { name = "tiny", contextTokens = 4096, template = "chatml", smokeTest = false }: TinyModelOptions,
@@ -160,26 +194,32 @@ function chainTensors(vocabulary: TinyVocabulary, shape: Shape): GgufTensor[] {
 }
 
 function layerTensors(shape: Shape, weight: () => number): GgufTensor[] {
+  return layerInfos(shape).map(({ name, shape: lengths }) =>
+    tensor(name, lengths, lengths.length === 1 ? () => 1 : weight),
+  );
+}
+
+/** The tensors of all layers and the norm behind them; vectors are norms. */
+export function layerInfos(shape: Shape): GgufTensorInfo[] {
   const { embedding, feedForward, headSize } = shape;
   const queries = shape.heads * headSize;
   const keys = shape.kvHeads * headSize;
-  const tensors: GgufTensor[] = [];
+  const infos: GgufTensorInfo[] = [];
   for (let layer = 0; layer < shape.layers; layer++) {
-    const name = (part: string): string => `blk.${layer}.${part}.weight`;
-    tensors.push(
-      tensor(name("attn_norm"), [embedding], () => 1),
-      tensor(name("attn_q"), [embedding, queries], weight),
-      tensor(name("attn_k"), [embedding, keys], weight),
-      tensor(name("attn_v"), [embedding, keys], weight),
-      tensor(name("attn_output"), [queries, embedding], weight),
-      tensor(name("ffn_norm"), [embedding], () => 1),
-      tensor(name("ffn_gate"), [embedding, feedForward], weight),
-      tensor(name("ffn_up"), [embedding, feedForward], weight),
-      tensor(name("ffn_down"), [feedForward, embedding], weight),
-    );
+    const add = (part: string, ...lengths: number[]): void => {
+      infos.push({ name: `blk.${layer}.${part}.weight`, shape: lengths });
+    };
+    add("attn_norm", embedding);
+    add("attn_q", embedding, queries);
+    add("attn_k", embedding, keys);
+    add("attn_v", embedding, keys);
+    add("attn_output", queries, embedding);
+    add("ffn_norm", embedding);
+    add("ffn_gate", embedding, feedForward);
+    add("ffn_up", embedding, feedForward);
+    add("ffn_down", feedForward, embedding);
   }
-  tensors.push(tensor("output_norm.weight", [embedding], () => 1));
-  return tensors;
+  return [...infos, { name: "output_norm.weight", shape: [embedding] }];
 }
 
 function tensor(name: string, shape: readonly number[], fill: (index: number) => number): GgufTensor {

@@ -10,8 +10,9 @@ export const agentOptions = z.strictObject({
   defaultModel: z.string().default(""),
   enginePreferred: z.enum(["auto", "embedded", "llamacpp", "ollama", "vllm", "mlx"]).default("auto"),
   llamacppEndpoint: z.strictObject({ url: z.string(), secret: z.string() }),
-  slots: z.number().int().min(1),
-  /** 0: the model's own, at most 8192. */
+  /** 0: as fits. */
+  slots: z.number().int().min(0),
+  /** 0: as fits, at most the model's own. */
   contextTokens: z.number().int().min(0),
   /** 0: physical cores less one, at least one. */
   threads: z.number().int().min(0),

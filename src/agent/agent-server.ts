@@ -1,10 +1,11 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
-import { logsQuery, shutdownBody } from "../cluster/agent-protocol.ts";
+import { logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineSource } from "./engine-source.ts";
+import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
 import type { StateHub } from "./state-hub.ts";
 import { stateStream } from "./state-stream.ts";
 
@@ -23,7 +24,10 @@ export interface AgentServerParts {
   readonly identity: AgentIdentity;
   readonly hub: StateHub;
   readonly state: () => Promise<NodeState>;
+  /** Changes as models are loaded and unloaded. */
   readonly sources: readonly EngineSource[];
+  /** Null: this node runs no engine that loads models. */
+  readonly models: LoadedModels | null;
   readonly heartbeatMs: number;
   /** Fires when the agent ends: watch streams end then. */
   readonly over: AbortSignal;
@@ -77,6 +81,12 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
       const stream = stateStream(parts.hub, parts.state, parts.heartbeatMs, gone);
       return new Response(stream, { headers: { "content-type": "application/x-ndjson" } });
     }
+    case "GET /v1/models":
+      return Response.json({ models: parts.models?.available() ?? [] });
+    case "POST /v1/models/load":
+      return await load(request, parts.models);
+    case "POST /v1/models/unload":
+      return await unload(request, parts.models);
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
@@ -101,6 +111,32 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
 function logs(url: URL, engine: EngineSource): Response {
   const query = logsQuery.safeParse(Object.fromEntries(url.searchParams));
   return query.success ? Response.json({ lines: engine.logs(query.data.lines) }) : invalid(query.error);
+}
+
+async function load(request: Request, models: LoadedModels | null): Promise<Response> {
+  const body = modelWish.safeParse(await request.json().catch(() => null));
+  if (!body.success) return invalid(body.error);
+  if (models === null) return refuseModel(NOT_OURS);
+  const answer = models.load(body.data);
+  return answer.ok ? Response.json(answer.value) : refuseModel(answer.error);
+}
+
+async function unload(request: Request, models: LoadedModels | null): Promise<Response> {
+  const body = unloadBody.safeParse(await request.json().catch(() => null));
+  if (!body.success) return invalid(body.error);
+  if (models === null) return refuseModel(NOT_OURS);
+  const answer = await models.unload(body.data.id);
+  return answer.ok ? Response.json({}) : refuseModel(answer.error);
+}
+
+const NOT_OURS: ModelRefusal = {
+  status: 409,
+  message: "this node's engine was not started by Flock, which loads no models into it",
+  mend: "flock config set engine.preferred embedded",
+};
+
+function refuseModel({ status, message, mend }: ModelRefusal): Response {
+  return refuse(status, message, mend);
 }
 
 async function shutdown(request: Request, parts: AgentServerParts): Promise<Response> {

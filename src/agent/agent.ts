@@ -10,7 +10,8 @@ import { err, ok, type Result } from "../core/result.ts";
 import { serveAgent } from "./agent-server.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { EngineSource } from "./engine-source.ts";
-import { readFreeMemory } from "./inventory.ts";
+import { readFreeMemory } from "../engine/embedded/free-memory.ts";
+import type { LoadedModels } from "./loaded-models.ts";
 import { otherAgent } from "./other-agent.ts";
 import { StateHub } from "./state-hub.ts";
 
@@ -29,9 +30,14 @@ export interface AgentParts {
 }
 
 export interface EngineSetup {
+  /** Changes as models are loaded and unloaded. */
   readonly sources: readonly EngineSource[];
+  /** Null: no engine here loads models. */
+  readonly models: LoadedModels | null;
   /** See `NodeState.problems`. */
   readonly problems: readonly string[];
+  /** Starts all of them; called once. */
+  readonly start: () => void;
 }
 
 /**
@@ -71,7 +77,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
   const hub = new StateHub(parts.clock.now());
   const setup = await parts.engines(() => hub.changed(), over);
   // Engines load while slow GPU tools are still being asked.
-  for (const source of setup.sources) source.start();
+  setup.start();
   const inventory = await parts.readInventory(over);
   const identity: AgentIdentity = {
     node: parts.node,
@@ -98,6 +104,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     hub,
     state,
     sources: setup.sources,
+    models: setup.models,
     heartbeatMs: parts.heartbeatMs,
     over,
     stop: () => stopping.abort(),

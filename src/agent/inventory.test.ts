@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { readCgroupLimits } from "./cgroup.ts";
-import { countPhysicalCores, defaultThreads, parseMemAvailable, parseVmStat, readInventory } from "./inventory.ts";
+import { readCgroupLimits } from "../engine/embedded/cgroup.ts";
+import { parseMemAvailable, parseVmStat } from "../engine/embedded/free-memory.ts";
+import { countPhysicalCores, defaultThreads, readInventory } from "./inventory.ts";
 
 test("physical cores are the different pairs of socket and core", () => {
   const cpu = (socket: number, core: number) => `processor\t: 0\nphysical id\t: ${socket}\ncore id\t\t: ${core}\n`;

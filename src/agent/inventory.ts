@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, freemem, hostname, totalmem } from "node:os";
+import { availableParallelism, cpus, hostname, totalmem } from "node:os";
 import type { Inventory } from "../core/node.ts";
+import { readCgroupLimits } from "../engine/embedded/cgroup.ts";
+import { readFreeMemory } from "../engine/embedded/free-memory.ts";
 import { askProgram } from "./ask-program.ts";
-import { readCgroupLimits } from "./cgroup.ts";
 import { readGpus } from "./gpus.ts";
 
 const TOOL_TIMEOUT_MS = 2_000;
@@ -61,33 +62,6 @@ export function countPhysicalCores(cpuinfo: string): number | null {
     if (name === "core id" && value !== undefined) cores.add(`${socket}/${value}`);
   }
   return cores.size > 0 ? cores.size : null;
-}
-
-/** What a new model may take without pushing others out. */
-export async function readFreeMemory(signal: AbortSignal): Promise<number> {
-  if (process.platform === "darwin") {
-    const said = await askProgram(["/usr/bin/vm_stat"], TOOL_TIMEOUT_MS, signal);
-    return parseVmStat(said ?? "") ?? freemem();
-  }
-  const machineBytes = parseMemAvailable(readText("/proc/meminfo")) ?? freemem();
-  const { memoryBytes, usedBytes } = readCgroupLimits();
-  if (memoryBytes === null || usedBytes === null) return machineBytes;
-  return Math.max(0, Math.min(machineBytes, memoryBytes - usedBytes));
-}
-
-export function parseMemAvailable(meminfo: string): number | null {
-  const kib = /^MemAvailable:\s+(\d+) kB$/m.exec(meminfo)?.[1];
-  return kib === undefined ? null : Number(kib) * 1024;
-}
-
-/** `os.freemem` counts free pages alone on macOS; inactive and speculative ones are given up at once as well. */
-export function parseVmStat(vmStat: string): number | null {
-  const pageBytes = Number(/page size of (\d+) bytes/.exec(vmStat)?.[1] ?? Number.NaN);
-  const pages = ["free", "inactive", "speculative", "purgeable"].map((kind) =>
-    Number(new RegExp(`^Pages ${kind}:\\s+(\\d+)\\.?$`, "m").exec(vmStat)?.[1] ?? 0),
-  );
-  const bytes = pages.reduce((sum, count) => sum + count, 0) * pageBytes;
-  return Number.isFinite(bytes) && bytes > 0 ? bytes : null;
 }
 
 function readText(path: string): string {

@@ -1,13 +1,15 @@
 import type { Clock } from "../core/clock.ts";
 import type { EngineManager, LaunchSpec } from "../engine/driver.ts";
+import { readCgroupLimits } from "../engine/embedded/cgroup.ts";
 import type { EngineSetup } from "./agent.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { ATTACHED_TIMES, type AttachedTimes, AttachedEngine } from "./attached-engine.ts";
-import { readCgroupLimits } from "./cgroup.ts";
 import { chooseModel, type ModelChoice } from "./choose-model.ts";
 import { EngineRecords } from "./engine-record.ts";
+import type { EngineSource } from "./engine-source.ts";
 import { defaultThreads, readPhysicalCores } from "./inventory.ts";
 import { engineLogPath } from "./log-file.ts";
+import { LoadedModels } from "./loaded-models.ts";
 import { ManagedEngine } from "./managed-engine.ts";
 import { isFile, listModelFiles } from "./model-files.ts";
 import { endStrays } from "./stray-engines.ts";
@@ -41,7 +43,8 @@ export async function setUpEngines(
   if (enginePreferred === "llamacpp") {
     await endStrays(records, [], times.supervisor);
     const parts = { clock, times: times.attached, onChange };
-    return { sources: [new AttachedEngine(node, llamacppEndpoint, drivers.llamacpp, parts)], problems: [] };
+    const attached = new AttachedEngine(node, llamacppEndpoint, drivers.llamacpp, parts);
+    return { sources: [attached], models: null, problems: [], start: () => attached.start() };
   }
   // The agent's standard output is its log file.
   const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
@@ -53,17 +56,35 @@ export async function setUpEngines(
     cwd: process.cwd(),
     isFile,
   });
-  const spec = drivers.launch(model, await chooseThreads(options.threads, signal));
-  await endStrays(records, [spec.id], times.supervisor);
-  const logPath = engineLogPath(dataDir, spec.id);
+  const threads = await chooseThreads(options.threads, signal);
+  const create = (spec: LaunchSpec, modelId: string): ManagedEngine => {
+    const parts = { records, logPath: engineLogPath(dataDir, spec.id), clock, times: times.supervisor, log, onChange };
+    return new ManagedEngine(node, spec, [modelId], drivers.embedded, parts);
+  };
+  const main = create(drivers.launch(model, threads), model.modelId);
+  const sources: EngineSource[] = [main];
+  const models = new LoadedModels({
+    dataDir,
+    modelsDir: options.modelsDir,
+    bundledModel: options.bundledModel,
+    defaultModel: model,
+    sources,
+    create: (id, choice) => create({ ...drivers.launch(choice, threads), id }, choice.modelId),
+    onChange,
+    over: signal,
+  });
+  await endStrays(records, [main.id, ...models.restore()], times.supervisor);
   const problems = model.problem === null ? [] : [model.problem];
   if (enginePreferred !== "auto" && enginePreferred !== "embedded") {
     problems.push(
       `this version does not drive ${enginePreferred} yet, the embedded engine serves instead: set engine.preferred to auto (flock config edit)`,
     );
   }
-  const parts = { records, logPath, clock, times: times.supervisor, log, onChange };
-  return { sources: [new ManagedEngine(node, spec, [model.modelId], drivers.embedded, parts)], problems };
+  const start = (): void => {
+    main.start();
+    models.start();
+  };
+  return { sources, models, problems, start };
 }
 
 async function chooseThreads(configured: number, signal: AbortSignal): Promise<number> {

@@ -23,3 +23,29 @@ export const shutdownBody = z.strictObject({ engines: z.boolean() });
 export const agentError = z.strictObject({
   error: z.strictObject({ message: z.string(), mend: z.string().optional() }),
 });
+
+/** Body of `POST /v1/models/load`: a model of the models directory by its id, or any file by its whole path. */
+export const modelWish = z.union([
+  z.strictObject({ id: z.string().min(1).max(256) }),
+  z.strictObject({ path: z.string().min(1).max(4096) }),
+]);
+export type ModelWish = z.infer<typeof modelWish>;
+
+/** Answer of `POST /v1/models/load`. */
+export const loadAnswer = z.strictObject({ engine: z.string(), model: z.string() });
+
+/** Body of `POST /v1/models/unload`. */
+export const unloadBody = z.strictObject({ id: z.string().min(1).max(256) });
+
+/** A model file of a node. `engine`: which engine serves it; null: none. */
+export const availableModel = z.strictObject({
+  id: z.string(),
+  path: z.string(),
+  bytes: z.number(),
+  engine: z.string().nullable(),
+  default: z.boolean(),
+});
+export type AvailableModel = z.infer<typeof availableModel>;
+
+/** Answer of `GET /v1/models`. */
+export const modelsAnswer = z.strictObject({ models: z.array(availableModel) });

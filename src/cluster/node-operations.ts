@@ -1,3 +1,4 @@
+import { type AvailableModel, loadAnswer, modelsAnswer, type ModelWish } from "./agent-protocol.ts";
 import type { NodeOperation } from "./link.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -23,6 +24,44 @@ export function restartEngine(engineId: string): NodeOperation<void> {
     method: "POST",
     path: `/v1/engines/${encodeURIComponent(engineId)}/restart`,
     timeoutMs: CALL_TIMEOUT_MS,
+    read: () => ({ value: undefined }),
+  };
+}
+
+/** The model files of a node, and which of them are loaded. */
+export function availableModels(): NodeOperation<AvailableModel[]> {
+  return {
+    method: "GET",
+    path: "/v1/models",
+    timeoutMs: CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = modelsAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data.models } : null;
+    },
+  };
+}
+
+/** Answered when the agent has taken it up, with the engine's id; the node's state tells when it is ready. */
+export function loadModel(wish: ModelWish): NodeOperation<{ readonly engine: string; readonly model: string }> {
+  return {
+    method: "POST",
+    path: "/v1/models/load",
+    body: wish,
+    timeoutMs: CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = loadAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
+  };
+}
+
+/** Answered when the model's engine is gone. */
+export function unloadModel(id: string): NodeOperation<void> {
+  return {
+    method: "POST",
+    path: "/v1/models/unload",
+    body: { id },
+    timeoutMs: SHUTDOWN_TIMEOUT_MS,
     read: () => ({ value: undefined }),
   };
 }

@@ -236,18 +236,22 @@ export class JobRunner {
     const seen = signal.aborted ? await this.#insist(() => findJob(this.#store.sql, job.id)) : null;
     if (seen?.cancelRequested === true) return { state: "cancelled" };
     // Neither an orderly stop nor a database that is away is the job's fault: it does not count as an attempt.
-    const problem = storeProblemOf(cause, this.#store.address);
-    const away = problem !== null && mayPass(problem);
-    if ((signal.aborted && this.#stopping) || away) return { state: "queued", attempt: job.attempt - 1 };
+    if ((signal.aborted && this.#stopping) || this.#isAway(cause)) return { state: "queued", attempt: job.attempt - 1 };
     return { state: "failed", error: messageOf(cause) };
   }
 
-  /** Tries until the store takes it. Null: Flock stops before; the next start finds the job running and goes on. */
+  #isAway(cause: unknown): boolean {
+    const problem = storeProblemOf(cause, this.#store.address);
+    return problem !== null && mayPass(problem);
+  }
+
+  /** While the store is away tries until it takes it. Null: Flock stops before; the next start finds the job running and goes on. */
   async #insist<T>(work: () => Promise<T>): Promise<T | null> {
     for (let failures = 0; ; failures += 1) {
       try {
         return await work();
       } catch (cause) {
+        if (!this.#isAway(cause)) throw cause;
         if (failures === 0) this.#log.error("a job's state cannot be kept; trying again", { cause: messageOf(cause) });
         if (this.#stopping) return null;
         await this.#pause(this.#retryMs);

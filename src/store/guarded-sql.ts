@@ -8,6 +8,9 @@ export interface GuardedSql {
   close(): Promise<void>;
 }
 
+/** What is still asked of the server at the end gets this long. */
+const CLOSE_SECONDS = 5;
+
 /**
  * Watches over a pool of connections to a server. The server's own limits end what is slow; a server or a network that
  * has gone silent answers nothing at all, and the driver would wait for ever. Then the pool is thrown away, which
@@ -62,5 +65,5 @@ export function guarded(open: () => Sql, silentMs: number): GuardedSql {
       return (...args: unknown[]): unknown => watch(Reflect.apply(value, pool, args));
     },
   }) as unknown as Sql;
-  return { sql, within, close: () => pool.close() };
+  return { sql, within, close: () => pool.close({ timeout: CLOSE_SECONDS }) };
 }

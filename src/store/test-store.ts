@@ -1,10 +1,10 @@
-import { beforeAll, describe, test } from "bun:test";
+import { beforeAll, describe } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL } from "bun";
-import { needsPostgres, POSTGRES_IS_INSTALLED, sharedPostgres } from "../../test/support/start-postgres.ts";
+import { describePostgres, sharedPostgres } from "../../test/support/start-postgres.ts";
 import type { Clock } from "../core/clock.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { openStore } from "./open-store.ts";
@@ -97,11 +97,7 @@ async function open(dsn: string, clock: FakeClock, remove: () => Promise<void>):
 /** Declares the tests in `body` once for each database, each test on a fresh store. */
 export function onEachDatabase(body: (openTestStore: OpenTestStore, name: "SQLite" | "PostgreSQL") => void): void {
   describe("on SQLite", () => body(openTestStore, "SQLite"));
-  if (!POSTGRES_IS_INSTALLED) {
-    test.skip(needsPostgres("on PostgreSQL"), () => undefined);
-    return;
-  }
-  describe("on PostgreSQL", () => {
+  describePostgres("on PostgreSQL", () => {
     beforeAll(async () => void (await sharedPostgres()), 30_000);
     body(openPostgresStore, "PostgreSQL");
   });

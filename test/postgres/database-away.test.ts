@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
@@ -11,7 +11,7 @@ import {
   temporaryDirectory,
   testEnv,
 } from "../support/start-flock.ts";
-import { needsPostgres, POSTGRES_IS_INSTALLED, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
+import { describePostgres, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
 
 const PASSWORD = "hunter2-of-the-database";
 const WAIT_MS = 20_000;
@@ -33,7 +33,7 @@ async function problems(flock: Flock): Promise<string> {
   return await (await fetch(`${flock.url}/readyz`)).text();
 }
 
-describe.skipIf(!POSTGRES_IS_INSTALLED)("with its data in PostgreSQL", () => {
+describePostgres("with its data in PostgreSQL", () => {
   const dataDir = temporaryDirectory();
   const finished: string[] = [];
   let postgres: TestPostgres;
@@ -172,5 +172,3 @@ describe.skipIf(!POSTGRES_IS_INSTALLED)("with its data in PostgreSQL", () => {
     expect(said).not.toContain(PASSWORD);
   }, 60_000);
 });
-
-test.skipIf(POSTGRES_IS_INSTALLED)(needsPostgres("a database that goes away and comes back"), () => undefined);

@@ -1,14 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { z } from "zod";
 import { defineJob } from "../../src/jobs/job-kind.ts";
 import { JobRunner } from "../../src/jobs/job-runner.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { collectingLog, FakeClock, rejection, until } from "../../src/store/test-store.ts";
-import { needsPostgres, POSTGRES_IS_INSTALLED, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
+import { describePostgres, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
 
 const STEPS = 6;
 
-describe.skipIf(!POSTGRES_IS_INSTALLED)("jobs in PostgreSQL", () => {
+describePostgres("jobs in PostgreSQL", () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
     postgres = await startPostgres();
@@ -88,5 +88,3 @@ describe.skipIf(!POSTGRES_IS_INSTALLED)("jobs in PostgreSQL", () => {
     await next.close();
   }, 30_000);
 });
-
-test.skipIf(POSTGRES_IS_INSTALLED)(needsPostgres("jobs whose database goes away"), () => undefined);

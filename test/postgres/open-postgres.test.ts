@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SQL } from "bun";
@@ -8,7 +8,7 @@ import { openStore } from "../../src/store/open-store.ts";
 import type { PostgresAddress, StoreProblem } from "../../src/store/store.ts";
 import { toStoreProblem } from "../../src/store/store-problem.ts";
 import { collectingLog, FakeClock, rejection, temporaryDir } from "../../src/store/test-store.ts";
-import { needsPostgres, POSTGRES_IS_INSTALLED, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
+import { describePostgres, startPostgres, type TestPostgres } from "../support/start-postgres.ts";
 
 const PASSWORD = "hunter2";
 const START_MS = 30_000;
@@ -34,7 +34,7 @@ function addressOf(dsn: string): PostgresAddress {
   return address.value;
 }
 
-describe.skipIf(!POSTGRES_IS_INSTALLED)("a PostgreSQL database", () => {
+describePostgres("a PostgreSQL database", () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
     postgres = await startPostgres();
@@ -176,5 +176,3 @@ test("a certificate file that is missing is named", async () => {
   const refused = await problem(`postgres://127.0.0.1:1/flock?sslmode=verify-full&sslrootcert=${ca}`);
   expect(refused.message).toContain(ca);
 });
-
-test.skipIf(POSTGRES_IS_INSTALLED)(needsPostgres("opening a PostgreSQL database"), () => undefined);

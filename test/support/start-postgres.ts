@@ -1,3 +1,4 @@
+import { describe, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,11 +43,12 @@ function serverUser(): { readonly uid: number; readonly gid: number } | null {
   return uid === undefined || gid === undefined ? null : { uid: Number(uid), gid: Number(gid) };
 }
 
-export const POSTGRES_IS_INSTALLED = binaries() !== null && (process.getuid?.() !== 0 || serverUser() !== null);
+const POSTGRES_IS_INSTALLED = binaries() !== null && (process.getuid?.() !== 0 || serverUser() !== null);
 
-/** The name of a test that PostgreSQL is needed for; the report of skipped tests shows it with what to install. */
-export function needsPostgres(name: string): string {
-  return POSTGRES_IS_INSTALLED ? name : `${name}; ${NEEDS}`;
+/** As `describe`; without PostgreSQL one skipped test takes its place and says what to install. */
+export function describePostgres(name: string, body: () => void): void {
+  if (POSTGRES_IS_INSTALLED) describe(name, body);
+  else test.skip(`${name}; ${NEEDS}`, () => undefined);
 }
 
 /** PostgreSQL's own programs refuse to run as root. */

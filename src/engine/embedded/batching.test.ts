@@ -21,14 +21,15 @@ test("a batch is never larger than it may be", () => {
 });
 
 test("a batch waits a little for sequences that are busy elsewhere, and not for ever", () => {
-  let busy = 2;
-  const strategy = gatheringBatches(() => busy);
+  const counters = { sequencesBusy: 2, batches: 0 };
+  const strategy = gatheringBatches(counters);
   const one = item(1);
   expect(strategy({ items: [one], size: 8 })).toEqual([]);
   expect(strategy({ items: [one, item(1)], size: 8 })).toHaveLength(2);
   let turns = 0;
   while (strategy({ items: [one], size: 8 }).length === 0) turns++;
   expect(turns).toBeLessThan(200);
-  busy = 1;
+  counters.sequencesBusy = 1;
   expect(strategy({ items: [one], size: 8 })).toEqual([{ item: one, processAmount: 1 }]);
+  expect(counters.batches).toBe(3);
 });

@@ -1,4 +1,5 @@
 import type { BatchItem, CustomBatchingPrioritizationStrategy, PrioritizedBatchItem } from "node-llama-cpp";
+import type { Counters } from "./counters.ts";
 
 /** Turns of the microtask queue to wait for sequences that come back from their last token; about ten are needed. */
 const MOST_TURNS = 64;
@@ -7,14 +8,17 @@ const MOST_TURNS = 64;
  * Which tokens go into the next batch. The library begins it as soon as the last one is done, when the sequence that was
  * sampled last is not back yet: of four only three would ever go together. An empty batch is its way to wait a turn.
  */
-export function gatheringBatches(busySequences: () => number): CustomBatchingPrioritizationStrategy {
+export function gatheringBatches(
+  counters: Pick<Counters, "sequencesBusy" | "batches">,
+): CustomBatchingPrioritizationStrategy {
   let turns = 0;
   return ({ items, size }) => {
-    if (items.length < busySequences() && turns < MOST_TURNS) {
+    if (items.length < counters.sequencesBusy && turns < MOST_TURNS) {
       turns++;
       return [];
     }
     turns = 0;
+    counters.batches++;
     return shared(items, size);
   };
 }

@@ -3,10 +3,11 @@ import { newId } from "../../core/id.ts";
 import { ok, type Result } from "../../core/result.ts";
 import { AnswerFrames, type AnswerHead, WholeAnswer } from "./chat-answer.ts";
 import { parseChatBody } from "./chat-body.ts";
-import { errorResponse, serverError, unavailable, type EngineError } from "./engine-error.ts";
+import { errorResponse, notSupported, serverError, unavailable, type EngineError } from "./engine-error.ts";
 import { generate, type GenerateEvent } from "./generate.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { planChat, promptOf } from "./plan-chat.ts";
+import { canChat } from "./props.ts";
 import type { Requests, RunningRequest } from "./requests.ts";
 
 export interface ChatContext {
@@ -32,6 +33,9 @@ export async function chat(input: unknown, context: ChatContext, clientSignal: A
   const call = parseChatBody(input);
   if (!call.ok) return errorResponse(call.error);
   const { loaded, clock, requests } = context;
+  if (!canChat(loaded)) {
+    return errorResponse(notSupported("model", `chat with ${context.modelId}, which only reads, is`));
+  }
   const job = await planChat(call.value, loaded);
   if (!job.ok) return errorResponse(job.error);
   const running = requests.begin(clientSignal);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeTinyModel } from "../../../scripts/gguf/tiny-model.ts";
+import { writeHollowModel } from "../../../scripts/gguf/hollow-model.ts";
 import { spawnChild, startTestChild, until } from "./test-child.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -46,9 +47,40 @@ test("a file that is not there ends it with code 3", async () => {
   expect(await child.exited).toBe(3);
 }, 20_000);
 
+test("a model that does not fit ends it with code 3 and the numbers, before anything is allocated", async () => {
+  const modelPath = join(temporaryDirectory(), "hollow.gguf");
+  await writeHollowModel(modelPath, { layers: 32, embedding: 4096 });
+  const child = spawnChild([modelPath], {
+    FLOCK_ENGINE_SECRET: "s",
+    FLOCK_ENGINE_FREE_BYTES: "20000000000",
+    FLOCK_ENGINE_CONTEXT: "8192",
+    FLOCK_ENGINE_SLOTS: "4",
+  });
+  expect(await child.exited).toBe(3);
+  const log = (await new Response(child.stderr).text()).trim().split("\n");
+  expect(log.at(-1)).toMatch(
+    /^model needs 29\.\d GB \(weights 24\.7, context 4\.3, compute 0\.\d\), 20\.0 GB are free; use a smaller quantisation/,
+  );
+  // It never held what it found too large.
+  expect(child.resourceUsage()?.maxRSS).toBeLessThan(1_000_000_000);
+}, 20_000);
+
+test("context and slots are chosen to fit, and the memory is told", async () => {
+  const child = await startTestChild({ kind: "says", text: "yes" }, { contextTokens: 131_072, slots: 0 });
+  cleanups.push(child.stop);
+  expect(await (await child.get("/props")).json()).toMatchObject({
+    total_slots: 4,
+    default_generation_settings: { n_ctx: 32_768 },
+    memory: { weights_bytes: expect.any(Number), context_bytes: expect.any(Number), compute_bytes: expect.any(Number) },
+  });
+  const memory = (await (await child.get("/memory")).json()) as Record<string, number>;
+  expect(memory["weights_bytes"]).toBeGreaterThan(1_000_000);
+  expect(memory["rss_bytes"]).toBeGreaterThan((memory["weights_bytes"] ?? 0) + (memory["context_bytes"] ?? 0) / 2);
+}, 20_000);
+
 const wrong: [string, Record<string, string>, string][] = [
   ["no secret", {}, "FLOCK_ENGINE_SECRET"],
-  ["no slots", { FLOCK_ENGINE_SECRET: "s", FLOCK_ENGINE_SLOTS: "0" }, "FLOCK_ENGINE_SLOTS"],
+  ["too many slots", { FLOCK_ENGINE_SECRET: "s", FLOCK_ENGINE_SLOTS: "1000" }, "FLOCK_ENGINE_SLOTS"],
   ["a strange GPU", { FLOCK_ENGINE_SECRET: "s", FLOCK_ENGINE_GPU: "maybe" }, "FLOCK_ENGINE_GPU"],
 ];
 for (const [name, env, variable] of wrong) {

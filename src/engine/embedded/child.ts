@@ -1,6 +1,8 @@
 // The engine's process: bun child.ts <model.gguf>. Its settings come by environment, see settings.ts.
+// With --describe-gpu it says what it would compute on, as JSON, and ends.
 import { rename, writeFile } from "node:fs/promises";
 import { systemClock } from "../../core/clock.ts";
+import { describeGpu } from "./describe-gpu.ts";
 import { loadModel } from "./load-model.ts";
 import { startServer } from "./server.ts";
 import { readSettings, type EngineSettings } from "./settings.ts";
@@ -15,6 +17,10 @@ function log(line: string): void {
   console.error(`${new Date().toISOString()} ${line}`);
 }
 
+if (process.argv[2] === "--describe-gpu") {
+  console.log(JSON.stringify(await describeGpu()));
+  process.exit(EXIT.stopped);
+}
 const settings = readSettings(process.argv.slice(2), process.env);
 if (!settings.ok) {
   log(settings.error);
@@ -45,7 +51,7 @@ async function run(engine: EngineSettings): Promise<void> {
   if (loading.signal.aborted) return;
   if (loaded.ok) {
     server.serve(loaded.value);
-    log(`ready on 127.0.0.1:${server.port}: ${engine.modelId}, ${engine.slots} × ${loaded.value.contextTokens} tokens`);
+    log(`ready on 127.0.0.1:${server.port}: ${engine.modelId}, ${loaded.value.pool.size} × ${loaded.value.contextTokens} tokens`);
     return;
   }
   // Alone on the last line: the agent shows it as the engine's problem.

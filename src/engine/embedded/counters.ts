@@ -3,6 +3,8 @@ export interface Counters {
   promptTokensEvaluated: number;
   promptTokensCached: number;
   tokensGenerated: number;
+  /** Steps of the model, each for all sequences that had something to evaluate. */
+  batches: number;
   embeddingTokens: number;
   requestsStarted: number;
   requestsFinished: number;
@@ -20,6 +22,7 @@ export function newCounters(): Counters {
     promptTokensEvaluated: 0,
     promptTokensCached: 0,
     tokensGenerated: 0,
+    batches: 0,
     embeddingTokens: 0,
     requestsStarted: 0,
     requestsFinished: 0,

@@ -9,6 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { AnswerPart } from "./answer/answer-part.ts";
 import { AnswerReader, type AnswerForm } from "./answer/answer-reader.ts";
 import type { Sampling } from "./chat-call.ts";
+import { breathe } from "./breathe.ts";
 import { chooseToken, seededRandom } from "./choose-token.ts";
 import type { Counters } from "./counters.ts";
 import type { LoadedModel } from "./load-model.ts";
@@ -52,7 +53,8 @@ export type GenerateEvent = (AnswerPart & { readonly logprobs?: readonly TokenLo
 
 /** So many prompt tokens are evaluated at once, of all sequences together: others write a token in between. */
 const PREFILL_SLICE_TOKENS = 256;
-const LEAST_SLICE_TOKENS = 32;
+/** llama.cpp's attention on a CPU is ten times slower a token for fewer than 64 at once. */
+const LEAST_SLICE_TOKENS = 72;
 /** How far back the presence and frequency penalties look. */
 const PENALTY_WINDOW_TOKENS = 1024;
 
@@ -123,6 +125,7 @@ export async function* generate(
           if (ended) break;
         }
         if (ended || written.length >= job.maxTokens) break;
+        await breathe();
         // The reader may have taken its time over the last piece.
         signal.throwIfAborted();
         step = await tokens.next(next);
@@ -185,10 +188,12 @@ async function prefill(
   for (let at = cachedTokens; at < end; ) {
     signal.throwIfAborted();
     const share = Math.max(LEAST_SLICE_TOKENS, Math.floor(PREFILL_SLICE_TOKENS / counters.sequencesBusy));
-    const slice = tokens.slice(at, Math.min(at + share, end));
+    // A small rest goes along with the last whole slice.
+    const slice = tokens.slice(at, end - at < share * 1.5 ? end : at + share);
     await sequence.evaluateWithoutGeneratingNewTokens(slice);
     counters.promptTokensEvaluated += slice.length;
     at += slice.length;
+    await breathe();
   }
   signal.throwIfAborted();
   if (end > cachedTokens) await keepState(sequence);

@@ -10,6 +10,9 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { gatheringBatches } from "./batching.ts";
 import type { Counters } from "./counters.ts";
 import { EmbeddingContext } from "./embeddings.ts";
+import { estimateMemory, freeMemoryFor } from "./estimate-memory.ts";
+import { type Fit, fit } from "./fit.ts";
+import { RankingContext } from "./rerank.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
 import { TOOL_MARKS } from "./answer/tool-syntax.ts";
@@ -17,8 +20,8 @@ import { GrammarCache } from "./grammar/grammar-cache.ts";
 import { type ChatTemplate, chatTemplate } from "./template/chat-template.ts";
 import { controlTokens } from "./template/control-text.ts";
 
-/** A context this wide fits any machine; a wider one is the agent's decision, which knows the memory. */
-const DEFAULT_CONTEXT_TOKENS = 8192;
+/** States of one sequence that are kept to go back to, for models whose state cannot be cut. */
+const MOST_CHECKPOINTS = 4;
 
 export interface LoadedModel {
   readonly model: LlamaModel;
@@ -28,11 +31,14 @@ export interface LoadedModel {
   /** Control tokens that stand around calls and thinking: text to us. */
   readonly marks: ReadonlyMap<Token, string>;
   readonly embeddings: EmbeddingContext;
+  readonly ranking: RankingContext;
   /** Tokens of one sequence. */
   readonly contextTokens: number;
   /** What it computes on, e.g. `CUDA: NVIDIA GeForce RTX 4090`; null: the CPU. */
   readonly gpu: string | null;
   readonly llamaCppRelease: string;
+  /** As it was planned before anything was allocated. */
+  readonly memory: Fit;
 }
 
 /** The error is one line for a person, without the file's path. */
@@ -40,27 +46,29 @@ export async function loadModel(
   settings: EngineSettings,
   signal: AbortSignal,
   log: (line: string) => void,
-  counters: Pick<Counters, "sequencesBusy">,
+  counters: Pick<Counters, "sequencesBusy" | "batches">,
 ): Promise<Result<LoadedModel, string>> {
   try {
     const llama = await openLlama(settings, log);
+    const estimate = await estimateMemory(llama, settings.modelPath, signal);
+    const freeBytes = settings.freeBytes ?? (await freeMemoryFor(llama, signal));
+    const { contextTokens, slots } = settings;
+    const memory = await fit({ contextTokens, slots, freeBytes }, estimate);
+    if (!memory.ok) return memory;
     const model = await llama.loadModel({ modelPath: settings.modelPath, loadSignal: signal });
     const trained = model.trainContextSize;
-    const wanted = settings.contextTokens || DEFAULT_CONTEXT_TOKENS;
-    if (settings.contextTokens > trained) {
-      log(
-        `context: ${settings.contextTokens} tokens asked for, the model was trained for ${trained}; using ${trained}`,
-      );
+    if (contextTokens > trained) {
+      log(`context: ${contextTokens} tokens asked for, the model was trained for ${trained}; using ${trained}`);
     }
     const context = await model.createContext({
-      contextSize: Math.min(wanted, trained),
-      sequences: settings.slots,
+      contextSize: memory.value.contextTokens,
+      sequences: memory.value.slots,
       threads: settings.threads,
-      batching: { itemPrioritizationStrategy: gatheringBatches(() => counters.sequencesBusy) },
+      batching: { itemPrioritizationStrategy: gatheringBatches(counters) },
       createSignal: signal,
     });
-    const sequences = Array.from({ length: settings.slots }, () =>
-      context.getSequence({ checkpoints: { interval: false } }),
+    const sequences = Array.from({ length: memory.value.slots }, () =>
+      context.getSequence({ checkpoints: { interval: false, max: MOST_CHECKPOINTS } }),
     );
     const template = chatTemplate(model, log);
     const { open, close } = template.thinkingTags ?? { open: "", close: "" };
@@ -70,10 +78,12 @@ export async function loadModel(
       template,
       grammars: new GrammarCache(llama, model),
       marks: controlTokens(model, [...TOOL_MARKS, open, close]),
+      ranking: new RankingContext(model, context.contextSize, settings.threads),
       embeddings: new EmbeddingContext(model, context.contextSize, settings.threads),
       contextTokens: context.contextSize,
       gpu: await gpuName(llama),
       llamaCppRelease: llama.llamaCppRelease.release,
+      memory: memory.value,
     });
   } catch (error) {
     return err(reasonOf(error, settings));
@@ -107,7 +117,7 @@ async function gpuName(llama: Llama): Promise<string | null> {
 
 function reasonOf(error: unknown, settings: EngineSettings): string {
   if (error instanceof InsufficientMemoryError) {
-    return `not enough memory for ${settings.slots} × ${settings.contextTokens || DEFAULT_CONTEXT_TOKENS} tokens of context: lower the context or the slots`;
+    return "not enough memory for the context: use a smaller --engine-embedded-context or --engine-embedded-slots";
   }
   const text = error instanceof Error ? error.message : String(error);
   return `the model cannot be loaded: ${text.replaceAll(settings.modelPath, "the file").split("\n")[0]}`;

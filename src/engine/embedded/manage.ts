@@ -37,8 +37,9 @@ export interface EmbeddedLaunch {
   readonly modelPath: string;
   readonly modelId: string;
   readonly modelBytes: number;
-  /** 0: the model's own, at most 8192. */
+  /** 0: as fits, at most the model's own. */
   readonly contextTokens: number;
+  /** 0: as fits. */
   readonly slots: number;
   readonly threads: number;
   readonly gpu: "auto" | "off";

@@ -18,14 +18,29 @@ export function describeModel(loaded: LoadedModel, modelId: string): object {
     chat_template: loaded.template.source,
     chat_template_caps: { supports_tools: loaded.template.knowsTools, tool_syntax: loaded.template.toolSyntax },
     abilities: {
-      chat: true,
+      chat: canChat(loaded),
       embeddings: canEmbed(loaded),
-      rerank: false,
+      rerank: loaded.ranking.canRank,
       tools: loaded.template.knowsTools,
       thinking: loaded.template.thinkingTags !== null,
     },
     embedding_size: model.embeddingVectorSize,
     smoke_test: isSmokeTest(loaded),
+    memory: plannedMemory(loaded),
+  };
+}
+
+/** `GET /memory`: what was planned, and what the process takes now. */
+export function describeMemory(loaded: LoadedModel): object {
+  return { ...plannedMemory(loaded), rss_bytes: process.memoryUsage.rss() };
+}
+
+function plannedMemory({ memory }: LoadedModel): object {
+  return {
+    weights_bytes: memory.weightsBytes,
+    context_bytes: memory.cacheBytes,
+    compute_bytes: memory.computeBytes,
+    free_bytes_before: memory.freeBytes,
   };
 }
 
@@ -43,6 +58,13 @@ export function listModels(loaded: LoadedModel, modelId: string, nowMs: number):
     object: "list",
     data: [{ id: modelId, object: "model", created: Math.floor(nowMs / 1000), owned_by: "flock", meta }],
   };
+}
+
+/** Rerankers and encoders read and write nothing. */
+export function canChat({ model, ranking }: LoadedModel): boolean {
+  const attention = (model.fileInfo.architectureMetadata as unknown as Record<string, unknown>)["attention"];
+  const causal = (attention as Record<string, unknown> | undefined)?.["causal"] ?? true;
+  return !ranking.canRank && causal !== false;
 }
 
 function canEmbed({ model }: LoadedModel): boolean {

@@ -7,8 +7,9 @@ import type { Counters } from "./counters.ts";
 import { embed } from "./embeddings.ts";
 import { type EngineError, errorResponse, invalidRequest, notFound, serverError, unauthenticated, unavailable } from "./engine-error.ts";
 import type { LoadedModel } from "./load-model.ts";
-import { describeModel, listModels } from "./props.ts";
+import { describeMemory, describeModel, listModels } from "./props.ts";
 import { Requests } from "./requests.ts";
+import { rerank } from "./rerank.ts";
 import type { EngineSettings } from "./settings.ts";
 import { detokenize, tokenize } from "./tokens.ts";
 
@@ -38,6 +39,7 @@ type Route = (request: Request, context: ChatContext) => Promise<Response> | Res
 const ROUTES: Readonly<Record<string, Route>> = {
   "GET /v1/models": (_, context) => Response.json(listModels(context.loaded, context.modelId, context.clock.now())),
   "GET /props": (_, context) => Response.json(describeModel(context.loaded, context.modelId)),
+  "GET /memory": (_, context) => Response.json(describeMemory(context.loaded)),
   "POST /v1/chat/completions": async (request, context) =>
     await withBody(request, (body) => chat(body, context, request.signal)),
   "POST /v1/chat/completions/input_tokens": async (request, context) =>
@@ -50,7 +52,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "POST /detokenize": async (request, context) =>
     await withBody(request, (body) => toResponse(detokenize(body, context.loaded.model))),
   "POST /v1/embeddings": async (request, context) =>
-    await withBody(request, (body) => embeddings(body, context, request.signal)),
+    await withBody(request, (body) => reading(embed, body, context, request.signal)),
+  "POST /v1/rerank": async (request, context) =>
+    await withBody(request, (body) => reading(rerank, body, context, request.signal)),
 };
 
 export function startServer(settings: EngineSettings, clock: Clock, log: (line: string) => void): EngineServer {
@@ -138,11 +142,17 @@ function toResponse(answer: Result<object, EngineError>): Response {
   return answer.ok ? Response.json(answer.value) : errorResponse(answer.error);
 }
 
-async function embeddings(body: unknown, context: ChatContext, clientSignal: AbortSignal): Promise<Response> {
+/** Work that reads and gives one answer: counted, and stopped when the client hangs up. */
+async function reading(
+  work: typeof embed | typeof rerank,
+  body: unknown,
+  context: ChatContext,
+  clientSignal: AbortSignal,
+): Promise<Response> {
   const { loaded, modelId, requests } = context;
   const running = requests.begin(clientSignal);
   try {
-    const answer = await embed(body, loaded, modelId, requests.counters, running.signal);
+    const answer = await work(body, loaded, modelId, requests.counters, running.signal);
     running.end(answer.ok ? "finished" : "failed");
     return toResponse(answer);
   } catch (error) {

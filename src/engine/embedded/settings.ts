@@ -11,11 +11,14 @@ export interface EngineSettings {
   readonly port: number;
   /** Written once the engine listens; null: not wanted. */
   readonly readyFile: string | null;
-  /** Tokens of one sequence; 0: what the model was trained for, at most `DEFAULT_CONTEXT_TOKENS`. */
+  /** Tokens of one sequence; 0: as fits. */
   readonly contextTokens: number;
+  /** Sequences at once; 0: as fits. */
   readonly slots: number;
   readonly threads: number;
   readonly gpu: "auto" | "off";
+  /** What the model may take; null: what is free. */
+  readonly freeBytes: number | null;
 }
 
 const MAX_SLOTS = 256;
@@ -33,13 +36,15 @@ export function readSettings(
   const numbers = {
     port: wholeNumber(env["FLOCK_ENGINE_PORT"], 0, 0, 65_535),
     contextTokens: wholeNumber(env["FLOCK_ENGINE_CONTEXT"], 0, 0, 2 ** 31 - 1),
-    slots: wholeNumber(env["FLOCK_ENGINE_SLOTS"], 1, 1, MAX_SLOTS),
+    slots: wholeNumber(env["FLOCK_ENGINE_SLOTS"], 1, 0, MAX_SLOTS),
     threads: wholeNumber(env["FLOCK_ENGINE_THREADS"], 1, 1, 1024),
+    freeBytes: wholeNumber(env["FLOCK_ENGINE_FREE_BYTES"], 0, 0, Number.MAX_SAFE_INTEGER),
   };
-  const { port, contextTokens, slots, threads } = numbers;
+  const { port, contextTokens, slots, threads, freeBytes } = numbers;
   if (port === null) return err("FLOCK_ENGINE_PORT is not a port number");
   if (contextTokens === null) return err("FLOCK_ENGINE_CONTEXT is not a number of tokens");
-  if (slots === null) return err(`FLOCK_ENGINE_SLOTS is not a number from 1 to ${MAX_SLOTS}`);
+  if (slots === null) return err(`FLOCK_ENGINE_SLOTS is not a number from 0 to ${MAX_SLOTS}`);
+  if (freeBytes === null) return err("FLOCK_ENGINE_FREE_BYTES is not a number of bytes");
   if (threads === null) return err("FLOCK_ENGINE_THREADS is not a number from 1 to 1024");
   const gpu = env["FLOCK_ENGINE_GPU"] || "auto";
   if (gpu !== "auto" && gpu !== "off") return err(`FLOCK_ENGINE_GPU is "${gpu}", not auto or off`);
@@ -53,6 +58,7 @@ export function readSettings(
     slots,
     threads,
     gpu,
+    freeBytes: freeBytes === 0 ? null : freeBytes,
   });
 }
 
