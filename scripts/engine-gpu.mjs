@@ -14,7 +14,8 @@ if (process.platform !== "linux" || process.arch !== "x64") {
 }
 const detected = spawnSync("nvidia-smi", ["-L"]).status === 0 ? "cuda" : "vulkan";
 const kind = process.argv[2] ?? detected;
-if (!["cuda", "vulkan"].includes(kind)) fail(`there is no build called ${kind}`, "npm run engine:gpu -- cuda   (or vulkan)");
+if (!["cuda", "vulkan"].includes(kind))
+  fail(`there is no build called ${kind}`, "npm run engine:gpu -- cuda   (or vulkan)");
 
 const scope = join(root, "node_modules", "@node-llama-cpp");
 const { version } = JSON.parse(readFileSync(join(root, "node_modules", "node-llama-cpp", "package.json"), "utf8"));

@@ -18,7 +18,9 @@ export function fail(what, mend) {
 }
 
 function lockHash() {
-  return createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
 }
 
 /** Which packages are there: "none", "run" (what Flock needs to run) or "all" (with the tools for development). */
@@ -93,12 +95,14 @@ export function ensureInstalled({ dev = false, quiet = false } = {}) {
     rmSync(stampFile, { force: true });
     npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(dev ? ["--include=dev"] : [])]);
     bun = findBun();
-    if (!bun) fail(`no Bun for ${process.platform}-${process.arch} came with the packages`, "rm -rf node_modules && npm ci");
+    if (!bun)
+      fail(`no Bun for ${process.platform}-${process.arch} came with the packages`, "rm -rf node_modules && npm ci");
   }
   const tiny = join(root, "models", "flock-tiny.gguf");
   if (!existsSync(tiny)) {
     const made = spawnSync(bun, [join(root, "scripts", "make-flock-tiny.ts")], { cwd: root, encoding: "utf8" });
-    if (made.status !== 0) fail(`the bundled model could not be made: ${made.stderr.trim()}`, "bun scripts/make-flock-tiny.ts");
+    if (made.status !== 0)
+      fail(`the bundled model could not be made: ${made.stderr.trim()}`, "bun scripts/make-flock-tiny.ts");
   }
   return bun;
 }

@@ -45,7 +45,8 @@ const reportFile = join(reportDir, "junit.xml");
 const args = ["test", "--isolate", "--timeout=30000", "--reporter=junit", "--reporter-outfile", reportFile, ...only];
 const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", NO_COLOR: "1" };
 // The machine's own settings must not leak into tests.
-for (const name of Object.keys(env)) if (name.startsWith("FLOCK_") && !name.endsWith("_BIN") && !name.endsWith("_BIN_DIR")) delete env[name];
+for (const name of Object.keys(env))
+  if (name.startsWith("FLOCK_") && !name.endsWith("_BIN") && !name.endsWith("_BIN_DIR")) delete env[name];
 const { code } = await run(bun, args, { stdio: ["ignore", "inherit", "inherit"], env });
 
 let xml = "";

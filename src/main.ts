@@ -32,7 +32,8 @@ async function cli(): Promise<void> {
   ]);
   const cut = new AbortController();
   const io = processIo(process.env, serves ? () => cut.abort() : undefined);
-  const program = compiled ? "flock" : "npm run flock --";
+  // Through npm there is no `flock` on the PATH; called in any other way there is.
+  const program = compiled || process.env["npm_lifecycle_event"] === undefined ? "flock" : "npm run flock --";
   const leader = leaderControl({
     version: VERSION,
     self,

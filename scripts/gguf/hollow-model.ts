@@ -10,7 +10,14 @@ import { encodeHead, tensorBytes, writeWhole } from "./write-gguf.ts";
 export async function writeHollowModel(path: string, size: { layers: number; embedding: number }): Promise<number> {
   const { layers, embedding } = size;
   const vocabulary = tinyVocabulary([]);
-  const shape: Shape = { layers, embedding, feedForward: embedding * 3, heads: 32, kvHeads: 8, headSize: embedding / 32 };
+  const shape: Shape = {
+    layers,
+    embedding,
+    feedForward: embedding * 3,
+    heads: 32,
+    kvHeads: 8,
+    headSize: embedding / 32,
+  };
   const lengths = [embedding, vocabulary.tokens.length];
   const tensors = [
     { name: "token_embd.weight", shape: lengths },

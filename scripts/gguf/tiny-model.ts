@@ -86,10 +86,12 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
 function encodeRanker(seed: number, options: TinyModelOptions): Uint8Array {
   const vocabulary = tinyVocabulary(RANDOM_PIECES);
   const shape = { layers: 2, embedding: 64, feedForward: 128, heads: 4, kvHeads: 2, headSize: 16 };
-  const entries = metadata(vocabulary, shape, { ...options, template: "none" }).map(([key, value]): [string, GgufValue] => [
-    key.replace(/^llama\./, "qwen3."),
-    key === "general.architecture" ? { type: "string", value: "qwen3" } : value,
-  ]);
+  const entries = metadata(vocabulary, shape, { ...options, template: "none" }).map(
+    ([key, value]): [string, GgufValue] => [
+      key.replace(/^llama\./, "qwen3."),
+      key === "general.architecture" ? { type: "string", value: "qwen3" } : value,
+    ],
+  );
   const noise = randomTensors(vocabulary, shape, seed).filter(({ name }) => name !== "output.weight");
   const norms = Array.from({ length: shape.layers }, (_, layer) =>
     ["attn_q_norm", "attn_k_norm"].map((part) => tensor(`blk.${layer}.${part}.weight`, [shape.headSize], () => 1)),

@@ -21,7 +21,7 @@ test("what was left out is the local node's: any model, any engine", () => {
 
 test("an unknown or wrong option is refused by name", () => {
   expect(agentOptions.safeParse({ ...OPTIONS, threds: 2 }).error?.message).toContain("threds");
-  expect(agentOptions.safeParse({ ...OPTIONS, slots: 0 }).error?.issues[0]?.path).toEqual(["slots"]);
+  expect(agentOptions.safeParse({ ...OPTIONS, slots: -1 }).error?.issues[0]?.path).toEqual(["slots"]);
   expect(agentOptions.safeParse({ ...OPTIONS, dataDir: "relative" }).error?.issues[0]?.path).toEqual(["dataDir"]);
 });
 

@@ -67,12 +67,12 @@ test("a model is loaded beside the default one, and unloaded again", async () =>
 test("what could be loaded is listed, with what is", async () => {
   const listed = async () => {
     const models = await link.call("local", availableModels(), soon());
-    return models.ok ? models.value.map((model) => [model.id, model.engine, model.default]).toSorted() : [];
+    return models.ok ? models.value.map((model) => `${model.id} ${model.engine} ${model.default}`).toSorted() : [];
   };
   const [main, other] = [await defaultId(), await otherId()];
-  expect(await listed()).toEqual([[main, "embedded", true] as never, [other, null, false] as never].toSorted());
+  expect(await listed()).toEqual([`${main} embedded true`, `${other} null false`].toSorted());
   const answer = await load({ id: other });
-  expect(await listed()).toContainEqual([other, answer.ok ? answer.value.engine : "", false] as never);
+  expect(await listed()).toContain(`${other} ${answer.ok ? answer.value.engine : ""} false`);
 });
 
 test("any file is loaded by its path", async () => {
@@ -94,7 +94,10 @@ test("what cannot be is refused by name, with what helps", async () => {
   expect(await refusal({ path: "models/small.gguf" })).toMatchObject({ kind: "refused" });
   expect(await refusal({ path: "/nowhere.gguf" })).toMatchObject({ message: "/nowhere.gguf is not a file" });
   const main = await link.call("local", unloadModel(await defaultId()), soon());
-  expect(main.ok ? null : main.error).toMatchObject({ kind: "refused", mend: expect.stringContaining("default_model") });
+  expect(main.ok ? null : main.error).toMatchObject({
+    kind: "refused",
+    mend: expect.stringContaining("default_model"),
+  });
   const none = await link.call("local", unloadModel("none"), soon());
   expect(none.ok ? null : none.error.message).toContain("there is: none");
 });

@@ -50,7 +50,7 @@ export function temporaryDirectory(): string {
 export function testEnv(dataDir: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const clean = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !/^(FLOCK_|VLLM_|OPENAI_|ANTHROPIC_)/.test(entry[0]),
+      entry[1] !== undefined && !/^(FLOCK_|VLLM_|OPENAI_|ANTHROPIC_|npm_)/.test(entry[0]),
   );
   return {
     ...Object.fromEntries(clean),

@@ -16,7 +16,10 @@ test("who writes is in every batch, and prompts share the rest", () => {
 });
 
 test("a batch is never larger than it may be", () => {
-  const chosen = shared(Array.from({ length: 9 }, () => item(1)), 4);
+  const chosen = shared(
+    Array.from({ length: 9 }, () => item(1)),
+    4,
+  );
   expect(chosen.map((one) => one.processAmount)).toEqual([1, 1, 1, 1]);
 });
 

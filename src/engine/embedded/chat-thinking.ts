@@ -24,7 +24,10 @@ export function parseThinking(call: z.infer<typeof schema>): ChatThinking {
   const said = values["enable_thinking"] ?? call.enable_thinking ?? null;
   const named = values["thinking_budget"];
   const given =
-    call.thinking_budget_tokens ?? call.thinking_budget ?? call.reasoning_budget ?? (typeof named === "number" ? named : -1);
+    call.thinking_budget_tokens ??
+    call.thinking_budget ??
+    call.reasoning_budget ??
+    (typeof named === "number" ? named : -1);
   return {
     enabled: effort === "none" ? false : typeof said === "boolean" ? said : null,
     budgetTokens: given < 0 ? null : given,

@@ -59,7 +59,11 @@ export function parseTools(call: z.infer<typeof schema>): Result<ParsedTools, En
   return ok({ tools, toolChoice, parallelToolCalls: call.parallel_tool_calls ?? true });
 }
 
-function toTool({ name, description, parameters: given }: {
+function toTool({
+  name,
+  description,
+  parameters: given,
+}: {
   name: string;
   description?: string | null | undefined;
   parameters?: JsonObject | null | undefined;

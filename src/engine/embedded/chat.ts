@@ -118,7 +118,10 @@ function streamOf(
           running.end("failed");
           if (cancelled) return;
           // The status is spent: the error is the last frame, and no [DONE] follows.
-          close(controller, `${frames.role()}data: ${JSON.stringify({ error: failureOf(error, running, context) })}\n\n`);
+          close(
+            controller,
+            `${frames.role()}data: ${JSON.stringify({ error: failureOf(error, running, context) })}\n\n`,
+          );
         }
       },
       async cancel() {

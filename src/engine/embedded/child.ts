@@ -51,7 +51,9 @@ async function run(engine: EngineSettings): Promise<void> {
   if (loading.signal.aborted) return;
   if (loaded.ok) {
     server.serve(loaded.value);
-    log(`ready on 127.0.0.1:${server.port}: ${engine.modelId}, ${loaded.value.pool.size} × ${loaded.value.contextTokens} tokens`);
+    log(
+      `ready on 127.0.0.1:${server.port}: ${engine.modelId}, ${loaded.value.pool.size} × ${loaded.value.contextTokens} tokens`,
+    );
     return;
   }
   // Alone on the last line: the agent shows it as the engine's problem.

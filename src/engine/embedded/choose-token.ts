@@ -17,7 +17,11 @@ export function seededRandom(seed: number): () => number {
  * temperature. For requests that ask for log probabilities: the library gives them only after its own cuts, by which a
  * sampled token's real one is lost.
  */
-export function chooseToken(probabilities: ReadonlyMap<Token, number>, sampling: Sampling, random: () => number): Token {
+export function chooseToken(
+  probabilities: ReadonlyMap<Token, number>,
+  sampling: Sampling,
+  random: () => number,
+): Token {
   const { temperature, topK, topP, minP } = sampling;
   const candidates: { token: Token; probability: number }[] = [];
   let sum = 0;

@@ -63,7 +63,10 @@ function choicesOf(wish: FitWish, trainedTokens: number): { contextTokens: numbe
   const widths = wish.contextTokens > 0 ? [Math.min(wish.contextTokens, trainedTokens)] : widthsOf(trainedTokens);
   const pairs = (among: readonly number[]) =>
     slots.flatMap((count) => among.map((contextTokens) => ({ contextTokens, slots: count })));
-  return [...pairs(widths.filter((tokens) => tokens >= ENOUGH_TOKENS)), ...pairs(widths.filter((tokens) => tokens < ENOUGH_TOKENS))];
+  return [
+    ...pairs(widths.filter((tokens) => tokens >= ENOUGH_TOKENS)),
+    ...pairs(widths.filter((tokens) => tokens < ENOUGH_TOKENS)),
+  ];
 }
 
 function widthsOf(trainedTokens: number): number[] {

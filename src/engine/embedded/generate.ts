@@ -100,7 +100,7 @@ export async function* generate(
       evaluateOptions(job, model, reader, written),
     );
     try {
-      for (let step = await tokens.next(); !step.done; ) {
+      for (let step = await tokens.next(); !step.done;) {
         if (written.length === 0) {
           counters.promptTokensEvaluated++;
           firstTokenMs = clock.monotonicMs();
@@ -185,7 +185,7 @@ async function prefill(
   const cachedTokens = await keepPrefix(sequence, tokens);
   counters.promptTokensCached += cachedTokens;
   const end = tokens.length - 1;
-  for (let at = cachedTokens; at < end; ) {
+  for (let at = cachedTokens; at < end;) {
     signal.throwIfAborted();
     const share = Math.max(LEAST_SLICE_TOKENS, Math.floor(PREFILL_SLICE_TOKENS / counters.sequencesBusy));
     // A small rest goes along with the last whole slice.

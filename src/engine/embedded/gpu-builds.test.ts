@@ -17,7 +17,12 @@ test("the best build that works is chosen, and what was passed over says why", (
 });
 
 test("every platform that Flock runs on has builds, the CPU or Metal at last", () => {
-  for (const [platform, arch] of [["linux", "x64"], ["linux", "arm64"], ["darwin", "arm64"], ["darwin", "x64"]]) {
+  for (const [platform, arch] of [
+    ["linux", "x64"],
+    ["linux", "arm64"],
+    ["darwin", "arm64"],
+    ["darwin", "x64"],
+  ]) {
     expect(["cpu", "metal"]).toContain(buildsFor(platform ?? "", arch ?? "").at(-1)?.gpu ?? "none");
   }
 });

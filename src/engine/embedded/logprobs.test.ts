@@ -96,7 +96,9 @@ test("text becomes tokens and tokens text again", async () => {
     expect(tokens.every((token) => Number.isInteger(token))).toBe(true);
     expect(await (await child.post("/detokenize", { tokens })).json()).toEqual({ content });
   }
-  const special = (await (await child.post("/tokenize", { content: "<|im_end|>", parse_special: true })).json()) as object;
+  const special = (await (
+    await child.post("/tokenize", { content: "<|im_end|>", parse_special: true })
+  ).json()) as object;
   expect(special).toEqual({ tokens: [expect.any(Number)] });
   for (const [path, body] of [
     ["/tokenize", { content: 5 }],

@@ -39,7 +39,8 @@ export async function planChat(call: ChatCall, loaded: Loaded): Promise<Result<G
   }
   const vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
   const strange = call.sampling.logitBias.keys().find((token) => token >= vocabularySize);
-  if (strange !== undefined) return err(invalidRequest(`'logit_bias': the model has no token ${strange}`, "logit_bias"));
+  if (strange !== undefined)
+    return err(invalidRequest(`'logit_bias': the model has no token ${strange}`, "logit_bias"));
   const prompt = promptOf(call, loaded);
   if (!prompt.ok) return prompt;
   const { tokens, thinkingOpened } = prompt.value;

@@ -27,7 +27,7 @@ describe("a reranker", () => {
   test("gives every document a score, the best first", async () => {
     const { results, usage, model } = await rank({ model: "asked" });
     expect(model).toBe("asked");
-    expect(results.map(({ index }) => index).toSorted()).toEqual([0, 1, 2, 3]);
+    expect(results.map(({ index }) => index).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
     const scores = results.map((result) => result.relevance_score);
     expect(scores).toEqual(scores.toSorted((a, b) => b - a));
     expect(scores.every((score) => score >= 0 && score <= 1)).toBe(true);
@@ -38,7 +38,11 @@ describe("a reranker", () => {
 
   test("gives the best few, with their texts, and takes documents as objects", async () => {
     const all = await rank({});
-    const { results } = await rank({ documents: DOCUMENTS.map((text) => ({ text })), top_n: 2, return_documents: true });
+    const { results } = await rank({
+      documents: DOCUMENTS.map((text) => ({ text })),
+      top_n: 2,
+      return_documents: true,
+    });
     expect(results.map(({ index }) => index)).toEqual(all.results.slice(0, 2).map(({ index }) => index));
     expect(results[0]?.document).toEqual({ text: DOCUMENTS[results[0]?.index ?? -1] });
   });

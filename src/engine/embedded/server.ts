@@ -5,7 +5,15 @@ import { ok, type Result } from "../../core/result.ts";
 import { chat, countTokens, type ChatContext } from "./chat.ts";
 import type { Counters } from "./counters.ts";
 import { embed } from "./embeddings.ts";
-import { type EngineError, errorResponse, invalidRequest, notFound, serverError, unauthenticated, unavailable } from "./engine-error.ts";
+import {
+  type EngineError,
+  errorResponse,
+  invalidRequest,
+  notFound,
+  serverError,
+  unauthenticated,
+  unavailable,
+} from "./engine-error.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { describeMemory, describeModel, listModels } from "./props.ts";
 import { Requests } from "./requests.ts";

@@ -67,7 +67,9 @@ test("four streams interleave, and go through the model together", async () => {
     return times;
   });
   // Who came when, over all four: turns change hands all the time.
-  const order = four.times.flatMap((times, stream) => times.map((at) => ({ at, stream }))).toSorted((a, b) => a.at - b.at);
+  const order = four.times
+    .flatMap((times, stream) => times.map((at) => ({ at, stream })))
+    .toSorted((a, b) => a.at - b.at);
   const changes = order.filter(({ stream }, index) => index > 0 && order[index - 1]?.stream !== stream).length;
   expect(changes).toBeGreaterThan(TOKENS);
   const firsts = four.times.map((times) => times[0] ?? Infinity);

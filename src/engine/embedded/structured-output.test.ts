@@ -50,9 +50,11 @@ const leaf = fc.oneof(
     .map(([low, span]) => ({ type: "integer", minimum: low, maximum: low + span })),
   fc.integer({ min: -50, max: 50 }).map((low) => ({ type: "number", exclusiveMinimum: low, maximum: low + 7 })),
   fc.constantFrom("integer", "number").map((type) => ({ type, minimum: 0 })),
-  fc.array(fc.oneof(name, fc.integer(), fc.constant(null), fc.boolean()), { minLength: 1, maxLength: 4 }).map((all) => ({
-    enum: [...new Set(all)],
-  })),
+  fc
+    .array(fc.oneof(name, fc.integer(), fc.constant(null), fc.boolean()), { minLength: 1, maxLength: 4 })
+    .map((all) => ({
+      enum: [...new Set(all)],
+    })),
   fc.constant({ const: { fixed: [1, "two"] } }),
   fc.constant({ type: ["integer", "null"] }),
 );
@@ -61,19 +63,24 @@ const { schema } = fc.letrec<{ schema: unknown }>((tie) => ({
     { maxDepth: 3, withCrossShrink: true },
     leaf,
     fc
-      .tuple(fc.uniqueArray(fc.tuple(name, tie("schema"), fc.boolean()), { maxLength: 4, selector: ([key]) => key }), fc.boolean())
+      .tuple(
+        fc.uniqueArray(fc.tuple(name, tie("schema"), fc.boolean()), { maxLength: 4, selector: ([key]) => key }),
+        fc.boolean(),
+      )
       .map(([entries, closed]) => ({
         type: "object",
         properties: Object.fromEntries(entries.map(([key, value]) => [key, value])),
         required: entries.filter(([, , required]) => required).map(([key]) => key),
         ...(closed || entries.length === 0 ? { additionalProperties: false } : {}),
       })),
-    fc.tuple(tie("schema"), fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 2 })).map(([items, least, more]) => ({
-      type: "array",
-      items,
-      minItems: least,
-      maxItems: least + more,
-    })),
+    fc
+      .tuple(tie("schema"), fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 2 }))
+      .map(([items, least, more]) => ({
+        type: "array",
+        items,
+        minItems: least,
+        maxItems: least + more,
+      })),
     fc.array(tie("schema"), { minLength: 1, maxLength: 3 }).map((prefixItems) => ({ type: "array", prefixItems })),
     fc.array(tie("schema"), { minLength: 1, maxLength: 3 }).map((anyOf) => ({ anyOf, title: "either" })),
     fc.constant({ oneOf: [{ type: "string", maxLength: 3 }, { type: "boolean" }] }),
@@ -82,7 +89,9 @@ const { schema } = fc.letrec<{ schema: unknown }>((tie) => ({
 
 test("over 200 random schemas every answer parses and satisfies its schema", async () => {
   const schemas = fc.sample(schema, { numRuns: 200, seed: 20_26 }) as JsonObject[];
-  const kinds = new Set(JSON.stringify(schemas).match(/"(anyOf|oneOf|enum|const|prefixItems|required|minimum|format)"/g));
+  const kinds = new Set(
+    JSON.stringify(schemas).match(/"(anyOf|oneOf|enum|const|prefixItems|required|minimum|format)"/g),
+  );
   expect(kinds.size).toBe(8);
   const queue = [...schemas.entries()];
   const wrong: string[] = [];
@@ -120,8 +129,18 @@ describe("a schema", () => {
   const kept: [string, JsonObject][] = [
     ["that contains itself", TREE],
     ["in parts that must all hold", ALL],
-    ["that asks for a property it does not describe", { type: "object", required: ["x"], additionalProperties: { type: "null" } }],
-    ["beside a choice", { type: "object", properties: { a: { type: "null" }, b: { type: "null" } }, anyOf: [{ required: ["a"] }, { required: ["b"] }] }],
+    [
+      "that asks for a property it does not describe",
+      { type: "object", required: ["x"], additionalProperties: { type: "null" } },
+    ],
+    [
+      "beside a choice",
+      {
+        type: "object",
+        properties: { a: { type: "null" }, b: { type: "null" } },
+        anyOf: [{ required: ["a"] }, { required: ["b"] }],
+      },
+    ],
   ];
   for (const [what, wanted] of kept) {
     test(`${what} is kept`, async () => {
@@ -143,7 +162,10 @@ describe("a schema", () => {
     test(`is refused by the name of what cannot be kept: ${keyword}`, async () => {
       const response = await child.post(PATH, {
         messages: [{ role: "user", content: "x" }],
-        response_format: { type: "json_schema", json_schema: { schema: { type: "object", properties: { p: wanted } } } },
+        response_format: {
+          type: "json_schema",
+          json_schema: { schema: { type: "object", properties: { p: wanted } } },
+        },
       });
       expect(response.status).toBe(400);
       const { error } = (await response.json()) as { error: { message: string; param: string } };
@@ -155,7 +177,12 @@ describe("a schema", () => {
 
 test("json_object gives an object", async () => {
   for (const seed of [1, 2, 3, 4]) {
-    const { choices } = await answer({ response_format: { type: "json_object" }, seed, max_tokens: 4000, temperature: 1 });
+    const { choices } = await answer({
+      response_format: { type: "json_object" },
+      seed,
+      max_tokens: 4000,
+      temperature: 1,
+    });
     if (choices[0]?.finish_reason === "length") continue;
     expect(JSON.parse(choices[0]?.message.content ?? "")).toBeObject();
   }

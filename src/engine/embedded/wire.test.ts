@@ -67,10 +67,7 @@ test("a prompt that does not fit is read as that failure", async () => {
 });
 
 const lacking: [string, Partial<ChatRequest>][] = [
-  [
-    "audio",
-    { messages: [{ role: "user", parts: [{ type: "audio", format: "wav", data: "" }] }] },
-  ],
+  ["audio", { messages: [{ role: "user", parts: [{ type: "audio", format: "wav", data: "" }] }] }],
   [
     "images",
     { messages: [{ role: "user", parts: [{ type: "image", source: { kind: "url", url: "https://x/y.png" } }] }] },

@@ -16,7 +16,12 @@ interface Read {
   readonly calls: readonly { readonly name: string; readonly json: string; readonly whole: boolean | null }[];
 }
 
-function read(pieces: readonly string[], syntax: ToolSyntax | null, opened: boolean | null = null, parallel = true): Read {
+function read(
+  pieces: readonly string[],
+  syntax: ToolSyntax | null,
+  opened: boolean | null = null,
+  parallel = true,
+): Read {
   const tags = { open: "<think>", close: "</think>" };
   const reader = new AnswerReader({
     thinking: opened === null ? null : { tags, opened },
@@ -42,7 +47,7 @@ function read(pieces: readonly string[], syntax: ToolSyntax | null, opened: bool
 /** Whole, character by character, and cut at every place: the same comes out. */
 function readEveryWay(text: string, syntax: ToolSyntax | null, opened: boolean | null = null, parallel = true): Read {
   const whole = read([text], syntax, opened, parallel);
-  expect(read([...text], syntax, opened, parallel)).toEqual(whole);
+  expect(read(Array.from(text), syntax, opened, parallel)).toEqual(whole);
   for (let at = 1; at < text.length; at++) {
     expect(read([text.slice(0, at), text.slice(at)], syntax, opened, parallel)).toEqual(whole);
   }
@@ -54,17 +59,33 @@ const time = (json: string) => ({ name: "get_time", json, whole: true });
 describe("a tool call is found in the form of", () => {
   const CASES: readonly [string, ToolSyntax, string][] = [
     ["hermes", "hermes", '<tool_call>\n{"name": "get_time", "arguments": {"zone": "a}\\"</tool_call>"}}\n</tool_call>'],
-    ["hermes with members in another order", "hermes", '<tool_call>{"arguments": {"zone": "UTC"}, "name": "get_time"}</tool_call>'],
-    ["hermes with arguments as text", "hermes", '<tool_call>{"name": "get_time", "arguments": "{\\"zone\\": \\"UTC\\"}"}</tool_call>'],
+    [
+      "hermes with members in another order",
+      "hermes",
+      '<tool_call>{"arguments": {"zone": "UTC"}, "name": "get_time"}</tool_call>',
+    ],
+    [
+      "hermes with arguments as text",
+      "hermes",
+      '<tool_call>{"name": "get_time", "arguments": "{\\"zone\\": \\"UTC\\"}"}</tool_call>',
+    ],
     ["hermes without its end", "hermes", '<tool_call>\n{"name": "get_time", "arguments": {"zone": "UTC"}}'],
     ["a function tag", "function", '<function=get_time>{"zone": "UTC"}</function>'],
-    ["parameter tags", "xml", "<tool_call>\n<function=get_time>\n<parameter=zone>\nUTC\n</parameter>\n</function>\n</tool_call>"],
+    [
+      "parameter tags",
+      "xml",
+      "<tool_call>\n<function=get_time>\n<parameter=zone>\nUTC\n</parameter>\n</function>\n</tool_call>",
+    ],
     ["parameter tags alone", "xml", "<function=get_time>\n<parameter=zone>\nUTC\n</parameter>\n</function>"],
     ["mistral", "mistral", '[TOOL_CALLS][{"name": "get_time", "arguments": {"zone": "UTC"}}]'],
     ["mistral with [ARGS]", "mistral-args", '[TOOL_CALLS]get_time[ARGS]{"zone": "UTC"}'],
     ["mistral with an id", "mistral-args", '[TOOL_CALLS]get_time[CALL_ID]a1[ARGS]{"zone": "UTC"}'],
     ["llama", "llama", '{"name": "get_time", "parameters": {"zone": "UTC"}}'],
-    ["llama with its tag", "llama", '<|python_tag|>{"type": "function", "name": "get_time", "parameters": {"zone": "UTC"}}'],
+    [
+      "llama with its tag",
+      "llama",
+      '<|python_tag|>{"type": "function", "name": "get_time", "parameters": {"zone": "UTC"}}',
+    ],
   ];
   for (const [name, syntax, text] of CASES) {
     test(name, () => {
@@ -78,8 +99,10 @@ describe("a tool call is found in the form of", () => {
 });
 
 describe("several calls in a row are found in the form of", () => {
-  const one = (open: string, close: string, key = "arguments") => (zone: string) =>
-    `${open}{"name": "get_time", "${key}": {"zone": "${zone}"}}${close}`;
+  const one =
+    (open: string, close: string, key = "arguments") =>
+    (zone: string) =>
+      `${open}{"name": "get_time", "${key}": {"zone": "${zone}"}}${close}`;
   const hermes = one("<tool_call>\n", "\n</tool_call>");
   const CASES: readonly [ToolSyntax, string][] = [
     ["hermes", `${hermes("a")}\n${hermes("b")}`],
@@ -145,14 +168,19 @@ describe("text", () => {
 test("arguments come as they are written, and a call that is cut off says so", () => {
   const text = '<tool_call>{"name": "get_time", "arguments": {"zone": "Eur';
   const reader = new AnswerReader({ thinking: null, calls: { syntax: "hermes", tools: TOOLS, parallel: true } });
-  const pieces = [...text].flatMap((piece) => reader.push(piece)).map((part) => part.type);
+  const pieces = Array.from(text)
+    .flatMap((piece) => reader.push(piece))
+    .map((part) => part.type);
   expect(pieces.filter((type) => type === "tool_arguments").length).toBeGreaterThan(10);
   expect(reader.end()).toEqual([{ type: "tool_call_end", index: 0, whole: false, raw: text }]);
   expect(readEveryWay(text, "hermes").calls).toEqual([{ name: "get_time", json: '{"zone": "Eur', whole: false }]);
 });
 
 test("a call whose arguments stop being JSON ends there, and what follows is text", () => {
-  const { calls, text } = readEveryWay('<tool_call>{"name": "get_time", "arguments": {"zone": UTC}}</tool_call>', "hermes");
+  const { calls, text } = readEveryWay(
+    '<tool_call>{"name": "get_time", "arguments": {"zone": UTC}}</tool_call>',
+    "hermes",
+  );
   expect(calls).toMatchObject([{ name: "get_time", whole: false }]);
   expect(text).toStartWith("UTC");
 });
@@ -196,10 +224,10 @@ describe("thinking", () => {
 });
 
 test("the template's text tells the form", () => {
-  expect(toolSyntaxOf("… <tool_call>\n{\"name\": <function-name>, \"arguments\": …}")).toBe("hermes");
+  expect(toolSyntaxOf('… <tool_call>\n{"name": <function-name>, "arguments": …}')).toBe("hermes");
   expect(toolSyntaxOf("<tool_call>\n<function=example>\n<parameter=one>")).toBe("xml");
-  expect(toolSyntaxOf("<function=example_function_name>{{\"example_name\"")).toBe("function");
-  expect(toolSyntaxOf("{{- \"[TOOL_CALLS] [\" }}")).toBe("mistral");
+  expect(toolSyntaxOf('<function=example_function_name>{{"example_name"')).toBe("function");
+  expect(toolSyntaxOf('{{- "[TOOL_CALLS] [" }}')).toBe("mistral");
   expect(toolSyntaxOf("[TOOL_CALLS]' + name + '[ARGS]'")).toBe("mistral-args");
   expect(toolSyntaxOf('{"name": function name, "parameters": dictionary}')).toBe("llama");
   expect(toolSyntaxOf("{{ message.content }}")).toBeNull();

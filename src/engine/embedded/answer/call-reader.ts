@@ -155,7 +155,8 @@ export class CallReader {
     const schema = isObject(properties) ? properties[key] : undefined;
     const type = isObject(schema) ? schema["type"] : undefined;
     if (type === "string") return text;
-    if (type === undefined && !(isObject(schema) && (schema["anyOf"] ?? schema["oneOf"] ?? schema["enum"]))) return text;
+    if (type === undefined && !(isObject(schema) && (schema["anyOf"] ?? schema["oneOf"] ?? schema["enum"])))
+      return text;
     try {
       return JSON.parse(text) as JsonValue;
     } catch {

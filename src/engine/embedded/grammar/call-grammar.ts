@@ -78,7 +78,10 @@ function taggedCall({ name, parameters }: CallableTool, rules: GbnfRules): Resul
 
 function tagValue(schema: JsonValue, document: JsonObject, rules: GbnfRules): Result<string, string> {
   if (isObject(schema) && schema["type"] === "string") {
-    if (Array.isArray(schema["enum"])) return ok(either(schema["enum"].map((value) => literal(String(value)))));
+    if (Array.isArray(schema["enum"]))
+      return ok(
+        either(schema["enum"].map((value) => literal(typeof value === "string" ? value : JSON.stringify(value)))),
+      );
     const bounded = ["minLength", "maxLength", "pattern", "format"].some((keyword) => schema[keyword] !== undefined);
     // A tag's text has no end but the tag: what may stand in it is all that does not begin the next one.
     if (!bounded) return ok(String.raw`([^<] | "<" [^/])*`);

@@ -17,8 +17,6 @@ const SHARED: Readonly<Record<string, string>> = {
   uuid: String.raw`[0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12}`,
 };
 
-export type SharedRule = keyof typeof SHARED & string;
-
 /** Collects named rules. Whoever asks for a shared rule by its name gets it, with all that it needs. */
 export class GbnfRules {
   readonly #rules = new Map<string, string>();
@@ -60,7 +58,7 @@ function namesIn(body: string): string[] {
 
 /** A GBNF literal of exactly this text. */
 export function literal(text: string): string {
-  const escaped = text.replaceAll(/["\\\n\r\t]|[\x00-\x1f\x7f]/g, (character) => {
+  const escaped = text.replaceAll(/["\\\p{Cc}]/gu, (character) => {
     const short = SHORT_ESCAPES[character];
     return short ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()}`;
   });

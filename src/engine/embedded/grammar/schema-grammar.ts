@@ -160,7 +160,7 @@ class SchemaRules {
       if (more === true) continue;
       if (isObject(more) && typeof more["$ref"] === "string") {
         const { $ref, ...beside } = more;
-        more = this.#merged(beside, [this.#resolve($ref as string)], depth + 1);
+        more = this.#merged(beside, [this.#resolve($ref)], depth + 1);
       }
       if (!isObject(more)) throw new Unsupported("a schema that no value satisfies");
       if (Array.isArray(more["allOf"])) more = this.#merged(more, more["allOf"], depth + 1);
@@ -198,9 +198,7 @@ class SchemaRules {
     for (const { required, body } of pairs.toReversed()) {
       const pair = this.#rules.add(body);
       const here = { some: `ws "," ws ${pair} ${afterSome}`, none: `${pair} ${afterSome}` };
-      const next = required
-        ? here
-        : { some: `(${here.some}) | ${afterSome}`, none: `(${here.none}) | ${afterNone}` };
+      const next = required ? here : { some: `(${here.some}) | ${afterSome}`, none: `(${here.none}) | ${afterNone}` };
       afterSome = this.#rules.add(next.some);
       afterNone = this.#rules.add(next.none);
     }
@@ -250,7 +248,12 @@ function numberBody(type: "integer" | "number", schema: JsonObject): string {
           low === null ? null : openLow ? Math.floor(low) + 1 : low,
           high === null ? null : openHigh ? Math.ceil(high) - 1 : high,
         )
-      : numberRange({ least: whole(low, "minimum"), most: whole(high, "maximum"), openLeast: openLow, openMost: openHigh });
+      : numberRange({
+          least: whole(low, "minimum"),
+          most: whole(high, "maximum"),
+          openLeast: openLow,
+          openMost: openHigh,
+        });
   if (range === null) throw new Unsupported("a number between bounds that leave none");
   return range;
 }
@@ -271,7 +274,9 @@ function bound(
 
 function whole(value: number | null, keyword: string): number | null {
   if (value !== null && (!Number.isInteger(value) || Math.abs(value) >= 1e15)) {
-    throw new Unsupported(`unsupported schema keyword '${keyword}' of a number with the value ${value}: only whole bounds`);
+    throw new Unsupported(
+      `unsupported schema keyword '${keyword}' of a number with the value ${value}: only whole bounds`,
+    );
   }
   return value;
 }

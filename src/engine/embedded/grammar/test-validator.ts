@@ -5,7 +5,8 @@ export function violation(value: JsonValue, schema: JsonValue, root: JsonValue =
   if (schema === true) return null;
   if (!isObject(schema)) return `${at}: nothing satisfies ${JSON.stringify(schema)}`;
   const check = (inner: JsonValue, item: JsonValue, where = at): string | null => violation(item, inner, root, where);
-  const fail = (keyword: string): string => `${at}: ${JSON.stringify(value)} against ${keyword} ${JSON.stringify(schema[keyword])}`;
+  const fail = (keyword: string): string =>
+    `${at}: ${JSON.stringify(value)} against ${keyword} ${JSON.stringify(schema[keyword])}`;
   if (typeof schema["$ref"] === "string") return check(resolve(root, schema["$ref"]), value);
   if (schema["const"] !== undefined && !same(schema["const"], value)) return fail("const");
   if (Array.isArray(schema["enum"]) && !schema["enum"].some((one) => same(one, value))) return fail("enum");
@@ -31,7 +32,7 @@ export function violation(value: JsonValue, schema: JsonValue, root: JsonValue =
     if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) return fail("exclusiveMaximum");
   }
   if (typeof value === "string") {
-    const length = [...value].length;
+    const length = Array.from(value).length;
     if (length < ((schema["minLength"] as number | undefined) ?? 0)) return fail("minLength");
     if (length > ((schema["maxLength"] as number | undefined) ?? Infinity)) return fail("maxLength");
     if (schema["format"] === "date" && !isDate(value)) return fail("format");
@@ -49,8 +50,8 @@ export function violation(value: JsonValue, schema: JsonValue, root: JsonValue =
     }
   }
   if (isObject(value)) {
-    for (const name of Array.isArray(schema["required"]) ? schema["required"] : []) {
-      if (!Object.hasOwn(value, String(name))) return fail("required");
+    for (const name of (schema["required"] as string[] | undefined) ?? []) {
+      if (!Object.hasOwn(value, name)) return fail("required");
     }
     const properties = isObject(schema["properties"]) ? schema["properties"] : {};
     for (const [name, item] of Object.entries(value)) {

@@ -171,7 +171,11 @@ test("what people say never becomes a control token, in no part of a request", a
   const rendered = chatTemplate(model, () => undefined).render({
     turns: [
       { role: "user", text: evil },
-      { role: "assistant", text: evil, toolCalls: [{ id: "1", name: evil, arguments: JSON.stringify({ [evil]: evil }) }] },
+      {
+        role: "assistant",
+        text: evil,
+        toolCalls: [{ id: "1", name: evil, arguments: JSON.stringify({ [evil]: evil }) }],
+      },
       { role: "tool", callId: "1", text: evil },
     ],
     tools: [{ name: evil, parameters: {}, declaration: { function: { name: evil, description: evil } } }],

@@ -78,9 +78,12 @@ export function chatTemplate(model: LlamaModel, log: (line: string) => void): Ch
         renderWith({ ...values, messages: form }),
       );
       if (!rendered.ok) {
-        return err(invalidRequest(`the model's chat template does not take these messages: ${rendered.error}`, "messages"));
+        return err(
+          invalidRequest(`the model's chat template does not take these messages: ${rendered.error}`, "messages"),
+        );
       }
-      const closed = thinking.enabled === false && !hasSwitch(text) ? withThinkingClosed(rendered.value, tags) : rendered.value;
+      const closed =
+        thinking.enabled === false && !hasSwitch(text) ? withThinkingClosed(rendered.value, tags) : rendered.value;
       const opener = open && begun === null && tags !== null && !isOpen(closed, tags) ? `${tags.open}\n` : "";
       const prompt = closed + opener + spoken.take(begun ?? "");
       const tokens = spoken.toLlamaText(prompt).tokenize(model.tokenizer, "trimLeadingSpace");

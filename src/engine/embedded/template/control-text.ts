@@ -9,7 +9,7 @@ export function controlTokens(model: LlamaModel, texts: readonly string[]): Map<
   const found = new Map<Token, string>();
   for (const text of texts) {
     const id = tokens.indexOf(text);
-    if (id >= 0 && types[id] === CONTROL) found.set(id as Token, text);
+    if (id >= 0 && Number(types[id]) === CONTROL) found.set(id as Token, text);
   }
   return found;
 }
@@ -33,7 +33,7 @@ export class ControlTexts {
 
   static of(model: LlamaModel): ControlTexts {
     const { tokens, token_type: types } = model.fileInfo.metadata.tokenizer.ggml;
-    return new ControlTexts(tokens.filter((_, id) => types[id] === CONTROL));
+    return new ControlTexts(tokens.filter((_, id) => Number(types[id]) === CONTROL));
   }
 
   /** Calls `put` for each, from left to right, and gives the text with what `put` gave in their places. */

@@ -86,7 +86,8 @@ function joined(messages: readonly TemplateMessage[]): TemplateMessage[] {
   const all: TemplateMessage[] = [];
   for (const message of messages) {
     const last = all.at(-1);
-    const plain = last?.role === message.role && last["tool_calls"] === undefined && message["tool_calls"] === undefined;
+    const plain =
+      last?.role === message.role && last["tool_calls"] === undefined && message["tool_calls"] === undefined;
     if (last === undefined || !plain || message.role === "tool") all.push({ ...message });
     else last.content = [last.content, message.content].filter((part) => part !== "").join("\n\n");
   }
@@ -124,5 +125,8 @@ function parsedArguments(json: string): JsonValue {
 /** Some templates take ids of nine letters and digits and no others. The same id gives the same again. */
 function nineCharacters(id: string): string {
   if (/^[a-zA-Z0-9]{9}$/.test(id)) return id;
-  return BigInt.asUintN(46, BigInt(Bun.hash(id))).toString(36).padStart(9, "0").slice(0, 9);
+  return BigInt.asUintN(46, Bun.hash(id) as bigint)
+    .toString(36)
+    .padStart(9, "0")
+    .slice(0, 9);
 }
