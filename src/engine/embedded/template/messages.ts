@@ -125,8 +125,5 @@ function parsedArguments(json: string): JsonValue {
 /** Some templates take ids of nine letters and digits and no others. The same id gives the same again. */
 function nineCharacters(id: string): string {
   if (/^[a-zA-Z0-9]{9}$/.test(id)) return id;
-  return BigInt.asUintN(46, Bun.hash(id) as bigint)
-    .toString(36)
-    .padStart(9, "0")
-    .slice(0, 9);
+  return BigInt.asUintN(46, Bun.hash(id)).toString(36).padStart(9, "0").slice(0, 9);
 }
