@@ -7,7 +7,7 @@ import { type Baseline, type Figures, measureBaseline, measureRound, medianFigur
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
-import { FULL, MODELS, QUICK } from "./scenarios.ts";
+import { type Durations, FULL, MODELS, QUICK } from "./scenarios.ts";
 import { soak } from "./soak.ts";
 import { measureStart } from "./start-time.ts";
 import { median } from "./statistics.ts";
@@ -86,18 +86,13 @@ async function compare(bench: Bench): Promise<void> {
     };
     const baselines: Baseline[] = [];
     const rounds = subjects.map((): Figures[] => []);
-    for (let round = 0; round < roundCount; round += 1) {
-      baselines.push(await measureBaseline(bench.driver, direct, durations));
-      for (const [at, subject] of subjects.entries()) {
-        console.error(`▶ round ${round + 1} of ${roundCount}: ${subject.name}`);
-        const { figures, problems } = await measureRound(bench.driver, subject, durations, idle[at] ?? 0);
-        rounds[at]?.push(figures);
-        if (figures.lost > 0) console.error(`  lost: ${JSON.stringify(problems)}`);
-      }
-    }
+    const broken = await allRounds(bench, durations, roundCount, subjects, idle, baselines, rounds);
+    if (rounds.some((figures) => figures.length === 0)) throw broken;
     const baseline = medianBaseline(baselines);
     const measured = subjects.map(({ name }, at) => ({ name, figures: medianFigures(rounds[at] ?? []) }));
-    console.log(`\nMedian of ${roundCount}; the engine alone: latency p50 ${baseline.steady.p50.toFixed(2)} ms, p99`);
+    console.log(
+      `\nMedian of ${rounds.at(-1)?.length} rounds; the engine alone: latency p50 ${baseline.steady.p50.toFixed(2)} ms, p99`,
+    );
     console.log(`${baseline.steady.p99.toFixed(2)} ms, first token p50 ${baseline.firstToken.p50.toFixed(2)} ms, p99`);
     console.log(`${baseline.firstToken.p99.toFixed(2)} ms.\n`);
     console.log(figuresTable(measured, baseline));
@@ -105,8 +100,37 @@ async function compare(bench: Bench): Promise<void> {
     console.log(`\n${targetsTable(targets(measured, baseline))}`);
     for (const [at, bytes] of beside.entries())
       if (bytes > 0) console.log(`\nBeside ${subjects[at]?.name} runs its agent: ${(bytes / 1e6).toFixed(0)} MB.`);
+    if (broken !== null) throw broken;
   } finally {
     await Promise.all(subjects.map((subject) => subject.stop()));
+  }
+}
+
+/** Null: all went well. Else what broke off, so that the rounds until then are not lost. */
+async function allRounds(
+  { driver, engine }: Bench,
+  durations: Durations,
+  count: number,
+  subjects: readonly Subject[],
+  idle: readonly number[],
+  baselines: Baseline[],
+  rounds: readonly Figures[][],
+): Promise<Error | null> {
+  const none = { name: "direct", path: CHAT_PATH, headers: {}, pids: [], besidePids: [] };
+  const direct: Subject = { ...none, port: engine.port, stop: async () => undefined };
+  try {
+    for (let round = 0; round < count; round += 1) {
+      baselines.push(await measureBaseline(driver, direct, durations));
+      for (const [at, subject] of subjects.entries()) {
+        console.error(`▶ round ${round + 1} of ${count}: ${subject.name}`);
+        const { figures, problems } = await measureRound(driver, subject, durations, idle[at] ?? 0);
+        rounds[at]?.push(figures);
+        if (figures.lost > 0) console.error(`  lost: ${JSON.stringify(problems)}`);
+      }
+    }
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 

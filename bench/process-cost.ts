@@ -7,7 +7,7 @@ const TICK_MS = 10;
 export function cpuMs(pids: readonly number[]): number {
   let ticks = 0;
   for (const pid of pids) {
-    const fields = afterName(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    const fields = afterName(read(pid, "stat"));
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return ticks * TICK_MS;
@@ -17,7 +17,7 @@ export function cpuMs(pids: readonly number[]): number {
 export function residentBytes(pids: readonly number[]): number {
   let bytes = 0;
   for (const pid of pids) {
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(pid, "status"))?.[1];
     bytes += Number(kilobytes ?? 0) * 1024;
   }
   return bytes;
@@ -26,6 +26,14 @@ export function residentBytes(pids: readonly number[]): number {
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return children === "" ? [] : children.split(" ").map(Number);
+}
+
+function read(pid: number, file: "stat" | "status"): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    throw new Error(`process ${pid} ended while it was measured`);
+  }
 }
 
 /** The fields after the name; a name may hold blanks and brackets. */

@@ -17,6 +17,7 @@ import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
 import { MemoryResponseStore } from "./gateway/response-store.ts";
 import { createApp, type SubApp } from "./http/app.ts";
+import type { Health } from "./http/routes/health.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
 import type { Handler } from "./leader/listen.ts";
@@ -192,12 +193,15 @@ export async function composeLeader(
   cleanUp.push(() => settler.stop());
   const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler)] });
 
-  const problems = (): string[] => {
-    const found: string[] = [];
-    if (board.state.replicas.length === 0) found.push("no model is loaded");
-    for (const { problem } of [journal.health(), settler.health()]) if (problem !== null) found.push(problem);
-    if (shell.stopping()) found.push("Flock is stopping");
-    return found;
+  const health = (): Health => {
+    const problems: string[] = [];
+    if (board.state.replicas.length === 0) problems.push("no model is loaded");
+    if (shell.stopping()) problems.push("Flock is stopping");
+    const { problem } = journal.health();
+    if (problem !== null) problems.push(problem);
+    // The journal holds the records meanwhile: requests are served and accounted, so traffic may come.
+    const away = settler.health().problem;
+    return { problems, warnings: away === null ? [] : [away] };
   };
   let admin: Promise<SubApp> | null = null;
   const loadAdmin = async (): Promise<SubApp> => {
@@ -248,7 +252,7 @@ export async function composeLeader(
     gateway,
     keyless,
     models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt },
-    health: { problems, renderMetrics: () => metrics.render(), keys: gateway.keys },
+    health: { health, renderMetrics: () => metrics.render(), keys: gateway.keys },
     responses: new MemoryResponseStore(systemClock),
     admin: () => (admin ??= loadAdmin()),
   });

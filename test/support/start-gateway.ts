@@ -121,7 +121,11 @@ export function startGateway(options: GatewayOptions): TestGateway {
     gateway,
     keyless: false,
     models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt: 0 },
-    health: { problems: () => [], renderMetrics: () => metrics.render(), keys: gateway.keys },
+    health: {
+      health: () => ({ problems: [], warnings: [] }),
+      renderMetrics: () => metrics.render(),
+      keys: gateway.keys,
+    },
     responses: new MemoryResponseStore(CLOCK),
     admin: () => Promise.reject(new Error("no admin API in this test")),
   });

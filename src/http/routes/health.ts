@@ -5,9 +5,16 @@ import { toErrorResponse } from "../../dialect/failure-shape.ts";
 import { newId } from "../../core/id.ts";
 import type { ServerEnv } from "../server-env.ts";
 
+/** One line each, without secrets. */
+export interface Health {
+  /** Why requests should go elsewhere; empty: ready. */
+  readonly problems: readonly string[];
+  /** What somebody should mend while requests are served. */
+  readonly warnings: readonly string[];
+}
+
 export interface HealthDeps {
-  /** Why requests cannot be served well right now; empty: ready. One line each, without secrets. */
-  readonly problems: () => readonly string[];
+  readonly health: () => Health;
   readonly renderMetrics: () => Promise<{ contentType: string; text: string }>;
   readonly keys: Authenticator;
 }
@@ -16,10 +23,9 @@ export function mountHealth(app: Hono<ServerEnv>, deps: HealthDeps): void {
   const headers = () => ({ "x-request-id": newId("req", 20) });
   app.get("/healthz", (context) => context.json({ status: "ok" }, 200, headers()));
   app.get("/readyz", (context) => {
-    const problems = deps.problems();
-    return problems.length === 0
-      ? context.json({ status: "ready" }, 200, headers())
-      : context.json({ status: "not ready", problems }, 503, headers());
+    const { problems, warnings } = deps.health();
+    if (problems.length > 0) return context.json({ status: "not ready", problems, warnings }, 503, headers());
+    return context.json({ status: "ready", ...(warnings.length > 0 ? { warnings } : {}) }, 200, headers());
   });
   app.get("/metrics", async (context) => {
     const { raw } = context.req;
