@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { LeaderControl, LeaderProblem, StartRequest } from "./cli/leader-control.ts";
+import type { Finding, LeaderControl, LeaderProblem, StartRequest } from "./cli/leader-control.ts";
 import { type DirectoryLock, takeDirectoryLock } from "./cluster/directory-lock.ts";
 import { isAlive } from "./cluster/process-identity.ts";
 import { wait } from "./cluster/wait.ts";
@@ -50,7 +50,40 @@ export function leaderControl(program: Program): LeaderControl {
     detach: (request) => detach(program, request),
     stop,
     resetAdminKey: (config) => resetOffline(config),
+    diagnose: (config, signal) => diagnoseMachine(program, config, signal),
   };
+}
+
+function engineEnvOf(program: Program): Record<string, string> {
+  const needed = Object.entries(program.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0]),
+  );
+  return Object.fromEntries(needed);
+}
+
+async function diagnoseMachine(
+  program: Program,
+  config: LoadedConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const [{ diagnose }, { doctorFacts }] = await Promise.all([
+    import("./agent/doctor.ts"),
+    import("./agent/doctor-facts.ts"),
+  ]);
+  const { values } = config;
+  const facts = await doctorFacts(
+    {
+      dataDir: values.data_dir,
+      modelsDir: values.storage.models_dir,
+      bundledModel: program.bundledModel,
+      defaultModel: values.router.default_model,
+      childCommand: program.engineCommand,
+      childEnv: { ...engineEnvOf(program), ...program.engineChildEnv },
+      gpuCommand: program.gpuCommand,
+    },
+    signal,
+  );
+  return diagnose(facts);
 }
 
 async function run(program: Program, { config, line, signal }: StartRequest): Promise<Result<void, LeaderProblem>> {
@@ -62,11 +95,7 @@ async function run(program: Program, { config, line, signal }: StartRequest): Pr
   });
   // A reader of the log that goes away must not take the server along.
   process.stderr.on("error", () => undefined);
-  const engineEnv = Object.fromEntries(
-    Object.entries(program.env).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0]),
-    ),
-  );
+  const engineEnv = engineEnvOf(program);
   const { version, bundledModel, bundledCatalog, gpuCommand, engineCommand, engineChildEnv } = program;
   const agentCommand = [...program.self, "__agent"];
   const started = await startLeader(

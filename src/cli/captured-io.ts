@@ -71,4 +71,9 @@ const NO_LEADER: LeaderControl = {
   detach: () => Promise.resolve(refused),
   stop: () => Promise.resolve(refused),
   resetAdminKey: () => Promise.resolve(refused),
+  diagnose: () =>
+    Promise.resolve([
+      { check: "machine", ok: true, message: "linux x64, 2 cores", mend: null },
+      { check: "gpu", ok: false, message: "a GPU is not used", mend: "npm run engine:gpu" },
+    ]),
 };

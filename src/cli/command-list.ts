@@ -32,6 +32,12 @@ const READY: readonly CommandEntry[] = [
   entry("Lifecycle", "up", "Start Flock on this machine", async () => (await import("./commands/up.ts")).up),
   entry("Lifecycle", "down", "Stop Flock on this machine", async () => (await import("./commands/down.ts")).down),
   entry("Lifecycle", "status", "Show what is running", async () => (await import("./commands/status.ts")).status),
+  entry(
+    "Lifecycle",
+    "doctor",
+    "Find common problems and what mends them",
+    async () => (await import("./commands/doctor.ts")).doctor,
+  ),
   entry("Lifecycle", "version", "Print the version", async () => (await import("./commands/version.ts")).version),
   entry(
     "Lifecycle",

@@ -39,4 +39,15 @@ export interface LeaderControl {
   resetAdminKey(
     config: LoadedConfig,
   ): Promise<Result<{ readonly path: string; readonly secret: string }, LeaderProblem>>;
+  /** Looks at this machine, whether or not Flock runs; changes nothing. */
+  diagnose(config: LoadedConfig, signal: AbortSignal): Promise<readonly Finding[]>;
+}
+
+/** One line of `flock doctor`. */
+export interface Finding {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly message: string;
+  /** What helps; null where nothing needs it. */
+  readonly mend: string | null;
 }

@@ -30,12 +30,6 @@ export const NOT_YET: readonly Later[] = [
   },
   {
     section: "Lifecycle",
-    name: "doctor",
-    summary: "Find common problems and what mends them",
-    examples: ["flock doctor"],
-  },
-  {
-    section: "Lifecycle",
     name: "update",
     summary: "Install the newest release",
     flags: { check: { type: "boolean", summary: "Only say whether there is one" } },

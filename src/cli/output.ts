@@ -72,7 +72,13 @@ export interface OutOptions {
   readonly program?: string | undefined;
 }
 
-export function createOut({ stdout, stderr, env, json, program = "flock" }: OutOptions): Out & { fail(failure: CliFailure): void } {
+export function createOut({
+  stdout,
+  stderr,
+  env,
+  json,
+  program = "flock",
+}: OutOptions): Out & { fail(failure: CliFailure): void } {
   const colours = wantsColours(stdout, env);
   const errColours = wantsColours(stderr, env);
   let progressShown = false;
@@ -123,7 +129,8 @@ export function createOut({ stdout, stderr, env, json, program = "flock" }: OutO
       }
       for (const one of [{ message, mend }, ...also]) {
         stderr.write(`${paint("✗", "bad", errColours)} ${printable(one.message)}\n`);
-        if (one.mend !== undefined) stderr.write(`  ${paint("→", "dim", errColours)} ${printable(asCalled(one.mend, program))}\n`);
+        if (one.mend !== undefined)
+          stderr.write(`  ${paint("→", "dim", errColours)} ${printable(asCalled(one.mend, program))}\n`);
       }
     },
   };

@@ -60,8 +60,9 @@ function writeAll(fd: 1 | 2, bytes: Uint8Array, broken: () => void): void {
       written += writeSync(fd, bytes, written);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : "";
-      // `flock usage | head` closes the pipe early, that is how it is meant to end; a closed terminal gives EIO.
-      if (code === "EPIPE" || code === "EIO") return broken();
+      // `flock usage | head` closes the pipe early, that is how it is meant to end; a closed terminal gives EIO, and a
+      // socket that stands for a pipe ECONNRESET.
+      if (code === "EPIPE" || code === "EIO" || code === "ECONNRESET") return broken();
       if (code !== "EAGAIN") throw error;
       // Somebody else made the pipe non-blocking, and its reader is slow.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);

@@ -138,3 +138,13 @@ test("in a checkout, the command that mends is the one that works there", async 
   expect(stderr).toContain("→ npm run flock -- up");
   expect((await box.run("status")).stderr).toContain("→ flock up");
 });
+
+test("doctor lists what it found, and exits with 1 when something could be better", async () => {
+  const { exitCode, stdout, stderr } = await box.run("doctor");
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain("✔ machine: linux x64");
+  expect(stdout).toContain("→ npm run engine:gpu");
+  expect(stderr).toContain("1 thing could be better");
+  const json = JSON.parse((await box.run("doctor --json")).stdout) as { ok: boolean; findings: unknown[] };
+  expect(json).toMatchObject({ ok: false, findings: [{ check: "machine" }, { check: "gpu" }] });
+});
