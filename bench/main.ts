@@ -75,15 +75,6 @@ async function compare(bench: Bench): Promise<void> {
     await Bun.sleep(2000);
     const idle = subjects.map((subject) => residentBytes(subject.pids));
     const beside = subjects.map((subject) => residentBytes(subject.besidePids));
-    const direct: Subject = {
-      name: "direct",
-      port: bench.engine.port,
-      path: CHAT_PATH,
-      headers: {},
-      pids: [],
-      besidePids: [],
-      stop: async () => undefined,
-    };
     const baselines: Baseline[] = [];
     const rounds = subjects.map((): Figures[] => []);
     const broken = await allRounds(bench, durations, roundCount, subjects, idle, baselines, rounds);

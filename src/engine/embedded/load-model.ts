@@ -15,6 +15,7 @@ import { type Fit, fit } from "./fit.ts";
 import { RankingContext } from "./rerank.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
+import { HARMONY_MARKS } from "./answer/harmony.ts";
 import { TOOL_MARKS } from "./answer/tool-syntax.ts";
 import { GrammarCache } from "./grammar/grammar-cache.ts";
 import { type ChatTemplate, chatTemplate } from "./template/chat-template.ts";
@@ -77,7 +78,7 @@ export async function loadModel(
       pool: new SequencePool(sequences),
       template,
       grammars: new GrammarCache(llama, model),
-      marks: controlTokens(model, [...TOOL_MARKS, open, close]),
+      marks: controlTokens(model, [...(template.toolSyntax === "harmony" ? HARMONY_MARKS : TOOL_MARKS), open, close]),
       ranking: new RankingContext(model, context.contextSize, settings.threads),
       embeddings: new EmbeddingContext(model, context.contextSize, settings.threads),
       contextTokens: context.contextSize,

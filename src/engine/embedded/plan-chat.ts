@@ -1,12 +1,14 @@
 import type { Token } from "node-llama-cpp";
 import { err, ok, type Result } from "../../core/result.ts";
+import { HARMONY_FINAL } from "./answer/harmony.ts";
+import type { ThinkingTags } from "./answer/thinking.ts";
 import { TOOL_MARKS } from "./answer/tool-syntax.ts";
 import type { ChatCall } from "./chat-call.ts";
 import { contextExceeded, type EngineError, invalidRequest } from "./engine-error.ts";
 import type { GenerateJob } from "./generate.ts";
 import { answerGrammar } from "./grammar/answer-grammar.ts";
 import type { LoadedModel } from "./load-model.ts";
-import type { Prompt } from "./template/chat-template.ts";
+import type { ChatTemplate, Prompt } from "./template/chat-template.ts";
 
 /**
  * Longer texts are refused by their size: no vocabulary has tokens of more characters on average, and turning
@@ -59,6 +61,7 @@ export async function planChat(call: ChatCall, loaded: Loaded): Promise<Result<G
     stop: call.stop,
     sampling: call.sampling,
     form: {
+      harmony: template.toolSyntax === "harmony" ? { opened: thinkingOpened } : null,
       thinking: tags === null || !call.thinking.apart ? null : { tags, opened: thinkingOpened },
       calls: reads
         ? {
@@ -72,8 +75,13 @@ export async function planChat(call: ChatCall, loaded: Loaded): Promise<Result<G
     grammar: grammar.value,
     logprobs: call.logprobs,
     thinkingLimit:
-      limit > 0 && tags !== null ? { tokens: limit, close: model.tokenize(`\n${tags.close}\n\n`, true) } : null,
+      limit > 0 && tags !== null ? { tokens: limit, close: model.tokenize(closing(template, tags), true) } : null,
   });
+}
+
+/** What ends the thinking in the model's stead. */
+function closing(template: ChatTemplate, tags: ThinkingTags): string {
+  return template.toolSyntax === "harmony" ? `${tags.close}${HARMONY_FINAL}` : `\n${tags.close}\n\n`;
 }
 
 /** The answer's form is given. */
@@ -95,10 +103,11 @@ async function grammarOf(
   const callable = toolChoice.kind === "tool" ? tools.filter(({ name }) => name === toolChoice.name) : tools;
   const tags = template.thinkingTags;
   // Thinking that the prompt has begun is free, and the grammar comes into force behind it.
-  const afterThinking = thinkingOpened && call.thinking.apart;
+  const afterThinking = thinkingOpened && call.thinking.apart && template.toolSyntax !== "harmony";
   const thinks = tags !== null && !afterThinking && call.thinking.enabled !== false;
   const text = answerGrammar({
     schema: call.schema,
+    before: template.toolSyntax === "harmony" ? HARMONY_FINAL : "",
     calls:
       tools.length === 0 || toolChoice.kind === "none"
         ? null

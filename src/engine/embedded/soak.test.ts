@@ -79,7 +79,6 @@ test("a thousand requests of all kinds leave the memory as it was after the firs
   await upTo(REQUESTS);
   const after = await rss();
   expect(right).toBe(REQUESTS);
-  console.log({ warm, after });
   expect({ grownBytes: after - warm, warm }).toMatchObject({ grownBytes: expect.any(Number) });
   expect(after - warm).toBeLessThan(GROWTH_BYTES);
   const counters = await child.counters();

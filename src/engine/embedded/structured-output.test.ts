@@ -128,6 +128,7 @@ describe("a schema", () => {
   };
   const kept: [string, JsonObject][] = [
     ["that contains itself", TREE],
+    ["with as long a string as can be counted", { type: "string", maxLength: 1999 }],
     ["in parts that must all hold", ALL],
     [
       "that asks for a property it does not describe",
@@ -157,6 +158,7 @@ describe("a schema", () => {
     ["minimum", { type: "number", minimum: 0.5 }],
     ["$ref", { $ref: "https://example.com/schema" }],
     ["if", { if: { type: "null" } }],
+    ["maxLength", { type: "string", maxLength: 5000 }],
   ];
   for (const [keyword, wanted] of refused) {
     test(`is refused by the name of what cannot be kept: ${keyword}`, async () => {

@@ -24,6 +24,7 @@ function read(
 ): Read {
   const tags = { open: "<think>", close: "</think>" };
   const reader = new AnswerReader({
+    harmony: syntax === "harmony" ? { opened: opened ?? false } : null,
     thinking: opened === null ? null : { tags, opened },
     calls: syntax === null ? null : { syntax, tools: TOOLS, parallel },
   });
@@ -167,7 +168,11 @@ describe("text", () => {
 
 test("arguments come as they are written, and a call that is cut off says so", () => {
   const text = '<tool_call>{"name": "get_time", "arguments": {"zone": "Eur';
-  const reader = new AnswerReader({ thinking: null, calls: { syntax: "hermes", tools: TOOLS, parallel: true } });
+  const reader = new AnswerReader({
+    harmony: null,
+    thinking: null,
+    calls: { syntax: "hermes", tools: TOOLS, parallel: true },
+  });
   const pieces = Array.from(text)
     .flatMap((piece) => reader.push(piece))
     .map((part) => part.type);
@@ -220,6 +225,41 @@ describe("thinking", () => {
   test("comes before calls", () => {
     const text = '<think>time?</think>\n<tool_call>{"name": "get_time", "arguments": {}}</tool_call>';
     expect(readEveryWay(text, "hermes", false)).toEqual({ text: "", thinking: "time?", calls: [time("{}")] });
+  });
+});
+
+describe("messages in channels", () => {
+  const thought = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant";
+
+  test("are told apart: thinking, text and calls", () => {
+    expect(readEveryWay(`${thought}<|channel|>final<|message|>Yes <b>.`, "harmony")).toEqual({
+      text: "Yes <b>.",
+      thinking: "Hm.",
+      calls: [],
+    });
+    for (const header of [
+      "<|channel|>commentary to=functions.get_time <|constrain|>json<|message|>",
+      " to=functions.get_time<|channel|>commentary json<|message|>",
+    ]) {
+      expect(readEveryWay(`${thought}${header}{"zone":"UTC"}`, "harmony")).toEqual({
+        text: "",
+        thinking: "Hm.",
+        calls: [time('{"zone":"UTC"}')],
+      });
+    }
+  });
+
+  test("that were begun by the prompt, or have no header, are read all the same", () => {
+    expect(readEveryWay("Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes", "harmony", true)).toMatchObject({
+      text: "Yes",
+      thinking: "Hm.",
+    });
+    expect(readEveryWay("Just so", "harmony")).toMatchObject({ text: "Just so", thinking: "" });
+  });
+
+  test("cut off amid a call say so", () => {
+    const { calls } = readEveryWay('<|channel|>commentary to=functions.add<|message|>{"a": 1', "harmony");
+    expect(calls).toEqual([{ name: "add", json: '{"a": 1', whole: false }]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { HARMONY_THINKING } from "./harmony.ts";
 import { type AnswerPart, type AnswerStage, heldBack } from "./answer-part.ts";
 
 /** What stands around a model's thinking. */
@@ -16,6 +17,7 @@ const KNOWN: readonly ThinkingTags[] = [
 
 /** By the template's text; null: the model does not think, or in no way that is known here. */
 export function thinkingTagsOf(template: string): ThinkingTags | null {
+  if (template.includes("<|channel|>analysis")) return HARMONY_THINKING;
   return KNOWN.find(({ open, close }) => template.includes(open) || template.includes(close)) ?? null;
 }
 

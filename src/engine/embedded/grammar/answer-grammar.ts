@@ -16,6 +16,8 @@ export interface GrammarWish {
     readonly several: boolean;
     readonly must: boolean;
   } | null;
+  /** What must stand before the text. */
+  readonly before: string;
   /** What may come before; `opened`: the prompt has begun it already. */
   readonly thinking: { readonly tags: ThinkingTags; readonly opened: boolean } | null;
 }
@@ -27,7 +29,7 @@ export function answerGrammar(wish: GrammarWish): Result<string | null, string> 
   if (wish.schema !== null) {
     const schema = schemaRule(wish.schema, rules);
     if (!schema.ok) return schema;
-    choices.push(schema.value);
+    choices.push(wish.before === "" ? schema.value : `${literal(wish.before)} ${schema.value}`);
   }
   if (wish.calls !== null && (wish.calls.must || wish.schema !== null)) {
     const { syntax, tools, several, must } = wish.calls;

@@ -34,6 +34,8 @@ export function callRule(
       return ok(rules.add(`${call}${more('"; "')}`));
     case "mistral-args":
       return ok(rules.add(`${call}${more('""')}`));
+    case "harmony":
+      return ok(rules.add(call));
     default:
       return ok(rules.add(`${call}${more(String.raw`"\n"`)}`));
   }
@@ -46,6 +48,8 @@ function jsonCall(syntax: ToolSyntax, { name, parameters }: CallableTool, rules:
   switch (syntax) {
     case "function":
       return ok(`${literal(`<function=${name}>`)} ${args.value} "</function>"`);
+    case "harmony":
+      return ok(`${literal(`<|channel|>commentary to=functions.${name} <|constrain|>json<|message|>`)} ${args.value}`);
     case "mistral-args":
       return ok(`${literal(`[TOOL_CALLS]${name}[ARGS]`)} ${args.value}`);
     case "mistral":

@@ -75,9 +75,12 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 
 /** `item` so many times. */
 export function repeated(item: string, least: number, most: number | null): string {
-  if (most === null) return least === 0 ? `(${item})*` : least === 1 ? `(${item})+` : `(${item}){${least},}`;
   if (most === 0) return '""';
-  return least === 1 && most === 1 ? item : `(${item}){${least},${most}}`;
+  if (least === 1 && most === 1) return item;
+  // llama.cpp counts the brackets around a name as one more rule for each time.
+  const one = /^[a-z]\w*$/.test(item) ? item : `(${item})`;
+  if (most !== null) return `${one}{${least},${most}}`;
+  return least === 0 ? `${one}*` : least === 1 ? `${one}+` : `${one}{${least},}`;
 }
 
 /** `item` so many times, with `,` between. */

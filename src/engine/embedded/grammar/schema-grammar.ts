@@ -4,7 +4,7 @@ import { either, type GbnfRules, listed, literal, repeated } from "./gbnf.ts";
 import { integerRange, numberRange } from "./number-range.ts";
 
 /** llama.cpp writes a repetition out as rules, and refuses more than this. */
-const MOST_REPETITIONS = 2000;
+const MOST_REPETITIONS = 1999;
 /** A schema that contains itself in a way that no rule of its own can hold would go on for ever. */
 const MOST_LEVELS = 64;
 /** What asks nothing of a value. */

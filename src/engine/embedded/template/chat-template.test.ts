@@ -7,6 +7,7 @@ import { writeTinyModel, type TinyModelOptions } from "../../../../scripts/gguf/
 import type { JsonObject } from "../../../core/chat-request.ts";
 import type { ChatTool, ChatTurn } from "../chat-call.ts";
 import { chatTemplate } from "./chat-template.ts";
+import { separated } from "./messages.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "flock-template-"));
 let llama: Llama;
@@ -186,4 +187,24 @@ test("what people say never becomes a control token, in no part of a request", a
   // System, user, assistant, the tool's result, and the turn to come.
   expect(rendered.value.tokens.filter((token) => token === start)).toHaveLength(5);
   expect(model.detokenize(rendered.value.tokens, true).split(evil).length).toBeGreaterThan(4);
+});
+
+test("several calls at once are told one after the other to a template that takes one a message", () => {
+  const calls = ["1", "2"].map((id) => ({ id, type: "function", function: { name: "get_time", arguments: {} } }));
+  const messages = [
+    { role: "user", content: "time?" },
+    { role: "assistant", content: "I look.", tool_calls: calls },
+    { role: "tool", content: "one", tool_call_id: "1" },
+    { role: "tool", content: "two", tool_call_id: "2" },
+    { role: "assistant", content: "done" },
+  ];
+  expect(separated(messages).map(({ role, content }) => `${role}: ${content}`)).toEqual([
+    "user: time?",
+    "assistant: I look.",
+    "tool: one",
+    "assistant: ",
+    "tool: two",
+    "assistant: done",
+  ]);
+  expect(separated(separated(messages))).toEqual(separated(messages));
 });

@@ -2,12 +2,13 @@ import { Template } from "@huggingface/jinja";
 import type { LlamaModel, Token } from "node-llama-cpp";
 import type { JsonObject } from "../../../core/chat-request.ts";
 import { err, ok, type Result } from "../../../core/result.ts";
+import { HARMONY_THINKING } from "../answer/harmony.ts";
 import { type ThinkingTags, thinkingTagsOf } from "../answer/thinking.ts";
 import { type ToolSyntax, toolSyntaxOf } from "../answer/tool-syntax.ts";
 import type { ChatThinking, ChatTool, ChatTurn } from "../chat-call.ts";
 import { type EngineError, invalidRequest } from "../engine-error.ts";
 import { ControlTexts, SpokenText } from "./control-text.ts";
-import { formsOf, type TemplateMessage, toMessages } from "./messages.ts";
+import { formsOf, separated, type TemplateMessage, toMessages } from "./messages.ts";
 import { probeTemplate } from "./probe.ts";
 
 /** For models whose file has no template of its own. */
@@ -54,9 +55,11 @@ export function chatTemplate(model: LlamaModel, log: (line: string) => void): Ch
   const syntax = toolSyntaxOf(text);
   // A template whose way of calling we cannot read is told in words how to write a call that we can.
   const abilities = syntax === null ? { ...probed, tools: false, calls: null } : probed;
-  const toolSyntax = abilities.tools && syntax !== null ? syntax : "hermes";
+  const toolSyntax = syntax !== null && (abilities.tools || syntax === "harmony") ? syntax : "hermes";
   const tags = thinkingTagsOf(text);
   const controls = ControlTexts.of(model);
+  // It looks at the first call of a message and forgets the others.
+  const onlyFirst = /tool_calls\[0\]/.test(text) && !/in message\.tool_calls\b/.test(text);
 
   return {
     source: parsed === null ? "chatml" : "model",
@@ -74,8 +77,9 @@ export function chatTemplate(model: LlamaModel, log: (line: string) => void): Ch
         ...thinkingValues(text, thinking),
         tools: abilities.tools && tools.length > 0 ? tools.map(({ declaration }) => spoken.takeAll(declaration)) : null,
       };
-      const rendered = firstOf(formsOf(spoken.takeAll(messages), abilities.system), (form) =>
-        renderWith({ ...values, messages: form }),
+      const rendered = firstOf(
+        formsOf(spoken.takeAll(onlyFirst ? separated(messages) : messages), abilities.system),
+        (form) => renderWith({ ...values, messages: form }),
       );
       if (!rendered.ok) {
         return err(
@@ -136,6 +140,7 @@ function thinkingValues(template: string, { enabled, templateValues }: PromptPar
 function withThinkingClosed(prompt: string, tags: ThinkingTags | null): string {
   if (tags === null) return prompt;
   if (isOpen(prompt, tags)) return `${prompt.trimEnd()}\n\n${tags.close}\n\n`;
+  if (tags === HARMONY_THINKING) return `${prompt}${tags.open}${tags.close}`;
   return `${prompt}${tags.open}\n\n${tags.close}\n\n`;
 }
 

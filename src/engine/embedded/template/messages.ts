@@ -80,6 +80,39 @@ export function* formsOf(messages: readonly TemplateMessage[], system: boolean):
   const others = messages.filter(({ role }) => role !== "system");
   if (said.length > 0) others.unshift({ role: "user", content: said.join("\n\n") });
   yield joined(others);
+  if (system) yield separated(messages);
+  yield separated(joined(others));
+}
+
+/** One call a message, each with its results behind it, for templates that know no other way. */
+export function separated(messages: readonly TemplateMessage[]): TemplateMessage[] {
+  return messages.flatMap((message, at) => {
+    const calls = message["tool_calls"];
+    const isResult = message.role === "tool";
+    if (isResult && ownerOf(messages, at) !== null) return [];
+    if (!Array.isArray(calls) || calls.length < 2) return [message, ...resultsFor(messages, at, null)];
+    return calls.flatMap((call, index) => {
+      const { reasoning_content: _, ...bare } = message;
+      const one = index === 0 ? message : { ...bare, content: "" };
+      const id = (call as JsonObject)["id"] ?? null;
+      return [{ ...one, tool_calls: [call] }, ...resultsFor(messages, at, id)];
+    });
+  });
+}
+
+/** The place of the message whose calls the result at `at` answers. */
+function ownerOf(messages: readonly TemplateMessage[], at: number): number | null {
+  const owner = messages.slice(0, at).findLastIndex((message) => message.role !== "tool");
+  return owner >= 0 && Array.isArray(messages[owner]?.["tool_calls"]) ? owner : null;
+}
+
+/** The results that answer the message at `owner`: of one call, or of all. */
+function resultsFor(messages: readonly TemplateMessage[], owner: number, id: JsonValue): TemplateMessage[] {
+  if (messages[owner]?.role === "tool") return [];
+  return messages.filter(
+    (message, at) =>
+      message.role === "tool" && ownerOf(messages, at) === owner && (id === null || message["tool_call_id"] === id),
+  );
 }
 
 function joined(messages: readonly TemplateMessage[]): TemplateMessage[] {

@@ -29,7 +29,6 @@ export function probeTemplate(render: (values: JsonObject) => string): TemplateA
         tool_calls: [{ id: "probe0001", type: "function", function: { name: TOOL, arguments: given } }],
       },
       { role: "tool", content: "done", tool_call_id: "probe0001", name: TOOL },
-      USER,
     ],
     tools: [tool],
   });
