@@ -10,6 +10,7 @@ export function checkOutRef(root: string, ref: string, dir: string): void {
   if (tar.exitCode !== 0) throw new Error(`the tree of ${ref} could not be unpacked`);
   symlinkSync(join(root, "node_modules"), join(dir, "node_modules"));
   // Made at install, not kept in git.
+  mkdirSync(join(dir, "models"), { recursive: true });
   for (const file of readdirSync(join(root, "models"))) {
     const link = join(dir, "models", file);
     if (file.endsWith(".gguf") && !existsSync(link)) symlinkSync(join(root, "models", file), link);

@@ -48,8 +48,6 @@ const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
 const AGENT_START_MS = 30_000;
 const AGENT_STOP_MS = 30_000;
-/** Answers at once of the embedded engine; each holds a context of its own in memory. */
-const DEFAULT_SLOTS = 4;
 
 export interface LeaderOptions {
   readonly config: LoadedConfig;
@@ -350,7 +348,7 @@ function toAgentOptions({
     defaultModel: values.router.default_model,
     enginePreferred: engine.preferred,
     llamacppEndpoint: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
-    slots: engine.embedded_slots === 0 ? DEFAULT_SLOTS : engine.embedded_slots,
+    slots: engine.embedded_slots,
     contextTokens: engine.embedded_context,
     threads: engine.embedded_threads,
     gpu: engine.embedded_gpu,
