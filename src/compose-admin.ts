@@ -2,7 +2,7 @@ import type { Catalog } from "./catalog/open-catalog.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { describeConfig } from "./config/describe.ts";
 import type { Clock } from "./core/clock.ts";
-import { newId } from "./core/id.ts";
+import { newRequestId } from "./core/id.ts";
 import type { NodeState } from "./core/node.ts";
 import type { Principal } from "./core/principal.ts";
 import { ANONYMOUS } from "./core/principal.ts";
@@ -54,7 +54,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
   return {
     clock: parts.clock,
-    newRequestId: () => newId("req", 20),
+    newRequestId: () => newRequestId(),
     explain(cause) {
       const problem = storeProblemOf(cause, store.address);
       // `failed` is what nobody has thought of: a statement that is wrong, say.

@@ -4,7 +4,7 @@ import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
 import type { Account } from "./account.ts";
 import { admit } from "./admit.ts";
 import { authenticate } from "./authenticate.ts";
-import type { GatewayDeps, Need, Resolved } from "./ports.ts";
+import type { AdmissionRequest, GatewayDeps, Need, Resolved } from "./ports.ts";
 import { readBody } from "./read-body.ts";
 
 /** Steps 1 and 2: who asks, and the body read once. */
@@ -39,7 +39,7 @@ export function resolve(deps: GatewayDeps, account: Account, name: string, need:
 export function askPolicies(
   deps: GatewayDeps,
   account: Account,
-  ask: { readonly model: string; readonly promptTokensEstimate: number; readonly maxOutputTokens: number | null },
+  ask: Omit<AdmissionRequest, "principal">,
 ): Failure | null {
   const { principal } = account;
   if (principal === null) throw new Error("policies are asked before anybody was authenticated");

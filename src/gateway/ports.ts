@@ -23,6 +23,8 @@ export interface Resolved {
   readonly model: string;
   /** `exact`, `alias`, `auto`, `claude-family`, …: stands in `x-flock-route` and the usage record. */
   readonly reason: string;
+  /** The most that prompt and answer can have together; absent while no replica is live. */
+  readonly contextTokens?: number;
 }
 
 /** Step 3. */
@@ -40,6 +42,8 @@ export interface AdmissionRequest {
   readonly promptTokensEstimate: number;
   /** The client's own limit on the answer; null: none given. */
   readonly maxOutputTokens: number | null;
+  /** Grant the whole answer of `maxOutputTokens` now, or refuse: it comes in one piece and cannot be ended in time. */
+  readonly allAtOnce?: boolean;
 }
 
 /** What a policy lent to one request. */

@@ -1,5 +1,5 @@
 import type { Failure } from "../core/failure.ts";
-import { newId } from "../core/id.ts";
+import { newRequestId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
@@ -23,6 +23,12 @@ interface PolicyFields {
   readonly promptTokensEstimate: number;
 }
 
+interface ChatAsk {
+  readonly model: string;
+  readonly promptTokensEstimate: number;
+  readonly maxOutputTokens: number | null;
+}
+
 const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 
 /** What English prose and code come to; the engine's own count settles the account. */
@@ -40,7 +46,7 @@ export async function serveChat(
   surface: ChatSurface,
   request: Request,
 ): Promise<Response> {
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   const kind = surface.dialect.surface;
   const account = new Account(deps, requestId, kind, surface.endpoint);
   const refuse = async (failure: Failure): Promise<Response> => {
@@ -65,6 +71,10 @@ export async function serveChat(
   account.onSuccess = prepared.value.onSuccess ?? null;
   if (request.signal.aborted) return refuse({ kind: "cancelled" });
 
+  const ask = { model, promptTokensEstimate, maxOutputTokens };
+  const granted = stream ? null : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
+  if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
+
   const relay = relayFor({
     dialect: prepared.value.dialect ?? surface.dialect,
     passthrough: surface.passthrough,
@@ -72,8 +82,7 @@ export async function serveChat(
     ...(prepared.value.body === undefined ? {} : { translated: prepared.value.body }),
     requestedModel: fields.value.model,
     stream,
-    // A daily quota must be able to end an answer in time: then the engine streams, whatever the client asked for.
-    collect: !stream && (account.principal?.limits.dailyTokens ?? 0) > 0,
+    collect: granted === "piecemeal",
     meta: {
       id: `${surface.idPrefix}${requestId.slice(4)}`,
       model: fields.value.model,
@@ -85,8 +94,10 @@ export async function serveChat(
     },
   });
 
-  const refused = await admitChat(deps, account, relay, { model, promptTokensEstimate, maxOutputTokens }, request);
-  if (refused) return refuse(refused);
+  if (granted !== "granted") {
+    const refused = await admitChat(deps, account, relay, ask, request);
+    if (refused) return refuse(refused);
+  }
 
   if (!relay.engineStreams) {
     const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
@@ -116,6 +127,25 @@ export async function serveChat(
 }
 
 /**
+ * Step 4 for an answer in one piece. A daily quota must be able to end an answer in time: where it has plenty of room, all
+ * that the answer can take is set aside at once; otherwise the engine streams and the pieces are added up here.
+ */
+function admitWhole(
+  deps: GatewayDeps,
+  account: Account,
+  ask: ChatAsk & { readonly contextTokens: number | undefined },
+): Failure | "granted" | "piecemeal" | null {
+  if ((account.principal?.limits.dailyTokens ?? 0) === 0) return null;
+  const { contextTokens, model, promptTokensEstimate } = ask;
+  const maxOutputTokens = Math.min(ask.maxOutputTokens ?? Infinity, contextTokens ?? Infinity);
+  if (maxOutputTokens === Infinity) return "piecemeal";
+  const most = promptTokensEstimate * BYTES_PER_TOKEN;
+  const refused = askPolicies(deps, account, { model, promptTokensEstimate: most, maxOutputTokens, allAtOnce: true });
+  if (refused === null) return "granted";
+  return refused.kind === "quota_exceeded" ? "piecemeal" : refused;
+}
+
+/**
  * Step 4. A key with a daily quota must never be overspent, so its prompt weighs as much as its bytes allow; where only
  * that guess stands in the way, the engine's exact count decides.
  */
@@ -123,7 +153,7 @@ async function admitChat(
   deps: GatewayDeps,
   account: Account,
   relay: Relay,
-  ask: { readonly model: string; readonly promptTokensEstimate: number; readonly maxOutputTokens: number | null },
+  ask: ChatAsk,
   { signal }: Request,
 ): Promise<Failure | null> {
   if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);

@@ -1,5 +1,5 @@
 import type { Failure } from "../core/failure.ts";
-import { newId } from "../core/id.ts";
+import { newRequestId } from "../core/id.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { Account } from "./account.ts";
@@ -16,7 +16,7 @@ const BYTES_PER_TOKEN = 4;
  * send 25 of these at once. Exact where the engine counts; otherwise a guess that says so in `x-flock-count`.
  */
 export async function serveCountTokens(deps: GatewayDeps, dialect: ChatDialect, request: Request): Promise<Response> {
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   const refuse = (failure: Failure): Response => {
     const shape = toErrorResponse(dialect.surface, failure, requestId);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });

@@ -1,5 +1,5 @@
 import type { Failure } from "../core/failure.ts";
-import { newId } from "../core/id.ts";
+import { newRequestId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
@@ -14,7 +14,7 @@ import { wholeAnswer } from "./whole-answer.ts";
 
 /** `POST /v1/embeddings`: the same seven steps; bytes pass through but for the model's name. */
 export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request: Request): Promise<Response> {
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   const account = new Account(deps, requestId, "openai", "/v1/embeddings");
   const refuse = async (failure: Failure): Promise<Response> => {
     const shape = toErrorResponse("openai", failure, requestId);

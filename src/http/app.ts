@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { newId } from "../core/id.ts";
+import { newRequestId } from "../core/id.ts";
 import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
@@ -65,12 +65,12 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   // A person's browser goes to the dashboard; a client that probes the base URL gets its 200.
   app.get("/", (context) => {
     if (context.req.header("accept")?.includes("text/html")) return context.redirect("/ui/");
-    return context.text("Flock is running\n", 200, { "x-request-id": newId("req", 20) });
+    return context.text("Flock is running\n", 200, { "x-request-id": newRequestId() });
   });
 
   app.notFound((context) => unknownPath(context.req.method, context.req.path));
   app.onError((error, context) => {
-    const id = newId("req", 20);
+    const id = newRequestId();
     gateway.log.error("internal error", { request: id, path: context.req.path, cause: error });
     const shape = toErrorResponse(surfaceOfPath(context.req.path), { kind: "internal", id }, id);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
@@ -86,7 +86,7 @@ function asTyped(path: string): readonly string[] {
 }
 
 function upgradeRefused(request: Request): Response {
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
   const message = upgrade
     ? "The Responses API is served over HTTP here, not over WebSocket."
@@ -102,7 +102,7 @@ function surfaceOfPath(path: string): Surface {
 }
 
 function unknownPath(method: string, path: string): Response {
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   const surface = surfaceOfPath(path);
   const message = `${method} ${path.slice(0, 200)} is not an endpoint of Flock. GET /openapi.json lists the admin API; the client APIs are under /v1/.`;
   const error =

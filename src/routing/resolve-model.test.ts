@@ -29,7 +29,7 @@ const chat = { chat: true, embeddings: false };
 test("an exact id wins, whatever its case", () => {
   expect(resolveModel("llama-3.2-1b", chat, snapshot)).toEqual({
     ok: true,
-    value: { model: "llama-3.2-1b", reason: "exact" },
+    value: { model: "llama-3.2-1b", reason: "exact", contextTokens: 4096 },
   });
   expect(resolveModel("Llama-3.2-1B", chat, snapshot)).toMatchObject({ ok: true, value: { model: "llama-3.2-1b" } });
 });
@@ -37,7 +37,7 @@ test("an exact id wins, whatever its case", () => {
 test("an alias names its target in the reason", () => {
   expect(resolveModel("gpt-4o", chat, snapshot)).toEqual({
     ok: true,
-    value: { model: "qwen3-8b", reason: "alias gpt-4o" },
+    value: { model: "qwen3-8b", reason: "alias gpt-4o", contextTokens: 4096 },
   });
 });
 

@@ -16,6 +16,8 @@ export interface ModelSnapshot {
 export interface ResolvedModel {
   readonly model: string;
   readonly reason: string;
+  /** The most that prompt and answer can have together; absent while no replica is live. */
+  readonly contextTokens?: number;
 }
 
 /** Names by which a whole client family is known; they go to the default model unless an alias says otherwise. */
@@ -37,7 +39,7 @@ export function resolveModel(
   if (!replica) return ok(found);
   if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));
   if (need.chat && !replica.abilities.chat) return err(lacks(found.model, "chat"));
-  return ok(found);
+  return ok({ ...found, contextTokens: replica.contextTokens });
 }
 
 function find(name: string, snapshot: ModelSnapshot): ResolvedModel | null {

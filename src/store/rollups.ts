@@ -21,33 +21,76 @@ const SUMS = [
   "errors",
   ...LATENCY_COLUMNS,
 ] as const;
+const FIRST_LATENCY = SUMS.length - LATENCY_COLUMNS.length;
 // A row has 31 parameters, a statement at most 32,766.
 const ROWS_PER_STATEMENT = 500;
 
 type RollupTable = "usage_hourly" | "usage_daily";
 
-/** Adds requests that were just inserted into `usage`, in the same transaction, to both rollups. */
-export async function addToRollups(tx: Tx, records: readonly UsageRecord[]): Promise<void> {
-  await add(tx, "usage_hourly", records, utcHourStart);
-  await add(tx, "usage_daily", records, utcDayStart);
+/** One row of a rollup on its way: sums in the order of `SUMS`. */
+interface Group {
+  readonly bucket: number;
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly sums: number[];
 }
 
-async function add(
-  tx: Tx,
-  table: RollupTable,
-  records: readonly UsageRecord[],
-  bucketOf: (at: number) => number,
-): Promise<void> {
-  const groups = new Map<string, Record<string, unknown>>();
-  for (const record of records) {
-    const dimensions = dimensionsOf(record, bucketOf(Math.floor(record.at)));
-    const id = JSON.stringify(Object.values(dimensions));
-    let group = groups.get(id);
-    if (group === undefined) groups.set(id, (group = dimensions));
-    for (const [name, value] of Object.entries(sumsOf(record))) group[name] = toNumber(group[name] ?? 0) + value;
+/** Adds requests that were just inserted into `usage`, in the same transaction, to both rollups. */
+export async function addToRollups(tx: Tx, records: readonly UsageRecord[]): Promise<void> {
+  const hours = new Map<string, Group>();
+  for (const record of records) addRecord(hours, record);
+  const days = new Map<string, Group>();
+  for (const hour of hours.values()) addGroup(days, hour);
+  await upsert(tx, "usage_hourly", hours);
+  await upsert(tx, "usage_daily", days);
+}
+
+/** Runs once for every request: plain additions, no object built for a request whose group is known. */
+function addRecord(groups: Map<string, Group>, record: UsageRecord): void {
+  const bucket = utcHourStart(Math.floor(record.at));
+  const { userId, keyId, requestedModel, servedModel, node, protocol, outcome } = record;
+  const id = [bucket, userId, keyId, requestedModel, servedModel, node, protocol, outcome].join("\0");
+  let group = groups.get(id);
+  if (group === undefined) {
+    const dimensions = {
+      user_id: userId,
+      key_id: keyId,
+      requested_model: requestedModel,
+      served_model: servedModel,
+      node,
+      protocol,
+      outcome,
+    };
+    groups.set(id, (group = { bucket, dimensions, sums: SUMS.map(() => 0) }));
   }
+  // Rounded as the columns of `usage` are: a rebuild from the rows must give the same sums.
+  const latencyMs = Math.round(record.latencyMs);
+  const { sums } = group;
+  bump(sums, 0, 1);
+  bump(sums, 1, Math.round(record.promptTokens));
+  bump(sums, 2, Math.round(record.completionTokens));
+  bump(sums, 3, Math.round(record.cachedTokens));
+  bump(sums, 4, latencyMs);
+  bump(sums, 5, Math.round(record.priceMicros));
+  if (outcome === "error") bump(sums, 6, 1);
+  const bound = LATENCY_BOUNDS_MS.findIndex((upTo) => latencyMs <= upTo);
+  bump(sums, FIRST_LATENCY + (bound === -1 ? LATENCY_BOUNDS_MS.length : bound), 1);
+}
+
+function addGroup(days: Map<string, Group>, hour: Group): void {
+  const bucket = utcDayStart(hour.bucket);
+  const id = [bucket, ...Object.values(hour.dimensions)].join("\0");
+  const day = days.get(id);
+  if (day === undefined) days.set(id, { ...hour, bucket, sums: [...hour.sums] });
+  else for (const [index, sum] of hour.sums.entries()) bump(day.sums, index, sum);
+}
+
+function bump(sums: number[], index: number, by: number): void {
+  sums[index] = (sums[index] ?? 0) + by;
+}
+
+async function upsert(tx: Tx, table: RollupTable, groups: ReadonlyMap<string, Group>): Promise<void> {
   // In one order, so that several writers lock the rows they share one after the other.
-  const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  const rows = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => toRow(group));
   const sums = SUMS.map((name) => `${name} = ${table}.${name} + excluded.${name}`).join(", ");
   for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
     await tx`insert into ${tx(table)} ${tx(rows.slice(start, start + ROWS_PER_STATEMENT))}
@@ -55,35 +98,10 @@ async function add(
   }
 }
 
-function dimensionsOf(record: UsageRecord, bucket: number): Record<string, unknown> {
-  return {
-    bucket,
-    user_id: record.userId,
-    key_id: record.keyId,
-    requested_model: record.requestedModel,
-    served_model: record.servedModel,
-    node: record.node,
-    protocol: record.protocol,
-    outcome: record.outcome,
-  };
-}
-
-/** Rounded as the columns of `usage` are: a rebuild from the rows must give the same sums. */
-function sumsOf(record: UsageRecord): Record<string, number> {
-  const latencyMs = Math.round(record.latencyMs);
-  const bound = LATENCY_BOUNDS_MS.findIndex((upTo) => latencyMs <= upTo);
-  const slot = bound === -1 ? LATENCY_BOUNDS_MS.length : bound;
-  const sums: Record<string, number> = {
-    requests: 1,
-    prompt_tokens: Math.round(record.promptTokens),
-    completion_tokens: Math.round(record.completionTokens),
-    cached_tokens: Math.round(record.cachedTokens),
-    latency_ms: latencyMs,
-    price_micros: Math.round(record.priceMicros),
-    errors: record.outcome === "error" ? 1 : 0,
-  };
-  for (const [index, name] of LATENCY_COLUMNS.entries()) sums[name] = index === slot ? 1 : 0;
-  return sums;
+function toRow({ bucket, dimensions, sums }: Group): Record<string, unknown> {
+  const row: Record<string, unknown> = { bucket, ...dimensions };
+  for (const [index, name] of SUMS.entries()) row[name] = sums[index] ?? 0;
+  return row;
 }
 
 const FROM_USAGE = [

@@ -58,3 +58,18 @@ test("concurrency is given back when the request ends", () => {
   if (first.ok) first.value?.release(0);
   expect(policy.admit(ask)).toMatchObject({ ok: true });
 });
+
+test("an answer in one piece is granted only as a small part of what is left, and whole", () => {
+  const ledger = new DailyLedger(clock, new Map());
+  const policy = dailyQuotaPolicy(ledger);
+  const ask = { principal: key({ dailyTokens: 8000 }), promptTokensEstimate: 500, allAtOnce: true };
+  const granted = policy.admit({ ...ask, maxOutputTokens: 500 });
+  expect(granted.ok).toBe(true);
+  expect(ledger.today("key_1").reserved).toBe(1000);
+  if (granted.ok) granted.value?.release(600);
+  expect(policy.admit({ ...ask, maxOutputTokens: 501 })).toMatchObject({
+    ok: false,
+    error: { kind: "quota_exceeded" },
+  });
+  expect(ledger.today("key_1")).toEqual({ used: 600, reserved: 0 });
+});

@@ -9,6 +9,8 @@ export interface Ask {
   readonly promptTokensEstimate: number;
   /** The client's own limit; null: none. */
   readonly maxOutputTokens: number | null;
+  /** All of `maxOutputTokens` now, or a refusal. */
+  readonly allAtOnce?: boolean;
 }
 
 export interface Granted {
@@ -18,6 +20,8 @@ export interface Granted {
 
 /** Set aside for an answer at first, and each time it outgrows what it has. */
 const STEP_TOKENS = 1024;
+/** What is set aside in one piece is at most this part of what is left, so that the key's other requests have room. */
+const LARGEST_SHARE = 1 / 8;
 
 /** At most so many requests of a key in flight. */
 export function concurrencyPolicy(ledger: DailyLedger) {
@@ -41,11 +45,17 @@ export function concurrencyPolicy(ledger: DailyLedger) {
 export function dailyQuotaPolicy(ledger: DailyLedger) {
   return {
     name: "daily tokens",
-    admit({ principal, promptTokensEstimate, maxOutputTokens }: Ask): Result<Granted | null, Failure> {
+    admit({ principal, promptTokensEstimate, maxOutputTokens, allAtOnce }: Ask): Result<Granted | null, Failure> {
       const { keyId, limits } = principal;
       const limit = limits.dailyTokens;
       if (limit === 0) return ok(null);
       const { used, reserved } = ledger.today(keyId);
+      if (allAtOnce === true) {
+        const all = promptTokensEstimate + (maxOutputTokens ?? 0);
+        const fits = all <= (limit - used - reserved) * LARGEST_SHARE;
+        const whole = ledger.reserve(keyId, limit, fits ? all : limit + 1);
+        return whole.ok ? ok(growing(whole.value, maxOutputTokens ?? 0)) : whole;
+      }
       const room = limit - used - reserved - promptTokensEstimate;
       const wanted = Math.min(STEP_TOKENS, maxOutputTokens ?? STEP_TOKENS);
       // Near the end of the day's tokens a short answer is better than none, but it needs room for one token.

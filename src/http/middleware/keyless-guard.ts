@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { newId } from "../../core/id.ts";
+import { newRequestId } from "../../core/id.ts";
 import type { ServerEnv } from "../server-env.ts";
 
 const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
@@ -17,7 +17,7 @@ export const keylessGuard: MiddlewareHandler<ServerEnv> = async (context, next) 
     return;
   }
   const message = `Without keys Flock answers only to this machine's own pages and programs. Set auth.require_keys: true to use it as ${host.slice(0, 100)}.`;
-  const requestId = newId("req", 20);
+  const requestId = newRequestId();
   return context.json(
     { error: { message, type: "insufficient_permissions", param: null, code: "insufficient_permissions" } },
     403,

@@ -2,7 +2,7 @@ import type { Hono } from "hono";
 import { authenticate } from "../../gateway/authenticate.ts";
 import type { Authenticator } from "../../gateway/ports.ts";
 import { toErrorResponse } from "../../dialect/failure-shape.ts";
-import { newId } from "../../core/id.ts";
+import { newRequestId } from "../../core/id.ts";
 import type { ServerEnv } from "../server-env.ts";
 
 /** One line each, without secrets. */
@@ -20,7 +20,7 @@ export interface HealthDeps {
 }
 
 export function mountHealth(app: Hono<ServerEnv>, deps: HealthDeps): void {
-  const headers = () => ({ "x-request-id": newId("req", 20) });
+  const headers = () => ({ "x-request-id": newRequestId() });
   app.get("/healthz", (context) => context.json({ status: "ok" }, 200, headers()));
   app.get("/readyz", (context) => {
     const { problems, warnings } = deps.health();
@@ -34,7 +34,7 @@ export function mountHealth(app: Hono<ServerEnv>, deps: HealthDeps): void {
     if (!isLoopback(peer) || raw.headers.has("x-forwarded-for") || raw.headers.has("forwarded")) {
       const principal = authenticate(deps.keys, raw.headers);
       if (!principal.ok) {
-        const shape = toErrorResponse("openai", principal.error, newId("req", 20));
+        const shape = toErrorResponse("openai", principal.error, newRequestId());
         return new Response(shape.body, { status: shape.status, headers: shape.headers });
       }
     }

@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import type { Failure } from "../../core/failure.ts";
-import { newId } from "../../core/id.ts";
+import { newRequestId } from "../../core/id.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
@@ -34,7 +34,7 @@ export function mountModels(app: Hono<ServerEnv>, deps: ModelRoutesDeps, paths: 
 
 function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): void {
   app.get(path, (context) => {
-    const requestId = newId("req", 20);
+    const requestId = newRequestId();
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);
     if (!principal.ok) return refuse(surface, principal.error, requestId);
@@ -45,7 +45,7 @@ function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): voi
   });
 
   app.get(`${path}/:id{.+}`, (context) => {
-    const requestId = newId("req", 20);
+    const requestId = newRequestId();
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);
     if (!principal.ok) return refuse(surface, principal.error, requestId);

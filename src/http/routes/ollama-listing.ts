@@ -1,6 +1,6 @@
 import type { Context, Hono } from "hono";
 import type { Failure } from "../../core/failure.ts";
-import { newId } from "../../core/id.ts";
+import { newRequestId } from "../../core/id.ts";
 import type { Replica } from "../../core/replica.ts";
 import { toErrorResponse } from "../../dialect/failure-shape.ts";
 import {
@@ -23,7 +23,7 @@ export function mountOllamaListing(app: Hono<ServerEnv>, deps: ModelRoutesDeps):
     answer: (c: Context, models: Listed[]) => Answer | Promise<Answer>,
   ) =>
     app.on(method, path, async (context) => {
-      const requestId = newId("req", 20);
+      const requestId = newRequestId();
       const principal = authenticate(deps.keys, context.req.raw.headers);
       const given: Answer = principal.ok
         ? await answer(
@@ -36,7 +36,7 @@ export function mountOllamaListing(app: Hono<ServerEnv>, deps: ModelRoutesDeps):
       return new Response(shape.body, { status: shape.status, headers: shape.headers });
     });
 
-  app.get("/api/version", (context) => context.json(toVersion(), 200, { "x-request-id": newId("req", 20) }));
+  app.get("/api/version", (context) => context.json(toVersion(), 200, { "x-request-id": newRequestId() }));
   guarded("/api/tags", "GET", (_context, models) => ({ body: toTags(models) }));
   guarded("/api/ps", "GET", (_context, models) => ({
     body: toPs(models.map((one) => ({ ...one, memoryBytes: 0, gpuMemoryBytes: 0, expiresAt: null }))),
