@@ -1,5 +1,6 @@
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { Ticker } from "./ticker.ts";
 
 const EMPTY = new Uint8Array();
 
@@ -59,20 +60,29 @@ async function readPieces(
   return ok(whole);
 }
 
+/** One timer for all uploads that are under way: a timer each would cost more than reading a small body. */
+const uploads = new Ticker(1000);
+
 /** A hang-up while uploading is `cancelled`; a pause over the limit is the client's fault. */
 function within<T, U>(work: Promise<T>, limitMs: number, map: (value: T) => U): Promise<Result<U, Failure>> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      const message = `the request body stopped arriving for ${limitMs / 1000} s`;
-      resolve(err({ kind: "invalid_request", field: null, message }));
-    }, limitMs);
+    const startedMs = performance.now();
+    const watch = {
+      tick(nowMs: number): void {
+        if (nowMs - startedMs < limitMs) return;
+        uploads.remove(watch);
+        const message = `the request body stopped arriving for ${limitMs / 1000} s`;
+        resolve(err({ kind: "invalid_request", field: null, message }));
+      },
+    };
+    uploads.add(watch);
     work.then(
       (value) => {
-        clearTimeout(timer);
+        uploads.remove(watch);
         resolve(ok(map(value)));
       },
       () => {
-        clearTimeout(timer);
+        uploads.remove(watch);
         resolve(err({ kind: "cancelled" }));
       },
     );

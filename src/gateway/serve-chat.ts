@@ -69,8 +69,6 @@ export async function serveChat(
   const { adjusted = [], echo } = prepared.value;
   account.adjustedBefore = adjusted;
   account.onSuccess = prepared.value.onSuccess ?? null;
-  if (request.signal.aborted) return refuse({ kind: "cancelled" });
-
   const ask = { model, promptTokensEstimate, maxOutputTokens };
   const granted = stream ? null : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
   if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
@@ -100,15 +98,13 @@ export async function serveChat(
   }
 
   if (!relay.engineStreams) {
-    const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
+    const answer = await wholeAnswer(deps, ticker, account, relay, model, request);
     if (!answer.ok) return refuse(answer.error);
     await account.succeed(answer.value.usage, 0);
     return wholeResponse(answer.value.body, account);
   }
 
-  const answer = new StreamedAnswer(deps, ticker, account, relay, model);
-  const hangUp = (): void => answer.cancel();
-  request.signal.addEventListener("abort", hangUp, { once: true });
+  const answer = new StreamedAnswer(deps, ticker, account, relay, model, request);
   const opening = answer.open();
   if (!relay.streaming) {
     const failure = await opening;
@@ -119,11 +115,9 @@ export async function serveChat(
   }
 
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
-  request.signal.removeEventListener("abort", hangUp);
   if (first !== "quiet" && first !== null) return refuse(first);
   const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
-  const { signal: clientSignal } = request;
-  return streamResponse({ deps, account, relay, answer, opening, clientSignal, headers, keepAlive: surface.keepAlive });
+  return streamResponse({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
 }
 
 /**

@@ -57,7 +57,7 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
       throw new Error("embeddings are never streamed");
     },
   };
-  const answer = await wholeAnswer(deps, ticker, account, relay, model, request.signal);
+  const answer = await wholeAnswer(deps, ticker, account, relay, model, request);
   if (!answer.ok) return refuse(answer.error);
   await account.succeed(answer.value.usage, 0);
   const headers = { "content-type": "application/json", ...answerHeaders(account) };

@@ -11,7 +11,6 @@ export interface StreamResponseOptions {
   readonly answer: StreamedAnswer;
   /** The answer's `open()`, running or done. */
   readonly opening: Promise<Failure | null>;
-  readonly clientSignal: AbortSignal;
   readonly headers: Record<string, string>;
   readonly keepAlive: Uint8Array;
 }
@@ -29,7 +28,6 @@ export function streamResponse(options: StreamResponseOptions): Response {
     if (closed) return;
     closed = true;
     answer.onTick = null;
-    options.clientSignal.removeEventListener("abort", hangUp);
     deps.metrics.streamClosed();
   };
   const hangUp = (): void => {
@@ -37,7 +35,6 @@ export function streamResponse(options: StreamResponseOptions): Response {
     close();
   };
   deps.metrics.streamOpened();
-  options.clientSignal.addEventListener("abort", hangUp, { once: true });
 
   const body = new ReadableStream<Uint8Array>({
     start(controller) {

@@ -2,6 +2,7 @@ import type { Failure } from "../core/failure.ts";
 import { ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
+import { type Client, HangUp } from "./hang-up.ts";
 import type { Choice, GatewayDeps } from "./ports.ts";
 import type { Relay, StreamRelay } from "./relay.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
@@ -21,6 +22,7 @@ export class StreamedAnswer implements Ticking {
   readonly #relay: Relay;
   readonly #model: string;
   readonly #abort = new AbortController();
+  readonly #hangUp: HangUp;
   #stopCause: StopCause | null = null;
   #choice: Choice | null = null;
   #reader: Reader | null = null;
@@ -34,7 +36,8 @@ export class StreamedAnswer implements Ticking {
   /** Called about four times a second while the answer runs; for keep-alives. */
   onTick: ((nowMs: number) => void) | null = null;
 
-  constructor(deps: GatewayDeps, ticker: Ticker, account: Account, relay: Relay, model: string) {
+  constructor(deps: GatewayDeps, ticker: Ticker, account: Account, relay: Relay, model: string, client: Client) {
+    this.#hangUp = new HangUp(client, () => this.cancel());
     this.#deps = deps;
     this.#ticker = ticker;
     this.#account = account;
@@ -89,6 +92,8 @@ export class StreamedAnswer implements Ticking {
   }
 
   tick(nowMs: number): void {
+    this.#hangUp.tick();
+    if (this.#over) return;
     const { limits } = this.#deps;
     const begun = this.#stream?.progress.contentSeen ?? false;
     if (!begun && nowMs - this.#account.startedMs > limits.firstTokenMs) this.#stop("first_token_timeout");
@@ -212,6 +217,7 @@ export class StreamedAnswer implements Ticking {
 
   #close(): void {
     this.#over = true;
+    this.#hangUp.close();
     this.#ticker.remove(this);
     this.#endAttempt?.();
     this.#endAttempt = null;

@@ -21,15 +21,16 @@ export class Ticker {
     this.#timer ??= setInterval(() => this.#tick(), this.#everyMs);
   }
 
+  /** The timer stops at its next turn, when still nobody is there: most members come and go between two turns. */
   remove(member: Ticking): void {
     this.#members.delete(member);
-    if (this.#members.size > 0 || this.#timer === null) return;
-    clearInterval(this.#timer);
-    this.#timer = null;
   }
 
   #tick(): void {
     const now = performance.now();
     for (const member of this.#members) member.tick(now);
+    if (this.#members.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 }

@@ -1,6 +1,7 @@
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
+import { type Client, HangUp } from "./hang-up.ts";
 import { answered, attempts, callEngine } from "./attempts.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay, WholeAnswer } from "./relay.ts";
@@ -16,15 +17,18 @@ export async function wholeAnswer(
   account: Account,
   relay: Relay,
   model: string,
-  clientSignal: AbortSignal,
+  client: Client,
 ): Promise<Result<WholeAnswer, Failure>> {
   const abort = new AbortController();
-  const hangUp = (): void => abort.abort();
-  clientSignal.addEventListener("abort", hangUp, { once: true });
-  if (clientSignal.aborted) abort.abort();
+  let gone = false;
+  const hangUp = new HangUp(client, () => {
+    gone = true;
+    abort.abort();
+  });
   let timedOut = false;
   const deadline = {
     tick(nowMs: number): void {
+      hangUp.tick();
       if (nowMs - account.startedMs <= deps.limits.firstTokenMs) return;
       timedOut = true;
       abort.abort();
@@ -51,7 +55,7 @@ export async function wholeAnswer(
       }
     });
     if (answer.ok) return ok(answer.value);
-    if (clientSignal.aborted) return err({ kind: "cancelled" });
+    if (gone) return err({ kind: "cancelled" });
     if (timedOut) {
       const engine = account.choice?.replica.engine ?? "engine";
       return err({ kind: "engine_timeout", engine, waitedMs: deps.limits.firstTokenMs });
@@ -59,7 +63,7 @@ export async function wholeAnswer(
     return answer;
   } finally {
     ticker.remove(deadline);
-    clientSignal.removeEventListener("abort", hangUp);
+    hangUp.close();
   }
 }
 

@@ -1,0 +1,35 @@
+/** Where a client's hang-up is heard; a `Request` is one. */
+export interface Client {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Hears a client hang up, from its first `tick` on. A request's signal costs more to make than most of what the gateway
+ * does for a quick answer, and nobody hangs up on those: it is only asked for when an answer takes its time.
+ */
+export class HangUp {
+  readonly #client: Client;
+  readonly #heard: () => void;
+  #listening = false;
+  #over = false;
+
+  constructor(client: Client, heard: () => void) {
+    this.#client = client;
+    this.#heard = heard;
+  }
+
+  /** Call about four times a second while the request runs. */
+  tick(): void {
+    if (this.#listening || this.#over) return;
+    this.#listening = true;
+    const { signal } = this.#client;
+    if (signal.aborted) this.#heard();
+    else signal.addEventListener("abort", this.#heard, { once: true });
+  }
+
+  /** The request is over; nothing is heard any more. */
+  close(): void {
+    this.#over = true;
+    if (this.#listening) this.#client.signal.removeEventListener("abort", this.#heard);
+  }
+}
