@@ -1,16 +1,14 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { AgentOptions } from "./agent/agent-options.ts";
 import { hashOptions } from "./cluster/agent-record.ts";
-import { endLeftovers } from "./compose-leftovers.ts";
-import { createLocalLink, type LocalLink } from "./cluster/local-link.ts";
+import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
+import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { systemClock, utcDayStart } from "./core/clock.ts";
-import type { NodeState } from "./core/node.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
@@ -47,7 +45,6 @@ import { requestRatePolicy, tokenRatePolicy } from "./tenancy/rate-policies.ts";
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
 const AGENT_START_MS = 30_000;
-const AGENT_STOP_MS = 30_000;
 
 export interface LeaderOptions {
   readonly config: LoadedConfig;
@@ -130,7 +127,7 @@ export async function composeLeader(
   const ledger = new DailyLedger(systemClock, await usedTokensToday(store.sql, utcDayStart(Date.now())));
   const metrics = new Metrics();
 
-  const agentOptions = toAgentOptions(options);
+  const agentOptions = toAgentOptions(options, LOCAL_NODE);
   const link = createLocalLink({
     dataDir,
     node: LOCAL_NODE,
@@ -299,60 +296,4 @@ export async function composeLeader(
     }
   };
   return ok({ ready, close });
-}
-
-/** The engines with it. What does not listen any more is ended by its process. */
-async function endAgent(link: LocalLink, dataDir: string): Promise<void> {
-  const ended = await link.shutdown({ engines: true }, AbortSignal.timeout(AGENT_STOP_MS));
-  if (!ended.ok) await endLeftovers(dataDir, AbortSignal.timeout(AGENT_STOP_MS));
-}
-
-/** An engine that is ready, or none that could become so: then the block says what is wrong. */
-function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string) => void): Promise<NodeState> {
-  let said = "";
-  return new Promise((resolve) => {
-    const look = (): void => {
-      const state = link.state();
-      if (!state) return;
-      const coming = state.engines.filter(({ state: at }) => at === "starting" || at === "backoff");
-      if (board.state.replicas.length === 0 && coming.length > 0) {
-        const lines = coming.map(
-          ({ kind, problem }) => `▶ the ${kind} engine is starting${problem ? `: ${problem}` : " …"}`,
-        );
-        for (const line of lines) if (line !== said) progress(line);
-        said = lines.at(-1) ?? "";
-        return;
-      }
-      unsubscribe();
-      resolve(state);
-    };
-    const unsubscribe = link.onChange(() => look());
-    look();
-  });
-}
-
-function toAgentOptions({
-  config,
-  bundledModel,
-  engineCommand,
-  engineEnv,
-  engineChildEnv,
-}: LeaderOptions): AgentOptions {
-  const { values } = config;
-  const { engine } = values;
-  return {
-    dataDir: values.data_dir,
-    node: LOCAL_NODE,
-    modelsDir: values.storage.models_dir,
-    bundledModel,
-    defaultModel: values.router.default_model,
-    enginePreferred: engine.preferred,
-    llamacppEndpoint: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
-    slots: engine.embedded_slots,
-    contextTokens: engine.embedded_context,
-    threads: engine.embedded_threads,
-    gpu: engine.embedded_gpu,
-    childCommand: [...engineCommand],
-    childEnv: { ...engineEnv, ...engineChildEnv },
-  };
 }

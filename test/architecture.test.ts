@@ -34,6 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The only places that see everything.
   "compose.ts": ["*"],
   "compose-admin.ts": ["*"],
+  "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],
   "compose-start.ts": ["*"],

@@ -6,7 +6,7 @@ const NONE: ModelWish = {
   modelsDir: "/models",
   bundledModel: "/app/flock-tiny.gguf",
   files: [],
-  cwd: "/work",
+  cwd: "/srv",
   isFile: () => false,
 };
 const TWO = [
@@ -41,11 +41,11 @@ test("the bundled model can be asked for by its name though others are there", (
 });
 
 test("file: takes an absolute path, and a relative one from the working directory", () => {
-  const files = new Set(["/elsewhere/A.gguf", "/work/sub/b.gguf"]);
+  const files = new Set(["/elsewhere/A.gguf", "/srv/sub/b.gguf"]);
   const wish = { ...NONE, files: TWO, isFile: (path: string) => files.has(path) };
   expect(chooseModel({ ...wish, wanted: "file:/elsewhere/A.gguf" })).toMatchObject({ modelId: "a", problem: null });
   expect(chooseModel({ ...wish, wanted: "file:./sub/b.gguf" })).toMatchObject({
-    path: "/work/sub/b.gguf",
+    path: "/srv/sub/b.gguf",
     problem: null,
   });
 });
@@ -57,7 +57,7 @@ test("a default that is not there is served by another model, and named with the
   expect(unknown.problem).toContain("flock model add qwen3-8b");
   const missing = chooseModel({ ...NONE, wanted: "file:gone.gguf" });
   expect(missing).toMatchObject({ modelId: "flock-tiny", bundled: true });
-  expect(missing.problem).toContain("/work/gone.gguf is not a file");
+  expect(missing.problem).toContain("/srv/gone.gguf is not a file");
 });
 
 test("a split model is named without its part", () => {

@@ -20,7 +20,6 @@ let waitMs = SETTLE_MS;
 let beat: ReturnType<typeof setTimeout> | null = null;
 
 function post(message: FromSettleWorker): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin; the rule means windows
   self.postMessage(message);
 }
 

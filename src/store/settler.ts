@@ -216,6 +216,5 @@ class WorkerSettler implements Settler {
 }
 
 function send(worker: Worker, message: ToSettleWorker): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin; the rule means windows
   worker.postMessage(message);
 }

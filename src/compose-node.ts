@@ -1,0 +1,62 @@
+import type { AgentOptions } from "./agent/agent-options.ts";
+import type { LocalLink } from "./cluster/local-link.ts";
+import type { LeaderOptions } from "./compose.ts";
+import { endLeftovers } from "./compose-leftovers.ts";
+import type { NodeState } from "./core/node.ts";
+import type { ReplicaBoard } from "./routing/replica-board.ts";
+
+const AGENT_STOP_MS = 30_000;
+
+/** The engines with it. What does not listen any more is ended by its process. */
+export async function endAgent(link: LocalLink, dataDir: string): Promise<void> {
+  const ended = await link.shutdown({ engines: true }, AbortSignal.timeout(AGENT_STOP_MS));
+  if (!ended.ok) await endLeftovers(dataDir, AbortSignal.timeout(AGENT_STOP_MS));
+}
+
+/** An engine that is ready, or none that could become so: then the block says what is wrong. */
+export function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string) => void): Promise<NodeState> {
+  let said = "";
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const state = link.state();
+      if (!state) return;
+      const coming = state.engines.filter(({ state: at }) => at === "starting" || at === "backoff");
+      if (board.state.replicas.length === 0 && coming.length > 0) {
+        const lines = coming.map(
+          ({ kind, problem }) => `▶ the ${kind} engine is starting${problem ? `: ${problem}` : " …"}`,
+        );
+        for (const line of lines) if (line !== said) progress(line);
+        said = lines.at(-1) ?? "";
+        return;
+      }
+      unsubscribe();
+      resolve(state);
+    };
+    const unsubscribe = link.onChange(() => look());
+    look();
+  });
+}
+
+/** What this machine's agent is told. */
+export function toAgentOptions(
+  { config, bundledModel, engineCommand, engineEnv, engineChildEnv }: LeaderOptions,
+  node: string,
+): AgentOptions {
+  const { values } = config;
+  const { engine } = values;
+  return {
+    dataDir: values.data_dir,
+    node,
+    modelsDir: values.storage.models_dir,
+    bundledModel,
+    defaultModel: values.router.default_model,
+    enginePreferred: engine.preferred,
+    llamacppEndpoint: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
+    slots: engine.embedded_slots,
+    contextTokens: engine.embedded_context,
+    threads: engine.embedded_threads,
+    gpu: engine.embedded_gpu,
+    childCommand: [...engineCommand],
+    childEnv: { ...engineEnv, ...engineChildEnv },
+  };
+}
