@@ -60,7 +60,8 @@ export class Account {
 
   /** May the answer go on to `outputTokens`? */
   extend(outputTokens: number): boolean {
-    return this.grants.every((grant) => grant.extend(outputTokens));
+    for (const grant of this.grants) if (!grant.extend(outputTokens)) return false;
+    return true;
   }
 
   async succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {

@@ -64,10 +64,21 @@ export class StreamedAnswer implements Ticking {
       this.#pending = null;
       return bytes;
     }
+    // One promise a piece, the reader's own: this loop runs for every chunk of every stream.
     while (!this.#over) {
-      const piece = await this.#read();
-      const out = await this.#advance(piece.bytes, piece.done);
-      if (out) return out;
+      let piece: Uint8Array | null = null;
+      let done = true;
+      try {
+        const read = await this.#reader?.read();
+        piece = read?.value ?? null;
+        done = read?.done ?? true;
+        this.#lastByteMs = performance.now();
+      } catch {
+        // A connection that broke has ended: what that means shows by how far the answer was.
+      }
+      const out = this.#advance(piece, done);
+      const bytes = out instanceof Promise ? await out : out;
+      if (bytes) return bytes;
     }
     return null;
   }
@@ -132,25 +143,19 @@ export class StreamedAnswer implements Ticking {
     return ok(null);
   }
 
-  /** Feeds one piece; what comes out is whole frames for the client. */
-  async #advance(bytes: Uint8Array | null, done: boolean): Promise<Uint8Array | null> {
+  /** Feeds one piece; what comes out is whole frames for the client. A promise only where the answer ends. */
+  #advance(bytes: Uint8Array | null, done: boolean): Uint8Array | null | Promise<Uint8Array | null> {
     const stream = this.#stream;
     if (!stream || this.#over) return null;
     const out = done ? stream.end() : stream.push(bytes ?? EMPTY);
     const { progress } = stream;
-    if (progress.finished) {
-      await this.#finish();
-      return out;
-    }
+    if (progress.finished) return this.#finish().then(() => out);
     const failure = progress.failure ?? (done ? this.#broken("it broke off in the middle of its answer") : null);
     if (failure) return this.#finishFailed(this.#explain(this.#choice ? named(failure, this.#choice) : failure), out);
-    if (!this.#account.extend(progress.outputTokens)) {
-      this.#stop("cut");
-      const last = stream.cutShort();
-      await this.#finish();
-      return out ? join([out, last]) : last;
-    }
-    return out;
+    if (this.#account.extend(progress.outputTokens)) return out;
+    this.#stop("cut");
+    const last = stream.cutShort();
+    return this.#finish().then(() => (out ? join([out, last]) : last));
   }
 
   async #read(): Promise<{ bytes: Uint8Array | null; done: boolean }> {
