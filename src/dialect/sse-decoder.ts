@@ -1,6 +1,7 @@
 import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
 import { engineFailure } from "../core/failure.ts";
 import { SseParser, type SseFrame } from "../wire/sse.ts";
+import { OneEnding } from "./one-ending.ts";
 
 /** A dialect's stream as a pure reducer. */
 export interface StreamSteps<State> {
@@ -14,32 +15,24 @@ export interface StreamSteps<State> {
 export function sseDecoder<State>(steps: StreamSteps<State>): StreamDecoder {
   const parser = new SseParser();
   let state = steps.initial;
-  let ended = false;
-
-  function pass(from: readonly ChatEvent[], to: ChatEvent[]): void {
-    for (const event of from) {
-      if (ended) return;
-      to.push(event);
-      ended = event.type === "done" || event.type === "failed";
-    }
-  }
+  const ending = new OneEnding();
 
   return {
     push(bytes) {
       const events: ChatEvent[] = [];
-      if (ended) return events;
+      if (ending.over) return events;
       for (const frame of parser.push(bytes)) {
         const [next, stepped] = steps.step(state, frame);
         state = next;
-        pass(stepped, events);
-        if (ended) return events;
+        ending.pass(stepped, events);
+        if (ending.over) return events;
       }
-      if (parser.tooLong) pass([failed("a frame of the answer is too long")], events);
+      if (parser.tooLong) ending.pass([failed("a frame of the answer is too long")], events);
       return events;
     },
     end() {
       const events: ChatEvent[] = [];
-      if (!ended) pass(steps.end(state), events);
+      if (!ending.over) ending.pass(steps.end(state), events);
       return events;
     },
   };

@@ -1,6 +1,7 @@
 import type { ChatEvent, StreamDecoder } from "../../core/chat-event.ts";
 import { NdjsonParser } from "../../wire/ndjson.ts";
 import { failed, tryJson } from "../sse-decoder.ts";
+import { OneEnding } from "../one-ending.ts";
 
 /** A dialect's stream as a pure reducer over the JSON values of its lines. */
 export interface LineSteps<State> {
@@ -14,44 +15,36 @@ export interface LineSteps<State> {
 export function ndjsonDecoder<State>(steps: LineSteps<State>): StreamDecoder {
   const parser = new NdjsonParser();
   let state = steps.initial;
-  let ended = false;
-
-  function pass(from: readonly ChatEvent[], to: ChatEvent[]): void {
-    for (const event of from) {
-      if (ended) return;
-      to.push(event);
-      ended = event.type === "done" || event.type === "failed";
-    }
-  }
+  const ending = new OneEnding();
 
   function step(value: unknown, to: ChatEvent[]): void {
     const [next, events] = steps.step(state, value);
     state = next;
-    pass(events, to);
+    ending.pass(events, to);
   }
 
   return {
     push(bytes) {
       const events: ChatEvent[] = [];
-      if (ended) return events;
+      if (ending.over) return events;
       for (const line of parser.push(bytes)) {
         const value = tryJson(line);
-        if (value === undefined) pass([failed("a line of the answer is not JSON")], events);
+        if (value === undefined) ending.pass([failed("a line of the answer is not JSON")], events);
         else step(value, events);
-        if (ended) return events;
+        if (ending.over) return events;
       }
-      if (parser.tooLong) pass([failed("a line of the answer is too long")], events);
+      if (parser.tooLong) ending.pass([failed("a line of the answer is too long")], events);
       return events;
     },
     end() {
       const events: ChatEvent[] = [];
-      if (ended) return events;
+      if (ending.over) return events;
       for (const line of parser.end()) {
         const value = tryJson(line);
         // The last line may lack its line end. Half a line is no line: the engine was killed in it.
         if (value !== undefined) step(value, events);
       }
-      if (!ended) pass(steps.end(state), events);
+      if (!ending.over) ending.pass(steps.end(state), events);
       return events;
     },
   };

@@ -4,6 +4,8 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { openaiChatRequest, type OpenaiChatRequest } from "../../wire/openai-chat.ts";
 import { parseBody } from "../../wire/parse-body.ts";
 import { parseMessages, toMessages } from "./messages.ts";
+import { fromSampling, toSampling } from "../openai-sampling.ts";
+import { optional } from "../optional.ts";
 
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
   const parsed = parseBody(openaiChatRequest, body);
@@ -23,15 +25,7 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
     includeUsage: wire.stream === true && wire.stream_options?.include_usage === true,
     ...optional("maxOutputTokens", maxOutputTokens),
     stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
-    sampling: {
-      ...optional("temperature", wire.temperature),
-      ...optional("topP", wire.top_p),
-      ...optional("topK", wire.top_k),
-      ...optional("minP", wire.min_p),
-      ...optional("seed", wire.seed),
-      ...optional("presencePenalty", wire.presence_penalty),
-      ...optional("frequencyPenalty", wire.frequency_penalty),
-    },
+    sampling: fromSampling(wire),
     tools: (wire.tools ?? []).map(parseTool),
     ...optional("toolChoice", wire.tool_choice && parseToolChoice(wire.tool_choice)),
     ...optional("parallelToolCalls", wire.parallel_tool_calls),
@@ -44,7 +38,6 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
 }
 
 export function toRequestBody(request: ChatRequest): JsonObject {
-  const { sampling } = request;
   return {
     model: request.model,
     messages: toMessages(request.messages),
@@ -53,13 +46,7 @@ export function toRequestBody(request: ChatRequest): JsonObject {
     ...(request.stream ? { stream_options: { include_usage: true } } : {}),
     ...optional("max_tokens", request.maxOutputTokens),
     ...(request.stop.length > 0 ? { stop: [...request.stop] } : {}),
-    ...optional("temperature", sampling.temperature),
-    ...optional("top_p", sampling.topP),
-    ...optional("top_k", sampling.topK),
-    ...optional("min_p", sampling.minP),
-    ...optional("seed", sampling.seed),
-    ...optional("presence_penalty", sampling.presencePenalty),
-    ...optional("frequency_penalty", sampling.frequencyPenalty),
+    ...toSampling(request.sampling),
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
     ...(request.toolChoice ? { tool_choice: toToolChoice(request.toolChoice) } : {}),
     ...optional("parallel_tool_calls", request.parallelToolCalls),
@@ -69,11 +56,6 @@ export function toRequestBody(request: ChatRequest): JsonObject {
     ...optional("user", request.user),
     ...optional("prompt_cache_key", request.cacheKey),
   };
-}
-
-/** A member that is there only when its value is: absent stays absent, and null means the same to every client. */
-function optional<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
-  return (value === undefined || value === null ? {} : { [key]: value }) as { [P in K]?: V };
 }
 
 /** What would change the answer and cannot be said in the core vocabulary. */

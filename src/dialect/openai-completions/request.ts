@@ -4,6 +4,8 @@ import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { openaiCompletionsRequest, type OpenaiCompletionsRequest } from "../../wire/openai-completions.ts";
 import { parseBody } from "../../wire/parse-body.ts";
+import { fromSampling, toSampling } from "../openai-sampling.ts";
+import { optional } from "../optional.ts";
 
 export function parseRequest(body: unknown): Result<CompletionRequest, Failure> {
   const parsed = parseBody(openaiCompletionsRequest, body);
@@ -22,15 +24,7 @@ export function parseRequest(body: unknown): Result<CompletionRequest, Failure> 
     includeUsage: wire.stream === true && wire.stream_options?.include_usage === true,
     ...optional("maxOutputTokens", wire.max_tokens),
     stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
-    sampling: {
-      ...optional("temperature", wire.temperature),
-      ...optional("topP", wire.top_p),
-      ...optional("topK", wire.top_k),
-      ...optional("minP", wire.min_p),
-      ...optional("seed", wire.seed),
-      ...optional("presencePenalty", wire.presence_penalty),
-      ...optional("frequencyPenalty", wire.frequency_penalty),
-    },
+    sampling: fromSampling(wire),
     ...(typeof wire.logprobs === "number" ? { logprobs: { top: wire.logprobs } } : {}),
     ...optional("user", wire.user),
     ...optional("cacheKey", wire.prompt_cache_key),
@@ -38,7 +32,6 @@ export function parseRequest(body: unknown): Result<CompletionRequest, Failure> 
 }
 
 export function toRequestBody(request: CompletionRequest): JsonObject {
-  const { sampling } = request;
   return {
     model: request.model,
     prompt: request.prompt,
@@ -48,22 +41,11 @@ export function toRequestBody(request: CompletionRequest): JsonObject {
     ...(request.stream ? { stream_options: { include_usage: true } } : {}),
     ...optional("max_tokens", request.maxOutputTokens),
     ...(request.stop.length > 0 ? { stop: [...request.stop] } : {}),
-    ...optional("temperature", sampling.temperature),
-    ...optional("top_p", sampling.topP),
-    ...optional("top_k", sampling.topK),
-    ...optional("min_p", sampling.minP),
-    ...optional("seed", sampling.seed),
-    ...optional("presence_penalty", sampling.presencePenalty),
-    ...optional("frequency_penalty", sampling.frequencyPenalty),
+    ...toSampling(request.sampling),
     ...optional("logprobs", request.logprobs?.top),
     ...optional("user", request.user),
     ...optional("prompt_cache_key", request.cacheKey),
   };
-}
-
-/** A member that is there only when its value is: absent stays absent, and null means the same to every client. */
-function optional<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
-  return (value === undefined || value === null ? {} : { [key]: value }) as { [P in K]?: V };
 }
 
 /** What would change the answer and cannot be said in the core vocabulary. */

@@ -6,6 +6,8 @@ import { parseBody } from "../../wire/parse-body.ts";
 import { parseMessages, toItems } from "./messages.ts";
 import { LOGPROBS } from "./request-fields.ts";
 import { parseTools, toTool } from "./tool-choice.ts";
+import { fromSampling, toSampling } from "../openai-sampling.ts";
+import { optional } from "../optional.ts";
 
 /**
  * `previous_response_id` and `item_reference` are the caller's: it puts the kept history in first (`withHistory`). One
@@ -29,15 +31,7 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
     includeUsage: stream,
     ...optional("maxOutputTokens", wire.max_output_tokens),
     stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
-    sampling: {
-      ...optional("temperature", wire.temperature),
-      ...optional("topP", wire.top_p),
-      ...optional("topK", wire.top_k),
-      ...optional("minP", wire.min_p),
-      ...optional("seed", wire.seed),
-      ...optional("presencePenalty", wire.presence_penalty),
-      ...optional("frequencyPenalty", wire.frequency_penalty),
-    },
+    sampling: fromSampling(wire),
     tools: tools.value.tools,
     ...optional<"toolChoice", ToolChoice>("toolChoice", tools.value.toolChoice),
     ...optional("parallelToolCalls", wire.parallel_tool_calls),
@@ -50,7 +44,7 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
 }
 
 export function toRequestBody(request: ChatRequest): JsonObject {
-  const { sampling, thinking } = request;
+  const { thinking } = request;
   const include = [
     ...(request.logprobs ? [LOGPROBS] : []),
     // Without it thinking could not be carried into the next turn, since nothing is stored there.
@@ -64,13 +58,7 @@ export function toRequestBody(request: ChatRequest): JsonObject {
     store: false,
     ...optional("max_output_tokens", request.maxOutputTokens),
     ...(request.stop.length > 0 ? { stop: [...request.stop] } : {}),
-    ...optional("temperature", sampling.temperature),
-    ...optional("top_p", sampling.topP),
-    ...optional("top_k", sampling.topK),
-    ...optional("min_p", sampling.minP),
-    ...optional("seed", sampling.seed),
-    ...optional("presence_penalty", sampling.presencePenalty),
-    ...optional("frequency_penalty", sampling.frequencyPenalty),
+    ...toSampling(request.sampling),
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
     ...(request.toolChoice ? { tool_choice: toToolChoice(request.toolChoice) } : {}),
     ...optional("parallel_tool_calls", request.parallelToolCalls),
@@ -93,11 +81,6 @@ export function untranslatable(request: ChatRequest): string[] {
     if (request.sampling[name] !== undefined) fields.push(name);
   }
   return fields;
-}
-
-/** A member that is there only when its value is: absent stays absent, and null means the same to every client. */
-function optional<K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } {
-  return (value === undefined || value === null ? {} : { [key]: value }) as { [P in K]?: V };
 }
 
 /** What would change the answer and cannot be said in the core vocabulary. */
