@@ -1,5 +1,5 @@
 import type { GatewayDeps } from "./ports.ts";
-import type { Relay } from "./relay.ts";
+import type { WholeRelay } from "./relay.ts";
 
 const DEADLINE_MS = 10_000;
 
@@ -9,7 +9,7 @@ const DEADLINE_MS = 10_000;
  */
 export async function countPrompt(
   deps: GatewayDeps,
-  relay: Relay,
+  relay: Pick<WholeRelay, "plan">,
   model: string,
   clientSignal: AbortSignal,
 ): Promise<number | null> {

@@ -8,7 +8,7 @@ import { modelRewriter } from "../dialect/rewrite-model.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { splice } from "../wire/splice.ts";
 import type { Choice } from "./ports.ts";
-import type { PlannedCall, Relay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+import type { PlannedCall, ChatRelay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
 
@@ -23,12 +23,10 @@ export interface PassthroughOptions {
  * needs (the engine's name for the model; usage is always asked for), the engine's bytes come back but for the model's
  * name, and for the usage chunk where nobody asked for it.
  */
-export function passthroughRelay(options: PassthroughOptions): Relay {
+export function passthroughRelay(options: PassthroughOptions): ChatRelay {
   const { body, requestedModel, stream } = options;
   const wantsUsage = stream && asksForUsage(body);
   return {
-    streaming: stream,
-    engineStreams: stream,
     plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
       const set: Record<string, string> = {};
       if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
@@ -44,7 +42,6 @@ export function passthroughRelay(options: PassthroughOptions): Relay {
       const rename = modelRewriter(wire.echoesModel ? requestedModel : replica.engineModel, requestedModel);
       return ok({ body: rename(bytes), usage: usage.value });
     },
-    failBeforeStart: errorFrame,
   };
 }
 

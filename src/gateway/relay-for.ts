@@ -7,7 +7,7 @@ import type { WireDialect } from "../engine/driver.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { passthroughRelay } from "./passthrough-relay.ts";
 import type { Choice } from "./ports.ts";
-import type { PlannedCall, Relay, StreamRelay, WholeAnswer } from "./relay.ts";
+import type { ChatRelay, PlannedCall, Relay, StreamRelay, WholeAnswer } from "./relay.ts";
 import { translatingRelay } from "./translating-relay.ts";
 
 export interface RelayOptions {
@@ -33,15 +33,15 @@ export function relayFor(options: RelayOptions): Relay {
     requestedModel: options.requestedModel,
     stream: options.stream,
   });
-  let translation: Result<Relay, Failure> | null = null;
-  const translated = (): Result<Relay, Failure> => {
+  let translation: Result<ChatRelay, Failure> | null = null;
+  const translated = (): Result<ChatRelay, Failure> => {
     translation ??= translate(options);
     return translation;
   };
   const fits = (choice: Choice): boolean => !options.collect && options.passthrough === choice.wire.dialect;
-  const relayOf = (choice: Choice): Result<Relay, Failure> => (fits(choice) ? ok(through) : translated());
+  const relayOf = (choice: Choice): Result<ChatRelay, Failure> => (fits(choice) ? ok(through) : translated());
   /** `plan` came first and failed when the body cannot be translated. */
-  const planned = (choice: Choice): Relay => {
+  const planned = (choice: Choice): ChatRelay => {
     const relay = relayOf(choice);
     return relay.ok ? relay.value : through;
   };
@@ -60,7 +60,7 @@ export function relayFor(options: RelayOptions): Relay {
   };
 }
 
-function translate(options: RelayOptions): Result<Relay, Failure> {
+function translate(options: RelayOptions): Result<ChatRelay, Failure> {
   const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(
     options.translated ?? options.body.parse(),
   );

@@ -41,19 +41,27 @@ export interface PlannedCall {
   readonly adjusted?: readonly string[];
 }
 
+/** How one request crosses to an engine that answers in one piece. */
+export interface WholeRelay {
+  plan(choice: Choice): Result<PlannedCall, Failure>;
+  /** The client's body from an engine's whole 2xx body. */
+  whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure>;
+}
+
 /**
- * How one request crosses from the client's dialect to the engine's and back: bytes passed through where both are the
- * same, translated otherwise. Made once for a request; `plan` and `stream` once for each attempt.
+ * How one chat crosses from the client's dialect to the engine's and back: bytes passed through where both are the same,
+ * translated otherwise. `plan` and `stream` once for each attempt.
  */
-export interface Relay {
+export interface ChatRelay extends WholeRelay {
+  stream(choice: Choice): StreamRelay;
+}
+
+/** The relay of one request, made once. */
+export interface Relay extends ChatRelay {
   /** The client gets a stream. */
   readonly streaming: boolean;
   /** The engine is asked for a stream; with `streaming` false the pieces are added up here. */
   readonly engineStreams: boolean;
-  plan(choice: Choice): Result<PlannedCall, Failure>;
-  stream(choice: Choice): StreamRelay;
   /** The stream's only frame when the status was sent, but no replica ever began to answer. */
   failBeforeStart(failure: Failure): Uint8Array;
-  /** The client's body from an engine's whole 2xx body. */
-  whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure>;
 }

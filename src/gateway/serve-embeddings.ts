@@ -4,11 +4,12 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { parseEmbeddingsRequest } from "../dialect/openai-embeddings.ts";
+import { modelRewriter } from "../dialect/rewrite-model.ts";
 import { splice } from "../wire/splice.ts";
 import { Account } from "./account.ts";
 import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
-import type { Relay } from "./relay.ts";
+import type { WholeRelay } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
 import { wholeAnswer } from "./whole-answer.ts";
 
@@ -35,9 +36,7 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
   const refused = askPolicies(deps, account, { model, promptTokensEstimate: byteLength, maxOutputTokens: 0 });
   if (refused) return refuse(refused);
 
-  const relay: Relay = {
-    streaming: false,
-    engineStreams: false,
+  const relay: WholeRelay = {
     plan({ replica, wire }) {
       if (wire.embeddingsPath === null) return err(withoutEmbeddings(model));
       const edits = wire.echoesModel ? {} : { set: { model: JSON.stringify(replica.engineModel) } };
@@ -47,14 +46,8 @@ export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request
       const text = new TextDecoder().decode(answer);
       const usage = readUsage(text);
       if (!usage.ok) return usage;
-      const renamed = wire.echoesModel ? text : renameModel(text, replica.engineModel, parsed.value.model);
-      return ok({ body: renamed, usage: usage.value });
-    },
-    stream() {
-      throw new Error("embeddings are never streamed");
-    },
-    failBeforeStart() {
-      throw new Error("embeddings are never streamed");
+      const rename = modelRewriter(wire.echoesModel ? parsed.value.model : replica.engineModel, parsed.value.model);
+      return ok({ body: rename(answer), usage: usage.value });
     },
   };
   const answer = await wholeAnswer(deps, ticker, account, relay, model, request);
@@ -82,10 +75,4 @@ function readUsage(text: string): Result<TokenUsage, Failure> {
   } catch {
     return broken;
   }
-}
-
-function renameModel(text: string, from: string, to: string): string {
-  if (from === to) return text;
-  const member = new RegExp(`"model"\\s*:\\s*${JSON.stringify(from).replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
-  return text.replace(member, () => `"model":${JSON.stringify(to)}`);
 }

@@ -8,7 +8,7 @@ import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
 import type { Choice } from "./ports.ts";
-import type { PlannedCall, Relay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+import type { ChatRelay, PlannedCall, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
 const bytesToText = new TextDecoder();
@@ -22,13 +22,11 @@ export interface TranslationOptions {
 }
 
 /** Client and engine speak different dialects: every answer goes through `core/`'s events. */
-export function translatingRelay(options: TranslationOptions): Relay {
+export function translatingRelay(options: TranslationOptions): ChatRelay {
   const { dialect, request, meta } = options;
   const engineStreams = request.stream || options.collect;
   const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
   return {
-    streaming: request.stream,
-    engineStreams,
     plan(choice: Choice): Result<PlannedCall, Failure> {
       const { replica, wire } = choice;
       const { request: shimmed, adjusted } = shimForLocal(engineRequest, replica.contextTokens);
@@ -40,9 +38,6 @@ export function translatingRelay(options: TranslationOptions): Relay {
       return request.stream
         ? new TranslatedStream(decoder, dialect.encoder(meta))
         : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
-    },
-    failBeforeStart(failure: Failure): Uint8Array {
-      return text.encode(dialect.encoder(meta).encode({ type: "failed", failure }));
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
       return renderWhole(dialect, choice.wire.readAnswer(bytesToText.decode(body)), meta);

@@ -4,7 +4,7 @@ import type { Account } from "./account.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import { answered, attempts, callEngine } from "./attempts.ts";
 import type { GatewayDeps } from "./ports.ts";
-import type { Relay, WholeAnswer } from "./relay.ts";
+import type { WholeAnswer, WholeRelay } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
 
 /**
@@ -15,7 +15,7 @@ export async function wholeAnswer(
   deps: GatewayDeps,
   ticker: Ticker,
   account: Account,
-  relay: Relay,
+  relay: WholeRelay,
   model: string,
   client: Client,
 ): Promise<Result<WholeAnswer, Failure>> {

@@ -34,6 +34,12 @@ test("a base URL typed with one /v1 too many or too few still works", async () =
   }
 });
 
+test("an embedding's model is the name that was asked for", async () => {
+  const answer = (await (await post("/v1/embeddings", { model: "my-alias", input: "x" })).json()) as { model: string };
+  expect(answer.model).toBe("my-alias");
+  expect(engine.requests.at(-1)?.body.model).toBe("scripted");
+});
+
 test("count_tokens is the engine's own count, in bursts, without a usage row", async () => {
   const rows = gateway.records.length;
   const tools = [{ name: "get_time", input_schema: { type: "object", properties: {} } }];
