@@ -92,7 +92,7 @@ export function createOut({
   };
   return {
     json,
-    line: (text = "", tone) => put(paint(printable(text), tone, colours)),
+    line: (text = "", tone) => put(paint(printable(asCalled(text, program)), tone, colours)),
     fields(rows) {
       const width = Math.max(0, ...rows.map(([label]) => label.length));
       for (const [label, value, tone] of rows) {
@@ -108,7 +108,7 @@ export function createOut({
     },
     note(text, tone) {
       clearProgress();
-      if (!json) stderr.write(`${paint(printable(text), tone, errColours)}\n`);
+      if (!json) stderr.write(`${paint(printable(asCalled(text, program)), tone, errColours)}\n`);
     },
     progress(text) {
       if (json) return;

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { CliSandbox } from "./captured-io.ts";
 import { COMMANDS } from "./command-list.ts";
 import { nearestCommand } from "./did-you-mean.ts";
+import { createOut } from "./output.ts";
 
 const box = new CliSandbox();
 afterAll(() => box.remove());
@@ -137,6 +138,21 @@ test("in a checkout, the command that mends is the one that works there", async 
   const { stderr } = await box.run("status", { program: "npm run flock --" });
   expect(stderr).toContain("→ npm run flock -- up");
   expect((await box.run("status")).stderr).toContain("→ flock up");
+});
+
+test("in a checkout, lines and remarks name that command too", () => {
+  const written = { out: "", err: "" };
+  const sink = (into: "out" | "err") => ({
+    write: (text: string) => void (written[into] += text),
+    isTTY: false,
+    columns: 80,
+  });
+  const program = "npm run flock --";
+  const out = createOut({ stdout: sink("out"), stderr: sink("err"), env: {}, json: false, program });
+  out.line("flock down stops it; npm run flock -- up starts it");
+  out.note("Revoke it with: flock token revoke key_1");
+  expect(written.out).toBe("npm run flock -- down stops it; npm run flock -- up starts it\n");
+  expect(written.err).toBe("Revoke it with: npm run flock -- token revoke key_1\n");
 });
 
 test("doctor lists what it found, and exits with 1 when something could be better", async () => {
