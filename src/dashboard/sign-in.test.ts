@@ -86,11 +86,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the page (needs chromium: apt-get instal
       ["pasted “quotes”", "This is no key"],
     ] as const) {
       await signIn(key);
-      await page.waitForFunction(
-        `document.getElementById("sign-in-problem").textContent.includes(${JSON.stringify(words)})`,
-        undefined,
-        WAIT,
-      );
+      // A locator, not waitForFunction: that one evaluates text at each look, which the page's policy refuses.
+      await page.locator("#sign-in-problem", { hasText: words }).waitFor(WAIT);
     }
     await signIn("sk-orc-wrong");
     await page.waitForSelector("#sign-in-problem code", WAIT);
