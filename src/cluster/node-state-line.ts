@@ -15,7 +15,7 @@ export function parseNodeState(line: string): NodeState | null {
   return isNodeState(value) ? value : null;
 }
 
-function isNodeState(value: unknown): value is NodeState {
+export function isNodeState(value: unknown): value is NodeState {
   return (
     has(value, { node: "string", version: "number" }) &&
     isInventory(value.inventory) &&
