@@ -173,7 +173,7 @@ export async function composeLeader(
       fetch: (replica, path, { body, fresh, signal }) =>
         link.fetchEngine(replica.engineId, { method: "POST", path, headers: JSON_BODY, body, fresh }, signal),
       describe(replica) {
-        const engine = board.state.engines.find(({ id }) => id === replica.engineId);
+        const engine = board.engineOf(replica);
         return { endpoint: engine?.endpoint ?? "", start: engine?.start ?? "flock up" };
       },
     },

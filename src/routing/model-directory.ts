@@ -11,8 +11,8 @@ import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
 export class ModelDirectory {
   readonly #board: ReplicaBoard;
   readonly #configuredDefault: string;
-  /** What each engine served when it was last ready. */
-  readonly #servedBy = new Map<string, readonly string[]>();
+  /** What each engine of each node served when it was last ready. */
+  readonly #servedBy = new Map<string, Map<string, readonly string[]>>();
   #aliases: ReadonlyMap<string, string> = new Map();
 
   constructor(board: ReplicaBoard, configuredDefault: string) {
@@ -28,18 +28,25 @@ export class ModelDirectory {
     this.#aliases = aliases;
   }
 
-  /** A node's newest state. */
-  update(state: NodeState): void {
+  /** A node's newest state. A drained node takes no new requests. */
+  update(state: NodeState, drained = false): void {
+    const { node, replicas, engines } = state;
+    const servedBy = this.#servedBy.get(node) ?? new Map<string, readonly string[]>();
+    this.#servedBy.set(node, servedBy);
     const expected = new Set<string>();
-    for (const engine of state.engines) {
-      const serving = state.replicas
-        .filter((replica) => replica.engineId === engine.id)
-        .map((replica) => replica.model);
-      if (serving.length > 0) this.#servedBy.set(engine.id, serving);
+    for (const engine of engines) {
+      const serving = replicas.filter((replica) => replica.engineId === engine.id).map((replica) => replica.model);
+      if (serving.length > 0) servedBy.set(engine.id, serving);
       if (!comesBack(engine)) continue;
-      for (const model of this.#servedBy.get(engine.id) ?? engine.models) expected.add(model);
+      for (const model of servedBy.get(engine.id) ?? engine.models) expected.add(model);
     }
-    this.#board.update({ replicas: state.replicas, engines: state.engines, expected: [...expected] });
+    this.#board.update(node, { replicas, engines, expected: [...expected], drained });
+  }
+
+  /** The node is gone, and what only it served with it. */
+  remove(node: string): void {
+    this.#servedBy.delete(node);
+    this.#board.remove(node);
   }
 
   /** The model behind `auto`; "" when nothing is served. */

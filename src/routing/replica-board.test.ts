@@ -43,7 +43,7 @@ const never = new AbortController().signal;
 test("the emptier replica is taken, and a tie goes to this node", async () => {
   const board = new ReplicaBoard("local", 1000);
   const [far, near] = [replica("far", "other"), replica("near")];
-  board.update({ replicas: [far, near], engines: [engine("ready")], expected: [] });
+  board.update("local", { replicas: [far, near], engines: [engine("ready")], expected: [] });
   expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "near" } } });
   const end = board.begin(near);
   expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "far" } } });
@@ -55,16 +55,16 @@ test("the emptier replica is taken, and a tie goes to this node", async () => {
 
 test("a request waits for an engine that is starting and gets its replica", async () => {
   const board = new ReplicaBoard("local", 60_000);
-  board.update({ replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
   const pick = board.pick("tiny", none, never);
-  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
-  board.update({ replicas: [replica("local/tiny")], engines: [engine("ready")], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  board.update("local", { replicas: [replica("local/tiny")], engines: [engine("ready")], expected: ["tiny"] });
   expect(await pick).toMatchObject({ ok: true, value: { replica: { id: "local/tiny" } } });
 });
 
 test("a client that hangs up while waiting is let go at once", async () => {
   const board = new ReplicaBoard("local", 60_000);
-  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("starting")], expected: ["tiny"] });
   const abort = new AbortController();
   const pick = board.pick("tiny", none, abort.signal);
   abort.abort();
@@ -73,7 +73,7 @@ test("a client that hangs up while waiting is let go at once", async () => {
 
 test("an engine in a crash loop is not waited for", async () => {
   const board = new ReplicaBoard("local", 60_000);
-  board.update({ replicas: [], engines: [engine("crashloop")], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("crashloop")], expected: ["tiny"] });
   expect(await board.pick("tiny", none, never)).toMatchObject({
     ok: false,
     error: { kind: "engine_unreachable", engine: "embedded", start: "flock up" },
@@ -82,30 +82,50 @@ test("an engine in a crash loop is not waited for", async () => {
 
 test("the wait for a replica ends at its limit", async () => {
   const board = new ReplicaBoard("local", 20);
-  board.update({ replicas: [], engines: [engine("starting")], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("starting")], expected: ["tiny"] });
   expect(await board.pick("tiny", none, never)).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
 });
 
 test("a replica that was tried is not offered again", async () => {
   const board = new ReplicaBoard("local", 20);
-  board.update({ replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
+  board.update("local", { replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
   expect(await board.pick("tiny", new Set(["a"]), never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
 });
 
 test("a replica where nobody answered waits for what its node says of it", async () => {
   const board = new ReplicaBoard("local", 60_000);
   const dead = replica("local/tiny");
-  board.update({ replicas: [dead], engines: [engine("ready")], expected: ["tiny"] });
+  board.update("local", { replicas: [dead], engines: [engine("ready")], expected: ["tiny"] });
   board.suspect(dead);
   const pick = board.pick("tiny", none, never);
-  board.update({ replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
-  board.update({ replicas: [dead], engines: [{ ...engine("ready"), epoch: 2 }], expected: ["tiny"] });
+  board.update("local", { replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
+  board.update("local", { replicas: [dead], engines: [{ ...engine("ready"), epoch: 2 }], expected: ["tiny"] });
   expect(await pick).toMatchObject({ ok: true });
 });
 
 test("another replica is taken instead of one where nobody answered", async () => {
   const board = new ReplicaBoard("local", 60_000);
-  board.update({ replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
+  board.update("local", { replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
   board.suspect(replica("a"));
   expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
+});
+
+test("nodes are told of one by one, and one that goes takes only its own replicas", async () => {
+  const board = new ReplicaBoard("local", 20);
+  const [near, far] = [replica("local/tiny"), replica("studio/tiny", "studio")];
+  board.update("local", { replicas: [near], engines: [engine("ready")], expected: ["tiny"] });
+  board.update("studio", { replicas: [far], engines: [{ ...engine("ready"), epoch: 7 }], expected: ["other"] });
+  expect(board.state).toMatchObject({ replicas: [near, far], expected: ["tiny", "other"] });
+  expect(board.engineOf(far)?.epoch).toBe(7);
+  board.remove("local");
+  expect(board.state.replicas).toEqual([far]);
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: far.id } } });
+});
+
+test("a drained node gets no new requests, and its models are still known", async () => {
+  const board = new ReplicaBoard("local", 20);
+  const far = replica("studio/tiny", "studio");
+  board.update("studio", { replicas: [far], engines: [engine("ready")], expected: [], drained: true });
+  expect(board.state).toMatchObject({ replicas: [], expected: ["tiny"] });
+  expect(await board.pick("tiny", none, never)).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
 });

@@ -4,7 +4,17 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { EngineStatus } from "../core/node.ts";
 import { leastBusy } from "./least-busy.ts";
 
-/** What the board is told, each time something changes. */
+/** What one node offers; the board is told anew each time something changes there. */
+export interface NodeOffer {
+  readonly replicas: readonly Replica[];
+  readonly engines: readonly EngineStatus[];
+  /** Models that the node will serve when an engine of it is back. */
+  readonly expected: readonly string[];
+  /** It takes no new requests; those that run there run on. */
+  readonly drained?: boolean;
+}
+
+/** What all nodes offer together. Replicas of drained nodes are not among it; their models are still expected. */
 export interface BoardState {
   readonly replicas: readonly Replica[];
   readonly engines: readonly EngineStatus[];
@@ -25,7 +35,9 @@ export class ReplicaBoard {
   readonly #waiting = new Set<() => void>();
   /** Replicas where nobody answered, until the node tells more: its engine's epoch then, and when to stop doubting. */
   readonly #suspects = new Map<string, { readonly epoch: number; readonly untilMs: number }>();
+  readonly #nodes = new Map<string, NodeOffer>();
   #state: BoardState = { replicas: [], engines: [], expected: [] };
+  #byModel: ReadonlyMap<string, readonly Replica[]> = new Map();
 
   constructor(localNode: string, waitMs: number) {
     this.#localNode = localNode;
@@ -36,10 +48,27 @@ export class ReplicaBoard {
     return this.#state;
   }
 
-  update(state: BoardState): void {
-    this.#state = state;
+  /** A node's newest state, instead of what it offered before. */
+  update(node: string, offer: NodeOffer): void {
+    this.#nodes.set(node, offer);
+    this.#changed();
+  }
+
+  /** The node is gone: nothing is sent there any more. */
+  remove(node: string): void {
+    if (this.#nodes.delete(node)) this.#changed();
+  }
+
+  /** The engine that serves a replica, as its node last told; ids of engines are a node's own. */
+  engineOf({ node, engineId }: Pick<Replica, "node" | "engineId">): EngineStatus | undefined {
+    return this.#nodes.get(node)?.engines.find(({ id }) => id === engineId);
+  }
+
+  #changed(): void {
+    this.#state = merge(this.#nodes.values());
+    this.#byModel = Map.groupBy(this.#state.replicas, ({ model }) => model);
     for (const [id, { epoch }] of this.#suspects) {
-      const replica = state.replicas.find((candidate) => candidate.id === id);
+      const replica = this.#state.replicas.find((candidate) => candidate.id === id);
       if (!replica || this.#epochOf(replica) !== epoch) this.#suspects.delete(id);
     }
     const waiting = [...this.#waiting];
@@ -83,7 +112,7 @@ export class ReplicaBoard {
     const deadline = performance.now() + this.#waitMs;
     while (true) {
       const nowMs = performance.now();
-      const pick = leastBusy(this.#trusted(nowMs), model, tried, this, this.#localNode);
+      const pick = leastBusy(this.#trusted(model, nowMs), model, tried, this, this.#localNode);
       if (pick) return ok(pick);
       if (signal.aborted) return err({ kind: "cancelled" });
       const leftMs = deadline - nowMs;
@@ -94,24 +123,25 @@ export class ReplicaBoard {
     }
   }
 
-  #trusted(nowMs: number): readonly Replica[] {
-    if (this.#suspects.size === 0) return this.#state.replicas;
+  #trusted(model: string, nowMs: number): readonly Replica[] {
+    const replicas = this.#byModel.get(model) ?? [];
+    if (this.#suspects.size === 0) return replicas;
     for (const [id, { untilMs }] of this.#suspects) if (untilMs <= nowMs) this.#suspects.delete(id);
-    return this.#state.replicas.filter(({ id }) => !this.#suspects.has(id));
+    return replicas.filter(({ id }) => !this.#suspects.has(id));
   }
 
   /** How long the doubt about this model's replicas may last at most; 0: there is none. */
   #doubtedMs(model: string, tried: ReadonlySet<string>, nowMs: number): number {
     let longest = 0;
-    for (const { id, model: served } of this.#state.replicas) {
-      const suspect = served === model && !tried.has(id) ? this.#suspects.get(id) : undefined;
+    for (const { id } of this.#byModel.get(model) ?? []) {
+      const suspect = !tried.has(id) ? this.#suspects.get(id) : undefined;
       if (suspect) longest = Math.max(longest, suspect.untilMs - nowMs);
     }
     return longest;
   }
 
-  #epochOf({ engineId }: Replica): number {
-    return this.#state.engines.find(({ id }) => id === engineId)?.epoch ?? 0;
+  #epochOf(replica: Replica): number {
+    return this.engineOf(replica)?.epoch ?? 0;
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */
@@ -134,6 +164,19 @@ export class ReplicaBoard {
     if (!engine) return unreachable("embedded", "this machine", "flock up");
     return unreachable(engine.kind, engine.endpoint || "this machine", engine.start);
   }
+}
+
+function merge(offers: Iterable<NodeOffer>): BoardState {
+  const replicas: Replica[] = [];
+  const engines: EngineStatus[] = [];
+  const expected = new Set<string>();
+  for (const offer of offers) {
+    engines.push(...offer.engines);
+    for (const model of offer.expected) expected.add(model);
+    if (offer.drained === true) for (const { model } of offer.replicas) expected.add(model);
+    else replicas.push(...offer.replicas);
+  }
+  return { replicas, engines, expected: [...expected] };
 }
 
 function unreachable(engine: EngineKind, endpoint: string, start: string): Failure {

@@ -84,7 +84,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     smokeTest: false,
     ...options.replica,
   }));
-  board.update({ replicas, engines, expected: [] });
+  board.update("local", { replicas, engines, expected: [] });
   const ledger = new DailyLedger(CLOCK, new Map());
   const gateway: GatewayDeps = {
     keys: { find: (secret) => findKey(options.keys, secret) },
