@@ -47,8 +47,9 @@ async function mend(command: string): Promise<void> {
   expect(await shell.exited).toBe(0);
 }
 
+const NEXT = MIGRATIONS.length + 1;
 const later: Migration = {
-  version: 2,
+  version: NEXT,
   name: "later",
   async up(tx) {
     await tx`create table later (id text primary key)`;
@@ -76,7 +77,7 @@ test("opening again changes nothing and keeps the data", async () => {
   chmodSync(join(dir.path, "state.db"), 0o644);
   const again = await opened(dir.path);
   expect(await again.sql`select name, value from settings`.values()).toEqual([["a", '{"b":1}']] as never);
-  expect((await again.sql`select version from schema_version`.values()).length).toBe(1);
+  expect((await again.sql`select version from schema_version`.values()).length).toBe(MIGRATIONS.length);
   await again.close();
   expect(readdirSync(dir.path)).toEqual(["state.db"]);
   expect(statSync(join(dir.path, "state.db")).mode & 0o777).toBe(0o600);
@@ -84,11 +85,11 @@ test("opening again changes nothing and keeps the data", async () => {
 
 test("a copy is kept before a migration of an existing store, the newest three only", async () => {
   using dir = temporaryDir();
-  for (let version = 1; version <= 6; version += 1) {
+  for (let more = 0; more < 6; more += 1) {
     const migrations = [
       ...MIGRATIONS,
-      ...Array.from({ length: version - 1 }, (_, index): Migration => {
-        const number = index + 2;
+      ...Array.from({ length: more }, (_, index): Migration => {
+        const number = NEXT + index;
         return {
           version: number,
           name: "n",
@@ -101,11 +102,9 @@ test("a copy is kept before a migration of an existing store, the newest three o
   }
   expect(readdirSync(dir.path).sort()).toEqual([
     "state.db",
-    "state.db.before-4",
-    "state.db.before-5",
-    "state.db.before-6",
+    ...[2, 3, 4].map((more) => `state.db.before-${NEXT + more}`),
   ]);
-  expect(statSync(join(dir.path, "state.db.before-6")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(dir.path, `state.db.before-${NEXT + 4}`)).mode & 0o777).toBe(0o600);
 });
 
 test("a store of a newer Flock is refused, and the copy kept before can be taken back", async () => {
@@ -118,7 +117,7 @@ test("a store of a newer Flock is refused, and the copy kept before can be taken
 
   const refused = await problem(dir.path);
   expect(refused).toMatchObject({ kind: "newer_schema" });
-  expect(refused.message).toContain("schema 2, this one knows 1");
+  expect(refused.message).toContain(`schema ${NEXT}, this one knows ${MIGRATIONS.length}`);
   expect(readFileSync(join(dir.path, "state.db")).equals(before)).toBe(true);
 
   await mend(refused.mend.slice(refused.mend.indexOf("mv ")));

@@ -5,15 +5,19 @@ import { openStore } from "./open-store.ts";
 import { allSettings, putSetting } from "./settings.ts";
 import { onEachDatabase, rejection, type TestStore } from "./test-store.ts";
 
+/** Those of this version, and the next one after them. */
+const KNOWN = MIGRATIONS.map(({ version }) => version);
+const NEXT = KNOWN.length + 1;
+
 const later: Migration = {
-  version: 2,
+  version: NEXT,
   name: "later",
   async up(tx) {
     await tx`create table later (id text primary key)`;
   },
 };
 const broken: Migration = {
-  version: 2,
+  version: NEXT,
   name: "broken",
   async up(tx) {
     await tx`create table half (id text primary key)`;
@@ -39,19 +43,19 @@ onEachDatabase((openTestStore, database) => {
     if (!opened.ok) throw new Error(opened.error.message);
     expect(await allSettings(opened.value.sql)).toEqual(new Map([["a", { b: 1 }]]));
     await opened.value.close();
-    expect(await versions(t)).toEqual([1]);
+    expect(await versions(t)).toEqual(KNOWN);
     expect(t.log.lines).toEqual([]);
   });
 
   test("a migration that fails leaves the store at the version before", async () => {
     await using t = await openTestStore();
     expect(await again(t, broken)).toMatchObject({ ok: false, error: { message: expect.stringContaining("nowhere") } });
-    expect(await versions(t)).toEqual([1]);
+    expect(await versions(t)).toEqual(KNOWN);
     expect(await rejection(t.store.sql`select * from half`.values())).toContain("half");
     const opened = await again(t, later);
     expect(opened.ok).toBe(true);
     if (opened.ok) await opened.value.close();
-    expect(await versions(t)).toEqual([1, 2]);
+    expect(await versions(t)).toEqual([...KNOWN, NEXT]);
   });
 
   test("before a migration a copy is kept, or the command that makes one is said", async () => {
@@ -61,7 +65,7 @@ onEachDatabase((openTestStore, database) => {
     await opened.value.close();
     const [line, ...rest] = t.log.lines;
     expect(rest).toEqual([]);
-    if (database === "SQLite") expect(String(line?.fields["copy"])).toEndWith("state.db.before-2");
+    if (database === "SQLite") expect(String(line?.fields["copy"])).toEndWith(`state.db.before-${NEXT}`);
     else expect(String(line?.fields["backup"])).toStartWith("pg_dump -h /");
   });
 
@@ -72,8 +76,8 @@ onEachDatabase((openTestStore, database) => {
     await opened.value.close();
     const refused = await again(t);
     expect(refused).toMatchObject({ ok: false, error: { kind: "newer_schema" } });
-    expect(JSON.stringify(refused)).toContain("schema 2, this one knows 1");
-    expect(await versions(t)).toEqual([1, 2]);
+    expect(JSON.stringify(refused)).toContain(`schema ${NEXT}, this one knows ${KNOWN.length}`);
+    expect(await versions(t)).toEqual([...KNOWN, NEXT]);
   });
 
   // Two leaders on one SQLite file are kept apart by the lock of the data directory.
@@ -88,7 +92,7 @@ onEachDatabase((openTestStore, database) => {
         await opened.value.close();
       }
       expect(runs).toBe(1);
-      expect(await versions(t)).toEqual([1, 2]);
+      expect(await versions(t)).toEqual([...KNOWN, NEXT]);
     });
   }
 

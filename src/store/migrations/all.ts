@@ -1,4 +1,5 @@
 import { firstTables } from "./0001-first-tables.ts";
+import { nodes } from "./0002-nodes.ts";
 import type { Migration } from "./migration.ts";
 
-export const MIGRATIONS: readonly Migration[] = [firstTables];
+export const MIGRATIONS: readonly Migration[] = [firstTables, nodes];

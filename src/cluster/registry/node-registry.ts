@@ -1,0 +1,220 @@
+import type { Clock } from "../../core/clock.ts";
+import type { NodeState } from "../../core/node.ts";
+import { intervalFor, leaseMs, nextBeatMs } from "./heartbeat-schedule.ts";
+import type { LinkKind } from "../link.ts";
+import { type NodeEntry, type NodeRecord, routable, withEvent } from "./node-entry.ts";
+import { ownState } from "./own-state.ts";
+
+export interface RegistryParts {
+  readonly clock: Clock;
+  readonly log: (message: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Called with what may be routed to, each time that changes; null: nothing of this node any more. */
+  readonly publish: (node: string, state: NodeState | null) => void;
+}
+
+export interface Beat {
+  readonly state: NodeState;
+  /** Requests in flight by replica id. */
+  readonly load: Readonly<Record<string, number>>;
+}
+
+export interface BeatAnswer {
+  /** When to beat next, from now. */
+  readonly nextMs: number;
+  readonly epoch: number;
+}
+
+/** A node that has told nothing yet after the leader's start is `joining` for so long, then `lost`. */
+const FIRST_BEAT_MS = 20_000;
+
+/**
+ * The nodes of the cluster, as one leader sees them. Everything here is in memory and synchronous; whoever changes
+ * something that must outlive the leader writes it to the store first.
+ */
+export class NodeRegistry {
+  readonly #parts: RegistryParts;
+  readonly #nodes = new Map<string, NodeEntry>();
+  readonly #listeners = new Set<(node: string) => void>();
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** By id, the leader's own first. */
+  list(): readonly NodeEntry[] {
+    return [...this.#nodes.values()].sort(
+      (a, b) => Number(b.link === "local") - Number(a.link === "local") || a.joinedAt - b.joinedAt,
+    );
+  }
+
+  get(id: string): NodeEntry | null {
+    return this.#nodes.get(id) ?? null;
+  }
+
+  /** Called with a node's id after every change of it, heartbeats that say nothing new aside. Returns how to stop that. */
+  onChange(listener: (node: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Nodes known from an earlier life, or one that has just registered; one of the same id is replaced. */
+  admit(record: NodeRecord, link: LinkKind): void {
+    const now = this.#parts.clock.monotonicMs();
+    const known = this.#nodes.get(record.id);
+    const entry: NodeEntry = {
+      ...record,
+      link,
+      standing: "joining",
+      epoch: this.#nextEpoch(known),
+      state: null,
+      load: new Map(),
+      aliveUntilMs: now + FIRST_BEAT_MS,
+      held: new Set(),
+      events: known?.events ?? [],
+    };
+    this.#set(
+      withEvent(entry, this.#parts.clock.now(), known === undefined ? "known to the leader" : "registered again"),
+    );
+  }
+
+  /** Null: no such node; it has to register. */
+  beat(id: string, { state, load }: Beat): BeatAnswer | null {
+    const entry = this.#nodes.get(id);
+    if (entry === undefined) return null;
+    const now = this.#parts.clock.monotonicMs();
+    const remote = [...this.#nodes.values()].filter(({ link }) => link !== "local");
+    const intervalMs = intervalFor(remote.length);
+    const nextMs = nextBeatMs(remote.indexOf(entry), remote.length, intervalMs, now);
+    const lease = { aliveUntilMs: now + leaseMs(intervalMs, nextMs), lastSeenAt: this.#parts.clock.now() };
+    const epoch = entry.standing === "lost" ? this.#nextEpoch(entry) : entry.epoch;
+    this.#take({ ...entry, ...lease, epoch, load: new Map(Object.entries(load)) }, ownState(id, state));
+    return { nextMs, epoch };
+  }
+
+  /** The leader's own node, which needs no heartbeat: its agent's stream tells when it is gone. */
+  local(record: NodeRecord, state: NodeState): void {
+    const known = this.#nodes.get(record.id);
+    const aliveUntilMs = Number.POSITIVE_INFINITY;
+    const lastSeenAt = this.#parts.clock.now();
+    if (known !== undefined) return this.#take({ ...known, lastSeenAt }, state);
+    const entry = {
+      ...record,
+      lastSeenAt,
+      link: "local",
+      standing: "joining",
+      epoch: this.#nextEpoch(undefined),
+    } as const;
+    this.#take({ ...entry, state: null, load: new Map(), aliveUntilMs, held: new Set(), events: [] }, state);
+  }
+
+  /** Takes out whom nobody has heard for too long. Gives their ids. */
+  sweep(): readonly string[] {
+    const now = this.#parts.clock.monotonicMs();
+    const silent = [...this.#nodes.values()].filter(
+      ({ aliveUntilMs, standing }) => aliveUntilMs <= now && standing !== "lost",
+    );
+    for (const entry of silent) this.#lose(entry, "three heartbeats were missed");
+    return silent.map(({ id }) => id);
+  }
+
+  /** Somebody knows better than to wait for the missed beats: the link is gone and cannot be made again. */
+  lost(id: string, why: string): void {
+    const entry = this.#nodes.get(id);
+    if (entry !== undefined && entry.standing !== "lost" && entry.link !== "local") this.#lose(entry, why);
+  }
+
+  /** How the node is reached changed. */
+  linked(id: string, link: LinkKind): void {
+    const entry = this.#nodes.get(id);
+    if (entry === undefined || entry.link === link) return;
+    this.#set(withEvent({ ...entry, link }, this.#parts.clock.now(), `linked by ${link}`));
+  }
+
+  /** No new requests but for the `held` models. */
+  startDrain(id: string, held: ReadonlySet<string>, drainedAt: number): void {
+    this.#change(
+      id,
+      (entry) => ({ ...entry, held, drainedAt, standing: entry.state === null ? entry.standing : "draining" }),
+      "drain began",
+    );
+  }
+
+  /** Another node serves the model now, or none ever will: no new requests for it here. */
+  letGo(id: string, model: string): void {
+    this.#change(id, (entry) => ({ ...entry, held: new Set([...entry.held].filter((one) => one !== model)) }), null);
+  }
+
+  finishDrain(id: string): void {
+    this.#change(
+      id,
+      (entry) => ({ ...entry, held: new Set(), standing: entry.standing === "draining" ? "drained" : entry.standing }),
+      "drained",
+    );
+  }
+
+  undrain(id: string): void {
+    const back = (entry: NodeEntry): NodeEntry => ({
+      ...entry,
+      held: new Set(),
+      drainedAt: null,
+      standing: entry.standing === "draining" || entry.standing === "drained" ? "ready" : entry.standing,
+    });
+    this.#change(id, back, "takes requests again");
+  }
+
+  note(id: string, what: string): void {
+    this.#change(id, (entry) => entry, what);
+  }
+
+  /** False: there was none. */
+  remove(id: string): boolean {
+    const there = this.#nodes.delete(id);
+    if (there) {
+      this.#parts.publish(id, null);
+      this.#tell(id);
+    }
+    return there;
+  }
+
+  #take(entry: NodeEntry, state: NodeState): void {
+    const { standing: before, drainedAt } = entry;
+    const standing = before === "joining" || before === "lost" ? (drainedAt === null ? "ready" : "drained") : before;
+    const same = standing === before && entry.state?.version === state.version;
+    const told: NodeEntry = { ...entry, standing, state };
+    if (same) {
+      // Free memory and load move with every beat; routing does not depend on them.
+      this.#nodes.set(entry.id, told);
+      return;
+    }
+    const what = standing === before ? null : before === "lost" ? "is back" : "is there";
+    if (what !== null) this.#parts.log(`node ${what}`, { node: entry.id, name: entry.name, epoch: entry.epoch });
+    this.#set(what === null ? told : withEvent(told, this.#parts.clock.now(), what));
+  }
+
+  #lose(entry: NodeEntry, why: string): void {
+    this.#parts.log("node is lost", { node: entry.id, name: entry.name, why });
+    this.#set(withEvent({ ...entry, standing: "lost", load: new Map() }, this.#parts.clock.now(), `lost: ${why}`));
+  }
+
+  #change(id: string, change: (entry: NodeEntry) => NodeEntry, what: string | null): void {
+    const entry = this.#nodes.get(id);
+    if (entry === undefined) return;
+    const changed = change(entry);
+    this.#set(what === null ? changed : withEvent(changed, this.#parts.clock.now(), what));
+  }
+
+  #set(entry: NodeEntry): void {
+    this.#nodes.set(entry.id, entry);
+    this.#parts.publish(entry.id, routable(entry));
+    this.#tell(entry.id);
+  }
+
+  #tell(id: string): void {
+    for (const listener of this.#listeners) listener(id);
+  }
+
+  /** The clock makes the epochs of a later leader higher than those of an earlier one. */
+  #nextEpoch(known: NodeEntry | undefined): number {
+    return Math.max(this.#parts.clock.now(), (known?.epoch ?? 0) + 1);
+  }
+}

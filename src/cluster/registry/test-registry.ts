@@ -1,0 +1,103 @@
+import type { NodeState } from "../../core/node.ts";
+import type { Replica } from "../../core/replica.ts";
+import type { NodeRecord } from "./node-entry.ts";
+import { NodeRegistry } from "./node-registry.ts";
+
+/** For tests: a clock that only the test moves. */
+export class HeldClock {
+  ms = 1_000_000;
+  now(): number {
+    return this.ms;
+  }
+  monotonicMs(): number {
+    return this.ms;
+  }
+}
+
+export function replicaOf(node: string, model: string): Replica {
+  return {
+    id: `${node}/embedded/${model}`,
+    node,
+    engine: "embedded",
+    engineId: "embedded",
+    model,
+    engineModel: model,
+    contextTokens: 2048,
+    slots: 2,
+    abilities: {
+      chat: true,
+      embeddings: false,
+      rerank: false,
+      tools: true,
+      images: false,
+      audio: false,
+      thinking: false,
+    },
+    smokeTest: false,
+  };
+}
+
+export function stateOf(node: string, models: readonly string[], version = 1): NodeState {
+  return {
+    node,
+    inventory: {
+      hostname: `host-${node}`,
+      os: "linux",
+      arch: "x64",
+      cpuModel: "A CPU",
+      physicalCores: 8,
+      logicalCores: 16,
+      memoryBytes: 64 * 1024 ** 3,
+      freeMemoryBytes: 32 * 1024 ** 3,
+      gpus: [],
+    },
+    engines: [
+      {
+        id: "embedded",
+        kind: "embedded",
+        managed: true,
+        state: "ready",
+        endpoint: "http://127.0.0.1:1",
+        secret: "s3cret",
+        pid: 1,
+        restarts: 0,
+        problem: null,
+        start: "flock up",
+        models,
+        epoch: 1,
+      },
+    ],
+    replicas: models.map((model) => replicaOf(node, model)),
+    embeddedGpu: null,
+    problems: [],
+    version,
+  };
+}
+
+export function recordOf(id: string, over: Partial<NodeRecord> = {}): NodeRecord {
+  return { id, name: `host-${id}`, joinedAt: 1, lastSeenAt: null, drainedAt: null, ...over };
+}
+
+export interface RegistryRig {
+  readonly clock: HeldClock;
+  readonly registry: NodeRegistry;
+  /** The newest that each node may be routed to, by model; null after it was taken out. */
+  readonly routes: Map<string, readonly string[] | null>;
+  /** How often routing was told something. */
+  readonly published: () => number;
+}
+
+export function registryRig(): RegistryRig {
+  const clock = new HeldClock();
+  const routes = new Map<string, readonly string[] | null>();
+  let published = 0;
+  const registry = new NodeRegistry({
+    clock,
+    log: () => undefined,
+    publish(node, state) {
+      published += 1;
+      routes.set(node, state === null ? null : state.replicas.map(({ model }) => model));
+    },
+  });
+  return { clock, registry, routes, published: () => published };
+}

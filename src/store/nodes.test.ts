@@ -1,0 +1,76 @@
+import { expect, test } from "bun:test";
+import {
+  deleteNode,
+  findNode,
+  findNodeNamed,
+  listNodes,
+  markSeen,
+  putNode,
+  setDrained,
+  type StoredNode,
+} from "./nodes.ts";
+import { deletePlacement, listPlacements, putPlacement, type StoredPlacement } from "./placements.ts";
+import { onEachDatabase } from "./test-store.ts";
+
+const NODE: StoredNode = {
+  id: "n_1",
+  name: "gpu-tower",
+  role: "worker",
+  addresses: ["10.0.0.7:8443"],
+  keys: { linkKey: "k", certificate: "c" },
+  nextKeys: null,
+  machine: "m".repeat(64),
+  assign: true,
+  version: "0.1.0",
+  inventory: { hostname: "gpu-tower" },
+  joinedAt: 1,
+  lastSeenAt: null,
+  drainedAt: null,
+};
+const PLACEMENT: StoredPlacement = {
+  id: "n_1/embedded/a",
+  model: "a",
+  nodeId: "n_1",
+  engine: "embedded",
+  engineModel: "a",
+  state: "serving",
+  reason: "found there",
+  createdAt: 1,
+  updatedAt: 1,
+};
+
+onEachDatabase((openTestStore) => {
+  test("a node is put, seen, drained, replaced and forgotten with its placements", async () => {
+    await using t = await openTestStore();
+    const { store } = t;
+    await store.write(async (tx) => {
+      await putNode(tx, NODE);
+      await putPlacement(tx, PLACEMENT);
+      await markSeen(tx, [{ id: "n_1", at: 9, inventory: { hostname: "other" } }]);
+      await setDrained(tx, "n_1", 10);
+    });
+    expect(await listNodes(store.sql)).toEqual([
+      { ...NODE, inventory: { hostname: "other" }, lastSeenAt: 9, drainedAt: 10 },
+    ]);
+    expect((await findNodeNamed(store.sql, "gpu-tower"))?.id).toBe("n_1");
+    const rotated = { ...NODE, nextKeys: { linkKey: "k2", certificate: "c2" } };
+    await store.write((tx) => putNode(tx, rotated));
+    expect(await findNode(store.sql, "n_1")).toEqual(rotated);
+    await store.write((tx) => deleteNode(tx, "n_1"));
+    expect(await listNodes(store.sql)).toEqual([]);
+    expect(await listPlacements(store.sql)).toEqual([]);
+  });
+
+  test("a placement keeps who put it there when its state changes", async () => {
+    await using t = await openTestStore();
+    const { store } = t;
+    await store.write(async (tx) => {
+      await putNode(tx, NODE);
+      await putPlacement(tx, { ...PLACEMENT, state: "loading", reason: "assigned" });
+      await putPlacement(tx, { ...PLACEMENT, updatedAt: 5 });
+    });
+    expect(await listPlacements(store.sql)).toEqual([{ ...PLACEMENT, reason: "assigned", updatedAt: 5 }]);
+    await store.write((tx) => deletePlacement(tx, PLACEMENT.id));
+    expect(await listPlacements(store.sql)).toEqual([]);
+  });
+});

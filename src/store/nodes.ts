@@ -1,0 +1,122 @@
+import { type Row, toJson, toNumber, toNumberOrNull, toText } from "./row-value.ts";
+import { storableText } from "./storable.ts";
+import type { Sql, Tx } from "./store.ts";
+
+/** What calls of a node are checked with. */
+export interface StoredNodeKeys {
+  readonly linkKey: string;
+  readonly certificate: string;
+}
+
+/** A machine of the cluster, as it is kept. The leader's own is there too, so that it can be drained. */
+export interface StoredNode {
+  readonly id: string;
+  /** Unique among nodes. */
+  readonly name: string;
+  readonly role: "leader" | "worker";
+  /** `host:port` of its own node port, the likeliest first; empty: it dials out only. */
+  readonly addresses: readonly string[];
+  /** Null: the leader's own, which makes no calls. */
+  readonly keys: StoredNodeKeys | null;
+  /** Of a rotation, not used yet. */
+  readonly nextKeys: StoredNodeKeys | null;
+  /** Stays the same over a reinstall. */
+  readonly machine: string;
+  /** May a model be put on it without being asked for. */
+  readonly assign: boolean;
+  readonly version: string;
+  /** As it told last; JSON. Null: never. */
+  readonly inventory: unknown;
+  readonly joinedAt: number;
+  readonly lastSeenAt: number | null;
+  readonly drainedAt: number | null;
+}
+
+function fromRow(row: Row): StoredNode {
+  return {
+    id: toText(row["id"]),
+    name: toText(row["name"]),
+    role: row["role"] === "leader" ? "leader" : "worker",
+    addresses: toText(row["address"])
+      .split(" ")
+      .filter((address) => address !== ""),
+    keys: toKeys(row["public_key"]),
+    nextKeys: toKeys(row["next_key"]),
+    machine: toText(row["machine"]),
+    assign: toNumber(row["assign"]) !== 0,
+    version: toText(row["version"]),
+    inventory: toJson(row["inventory"]),
+    joinedAt: toNumber(row["joined_at"]),
+    lastSeenAt: toNumberOrNull(row["last_seen_at"]),
+    drainedAt: toNumberOrNull(row["drained_at"]),
+  };
+}
+
+function toKeys(value: unknown): StoredNodeKeys | null {
+  return value === "" || value === null ? null : (toJson(value) as StoredNodeKeys);
+}
+
+/** In the order in which they joined. */
+export async function listNodes(sql: Sql): Promise<StoredNode[]> {
+  const rows: Row[] = await sql`select * from nodes order by joined_at, id`;
+  return rows.map(fromRow);
+}
+
+export async function findNode(sql: Sql, id: string): Promise<StoredNode | null> {
+  const rows: Row[] = await sql`select * from nodes where id = ${storableText(id)}`;
+  return rows[0] === undefined ? null : fromRow(rows[0]);
+}
+
+export async function findNodeNamed(sql: Sql, name: string): Promise<StoredNode | null> {
+  const rows: Row[] = await sql`select * from nodes where name = ${storableText(name)}`;
+  return rows[0] === undefined ? null : fromRow(rows[0]);
+}
+
+/** A node of the same id is replaced; one of the same name must have been removed before. */
+export async function putNode(tx: Tx, node: StoredNode): Promise<void> {
+  const row = {
+    id: node.id,
+    name: node.name,
+    role: node.role,
+    address: node.addresses.join(" "),
+    public_key: node.keys === null ? "" : JSON.stringify(node.keys),
+    next_key: node.nextKeys === null ? "" : JSON.stringify(node.nextKeys),
+    machine: node.machine,
+    assign: node.assign ? 1 : 0,
+    version: node.version,
+    inventory: node.inventory === null ? null : JSON.stringify(node.inventory),
+    joined_at: node.joinedAt,
+    last_seen_at: node.lastSeenAt,
+    drained_at: node.drainedAt,
+  };
+  await tx`
+    insert into nodes ${tx(row)}
+    on conflict (id) do update set name = excluded.name, role = excluded.role, address = excluded.address,
+      public_key = excluded.public_key, next_key = excluded.next_key, machine = excluded.machine,
+      assign = excluded.assign, version = excluded.version, inventory = excluded.inventory,
+      joined_at = excluded.joined_at, last_seen_at = excluded.last_seen_at, drained_at = excluded.drained_at`;
+}
+
+/** `at` null: it takes requests again. */
+export async function setDrained(tx: Tx, id: string, at: number | null): Promise<void> {
+  await tx`update nodes set drained_at = ${at} where id = ${id}`;
+}
+
+export interface SeenNode {
+  readonly id: string;
+  readonly at: number;
+  readonly inventory: unknown;
+}
+
+/** Once in a while for all, not at each heartbeat. In the order of ids: several writers must not lock rows crosswise. */
+export async function markSeen(tx: Tx, seen: readonly SeenNode[]): Promise<void> {
+  for (const { id, at, inventory } of [...seen].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    await tx`update nodes set last_seen_at = ${at}, inventory = ${JSON.stringify(inventory)} where id = ${id}`;
+  }
+}
+
+/** With the placements on it; shards of a split model keep a node (the caller looks first). */
+export async function deleteNode(tx: Tx, id: string): Promise<void> {
+  await tx`delete from placements where node_id = ${id}`;
+  await tx`delete from nodes where id = ${id}`;
+}
