@@ -16,7 +16,7 @@ const BILLING = /^x-anthropic-billing-header:/;
 export function shimForLocal(request: ChatRequest, contextTokens: number): Shimmed {
   const adjusted: string[] = [];
   const unbilled = withoutBilling(request.messages, adjusted);
-  const messages = foldSystem(unbilled, adjusted);
+  const messages = joinTurns(foldSystem(unbilled, adjusted), adjusted);
   const fitted = fitOutput(request, contextTokens, adjusted);
   return { request: { ...fitted, messages }, adjusted };
 }
@@ -64,7 +64,29 @@ function foldSystem(messages: readonly Message[], adjusted: string[]): readonly 
 }
 
 function reminder({ text }: TextPart): TextPart {
-  return { type: "text", text: `<system-reminder>\n${text}\n</system-reminder>` };
+  return { type: "text", text: asReminder(text) };
+}
+
+/** The form in which coding agents themselves say such things in the middle of a conversation. */
+export function asReminder(text: string): string {
+  return `<system-reminder>\n${text}\n</system-reminder>`;
+}
+
+/** Strict templates want turns to alternate; agents speak twice in a row as a matter of course. */
+function joinTurns(messages: readonly Message[], adjusted: string[]): readonly Message[] {
+  const joined: Message[] = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    const alike = last?.role === message.role && last.name === message.name;
+    if (last && alike && (message.role === "user" || message.role === "assistant")) {
+      joined[joined.length - 1] = { ...last, parts: [...last.parts, ...message.parts] };
+    } else {
+      joined.push(message);
+    }
+  }
+  if (joined.length === messages.length) return messages;
+  adjusted.push("turns joined");
+  return joined;
 }
 
 /** Agents ask for 32,000 tokens and more of models whose whole window is smaller; engines refuse that, or worse. */

@@ -2,6 +2,7 @@ import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorObject } from "../dialect/failure-shape.ts";
+import { mendBody } from "../dialect/openai-chat/mend.ts";
 import { StreamWatch } from "../dialect/openai-chat/tail.ts";
 import { fromUsage, toUsage } from "../dialect/openai-chat/usage.ts";
 import { modelRewriter } from "../dialect/rewrite-model.ts";
@@ -28,10 +29,10 @@ export function passthroughRelay(options: PassthroughOptions): ChatRelay {
   const wantsUsage = stream && asksForUsage(body);
   return {
     plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
-      const set: Record<string, string> = {};
+      const { set, remove, adjusted } = mendBody(body, replica.contextTokens);
       if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
       if (stream && !wantsUsage) set.stream_options = withUsage(body);
-      return ok({ path: wire.chatPath, body: splice(body, { set }) });
+      return ok({ path: wire.chatPath, body: splice(body, { set, remove }), adjusted });
     },
     stream({ replica, wire }: Choice): StreamRelay {
       return new PassedStream(wantsUsage, requestedModel, wire.echoesModel ? requestedModel : replica.engineModel);

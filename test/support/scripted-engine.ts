@@ -49,6 +49,8 @@ export interface ScriptedEngine {
 
 export interface ScriptedEngineOptions {
   readonly model?: string;
+  /** Further names under which it lists the same. */
+  readonly alsoModels?: readonly string[];
   readonly contextTokens?: number;
   readonly slots?: number;
   readonly port?: number;
@@ -70,7 +72,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       const meta = { n_ctx_train: contextTokens, n_ctx: contextTokens };
       return json(response, 200, {
         object: "list",
-        data: [{ id: model, object: "model", owned_by: "llamacpp", meta }],
+        data: [model, ...(options.alsoModels ?? [])].map((id) => ({ id, object: "model", owned_by: "llamacpp", meta })),
       });
     }
     if (path === "/props") {
@@ -92,7 +94,8 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
     await pause(script.headerDelayMs, hungUp.signal);
     if (script.status !== undefined) return raw(response, script.status, script.body ?? "");
-    if (path === "/v1/embeddings") return json(response, 200, embeddings(model, body));
+    if (path === "/v1/embeddings")
+      return json(response, 200, embeddings((body.model as string | undefined) ?? model, body));
     if (body.stream !== true) return json(response, 200, await whole(model, script, hungUp.signal));
     await stream(model, script, response, hungUp.signal, (bytes) => {
       engine.sentBytes += bytes;
@@ -143,7 +146,10 @@ function failure(code: number, type: string, message: string) {
 
 function embeddings(model: string, body: Record<string, unknown>) {
   const inputs = Array.isArray(body.input) ? body.input.length : 1;
-  const data = Array.from({ length: inputs }, (_, index) => ({ index, object: "embedding", embedding: [0.6, 0.8] }));
+  const plain = [0.6, 0.8];
+  const packed = Buffer.from(Float32Array.from(plain).buffer).toString("base64");
+  const embedding = body.encoding_format === "base64" ? packed : plain;
+  const data = Array.from({ length: inputs }, (_, index) => ({ index, object: "embedding", embedding }));
   return { model, object: "list", usage: { prompt_tokens: 3 * inputs, total_tokens: 3 * inputs }, data };
 }
 
