@@ -5,6 +5,7 @@ import type { Clock } from "./core/clock.ts";
 import { newRequestId } from "./core/id.ts";
 import type { NodeState } from "./core/node.ts";
 import type { Principal } from "./core/principal.ts";
+import { tokenAdmin } from "./compose-tokens.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { ok } from "./core/result.ts";
 import type { AdminDeps } from "./http/admin/deps.ts";
@@ -21,7 +22,6 @@ import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import type { UsageJournal } from "./telemetry/usage-journal.ts";
 import type { KeyRing } from "./tenancy/key-ring.ts";
-import { createToken, listTokens, revokeToken } from "./tenancy/tokens.ts";
 
 export interface AdminParts {
   readonly clock: Clock;
@@ -48,7 +48,6 @@ export interface AdminParts {
 export function adminDeps(parts: AdminParts): AdminDeps {
   const { store, ring, jobs, board, models } = parts;
   const { values } = parts.config;
-  const tokenDeps = { store, ring };
   const actorOf = (principal: Principal): string => principal.keyName;
   const stateOf = (engineId: string) =>
     parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
@@ -65,13 +64,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     authenticate: (secret) => (values.auth.require_keys ? ring.find(secret ?? "") : ok(ANONYMOUS)),
     version: parts.version,
     externalUrl: values.external_url,
-    tokens: {
-      list: () => listTokens(store),
-      create({ name, ...rest }, actor) {
-        return createToken(tokenDeps, { ...rest, ...(name === null ? {} : { name }) }, actorOf(actor));
-      },
-      revoke: (id, actor) => revokeToken(tokenDeps, id, actorOf(actor)),
-    },
+    tokens: tokenAdmin({ store, ring, settler: parts.settler }),
     usage: {
       async recent(query) {
         // What was answered a moment ago belongs in the list; a database that is away must not hang it.

@@ -28,7 +28,7 @@ import { ReplicaBoard } from "./routing/replica-board.ts";
 import { listAliases } from "./store/aliases.ts";
 import { allKeys } from "./store/keys.ts";
 import { openStore } from "./store/open-store.ts";
-import { usedTokensToday } from "./store/rollups.ts";
+import { usedTokensOfDay } from "./store/rollups.ts";
 import { settleAll } from "./store/settle-journal.ts";
 import { startSettler } from "./store/settler.ts";
 import { storeAddress } from "./store/address.ts";
@@ -124,7 +124,7 @@ export async function composeLeader(
   const board = new ReplicaBoard(LOCAL_NODE, DEFAULT_LIMITS.replicaWaitMs);
   const models = new ModelDirectory(board, values.router.default_model);
   models.setAliases(new Map((await listAliases(store.sql)).map(({ name, model }) => [name, model])));
-  const ledger = new DailyLedger(systemClock, await usedTokensToday(store.sql, utcDayStart(Date.now())));
+  const ledger = new DailyLedger(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
   const metrics = new Metrics();
 
   const agentOptions = toAgentOptions(options, LOCAL_NODE);

@@ -37,6 +37,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],
+  "compose-tokens.ts": ["*"],
   "compose-start.ts": ["*"],
   "main.ts": ["*"],
 };

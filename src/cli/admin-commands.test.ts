@@ -168,11 +168,32 @@ test("flags reach the server", async () => {
   expect(server.lastBody).toEqual({
     name: "bob",
     scope: "admin",
-    limits: { daily_tokens: 5, concurrency: 2, requests_per_minute: 0, tokens_per_minute: 0 },
+    limits: { daily_tokens: 5, concurrency: 2 },
     models: ["a", "b", "c"],
     expires_at: 1_760_000_100_000 + 86_400_000,
     local_only: true,
   });
+});
+
+test("token edit sends what was given and nothing else, and clears as well as sets", async () => {
+  for (const [flags, body] of [
+    ["--quota 0 --rpm 5", { limits: { daily_tokens: 0, requests_per_minute: 5 } }],
+    ["--tpm 7 --models '*' --expires never", { limits: { tokens_per_minute: 7 }, models: [], expires_at: null }],
+    ["--no-local-only --priority batch", { local_only: false, priority: "batch" }],
+    ["--local-only --models a,qwen3-*", { local_only: true, models: ["a", "qwen3-*"] }],
+  ] as const) {
+    const ran = await box.run(`token edit alice ${flags.replaceAll("'", "")}`);
+    expect([flags, ran.exitCode, server.lastBody]).toEqual([flags, 0, body]);
+  }
+  expect(await box.run("token edit alice")).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("flock token edit alice --quota"),
+  });
+  expect(await box.run("token edit alice --priority high")).toMatchObject({ exitCode: 2 });
+  expect((await box.run("token edit nobody --quota 1")).exitCode).toBe(5);
+  const prompts = { choose: () => Promise.resolve("key_alice"), confirm: () => Promise.resolve(true) };
+  expect((await box.run("token edit --quota 1", { tty: true, prompts })).exitCode).toBe(0);
+  expect(server.calls.at(-1)).toBe("PATCH /admin/v1/tokens/key_alice");
 });
 
 describe("token revoke", () => {

@@ -69,6 +69,12 @@ const READY: readonly CommandEntry[] = [
     "Issue an API key",
     async () => (await import("./commands/token-create.ts")).tokenCreate,
   ),
+  entry(
+    "Keys",
+    "token edit",
+    "Change what a key may do",
+    async () => (await import("./commands/token-edit.ts")).tokenEdit,
+  ),
   entry("Keys", "token ls", "List API keys", async () => (await import("./commands/token-ls.ts")).tokenLs),
   entry(
     "Keys",

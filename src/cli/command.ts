@@ -8,7 +8,12 @@ import type { Out } from "./output.ts";
 
 export type FlagSpec =
   /** `--x`, `--no-x`, `--x=false`. */
-  | { readonly type: "boolean"; readonly summary: string; readonly default?: boolean }
+  | {
+      readonly type: "boolean";
+      readonly summary: string;
+      /** Null: undefined where nobody says either. */
+      readonly default?: boolean | null;
+    }
   | { readonly type: "text"; readonly summary: string; readonly placeholder: string; readonly env?: string }
   | {
       readonly type: "integer";
@@ -22,7 +27,9 @@ export type FlagSpec =
   | { readonly type: "choice"; readonly summary: string; readonly choices: readonly string[] };
 
 export type FlagValue<S extends FlagSpec> = S extends { type: "boolean" }
-  ? boolean
+  ? S extends { default: null }
+    ? boolean | undefined
+    : boolean
   : S extends { type: "integer" }
     ? number | undefined
     : S extends { type: "list" }

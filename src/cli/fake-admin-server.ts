@@ -30,6 +30,8 @@ export const A_KEY: Key = {
   limits: { daily_tokens: 100_000, requests_per_minute: 0, tokens_per_minute: 0, concurrency: 2 },
   models: [],
   local_only: false,
+  priority: "interactive",
+  used_today: 4321,
   created_at: 1_760_000_000_000,
   expires_at: null,
   revoked_at: null,
@@ -120,6 +122,10 @@ export function startFakeAdminServer(): FakeAdminServer {
   app.post("/admin/v1/tokens", async (c) => {
     fake.lastBody = await c.req.json();
     return c.json({ token: "sk-orc-plaintext", key: A_KEY }, 201);
+  });
+  app.patch("/admin/v1/tokens/:id", async (c) => {
+    fake.lastBody = await c.req.json();
+    return c.json({ key: A_KEY });
   });
   app.delete("/admin/v1/tokens/:id", (c) => {
     const at = fake.keys.findIndex((key) => key.id === c.req.param("id"));

@@ -11,8 +11,15 @@ export function keyLimits(key: Key): string {
     concurrency > 0 ? `${count(concurrency)} at once` : "",
     key.models.length > 0 ? `only ${key.models.join(" ")}` : "",
     key.local_only ? "local only" : "",
+    key.priority === "batch" ? "batch" : "",
   ].filter((limit) => limit !== "");
   return limits.length === 0 ? "no limits" : limits.join(", ");
+}
+
+/** `4,321 of 100,000`: what a key has used of its day. */
+export function usedToday(key: Key): string {
+  const quota = key.limits.daily_tokens;
+  return quota === 0 ? count(key.used_today) : `${count(key.used_today)} of ${count(quota)}`;
 }
 
 export function keyState(key: Key, now: number): "active" | "revoked" | "expired" {

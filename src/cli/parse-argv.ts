@@ -83,7 +83,9 @@ export function parseArgv(
   });
 
   const flags: Record<string, unknown> = {};
-  for (const [flag, spec] of Object.entries(specs)) if (spec.type === "boolean") flags[flag] = spec.default ?? false;
+  for (const [flag, spec] of Object.entries(specs)) {
+    if (spec.type === "boolean" && spec.default !== null) flags[flag] = spec.default ?? false;
+  }
   const settingFlags: Record<string, string> = {};
   const positionals: string[] = [];
   for (const token of tokens) {

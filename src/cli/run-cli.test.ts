@@ -53,7 +53,7 @@ describe("usage errors exit with 2, say what and which command mends it", () => 
     ["tokn ls", "did you mean flock token ls?", "flock token ls"],
     ["revoke", "did you mean flock token revoke?", "flock token revoke"],
     ["xyzzy", 'Unknown command "flock xyzzy"', "flock --help"],
-    ["token", "flock token needs one of: create, ls, revoke", "flock token --help"],
+    ["token", "flock token needs one of: create, edit, ls, revoke", "flock token --help"],
     ["--bogus", "--bogus needs a command before it", "flock --help"],
     ["usage --limt 5", "Unknown flag --limt for flock usage; did you mean --limit?", "flock usage --help"],
     ["usage --limit", "--limit takes a whole number from 1 to 1000", "flock usage --help"],

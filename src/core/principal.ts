@@ -1,5 +1,8 @@
 export type Scope = "admin" | "user" | "node";
 
+/** Who goes first where requests wait: people at a keyboard before jobs that nobody watches. */
+export type Priority = "interactive" | "batch";
+
 /** 0 means unlimited, everywhere. */
 export interface KeyLimits {
   /** Prompt plus completion tokens per UTC day. */
@@ -21,10 +24,11 @@ export interface Principal {
   readonly userId: string;
   readonly scope: Scope;
   readonly limits: KeyLimits;
-  /** Model ids this key may use; empty: all. */
+  /** Ids, aliases and patterns (`qwen3-*`) of the models this key may use; empty: all. */
   readonly models: readonly string[];
   /** Never let a request of this key leave the building. */
   readonly localOnly: boolean;
+  readonly priority: Priority;
   /** Epoch ms after which the key is refused; null: never. */
   readonly expiresAt: number | null;
 }
@@ -38,5 +42,6 @@ export const ANONYMOUS: Principal = {
   limits: UNLIMITED,
   models: [],
   localOnly: true,
+  priority: "interactive",
   expiresAt: null,
 };

@@ -1,4 +1,5 @@
-import { type KeyLimits, type Scope, UNLIMITED } from "../core/principal.ts";
+import { type KeyLimits, type Priority, type Scope, UNLIMITED } from "../core/principal.ts";
+import { nextVersion } from "./change-counts.ts";
 import { type Row, toJson, toNumber, toNumberOrNull, toText } from "./row-value.ts";
 import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
@@ -18,6 +19,7 @@ export interface KeyRecord {
   /** Empty: all models. */
   readonly models: readonly string[];
   readonly localOnly: boolean;
+  readonly priority: Priority;
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
@@ -38,6 +40,7 @@ function fromRow(row: Row): KeyRecord {
     limits: toLimits(row),
     models: row["models"] === "[]" ? ALL_MODELS : (toJson(row["models"]) as readonly string[]),
     localOnly: toNumber(row["local_only"]) !== 0,
+    priority: row["priority"] === "batch" ? "batch" : "interactive",
     createdAt: toNumber(row["created_at"]),
     expiresAt: toNumberOrNull(row["expires_at"]),
     revokedAt: toNumberOrNull(row["revoked_at"]),
@@ -104,6 +107,14 @@ export async function countKeysOfScope(sql: Sql, scope: Scope): Promise<number> 
   return toNumber(rows[0]?.["n"]);
 }
 
+/** Keys that any process on this database made, changed or revoked after that version of the counter. */
+export async function keysChangedAfter(sql: Sql, version: number): Promise<KeyRecord[]> {
+  const rows: Row[] = await sql`
+    select keys.*, users.name as user_name from keys join users on users.id = keys.user_id
+    where keys.version > ${version}`;
+  return rows.map(fromRow);
+}
+
 export async function insertKey(tx: Tx, key: KeyRecord): Promise<void> {
   const row = {
     id: key.id,
@@ -118,16 +129,35 @@ export async function insertKey(tx: Tx, key: KeyRecord): Promise<void> {
     concurrency: key.limits.concurrency,
     models: JSON.stringify(key.models),
     local_only: key.localOnly ? 1 : 0,
+    priority: key.priority,
     created_at: key.createdAt,
     expires_at: key.expiresAt,
     revoked_at: key.revokedAt,
     last_used_at: key.lastUsedAt,
+    version: await nextVersion(tx, "keys"),
   };
   await tx`insert into keys ${tx(row)}`;
 }
 
+/** Writes what a person may change of a key. */
+export async function updateKey(tx: Tx, key: KeyRecord): Promise<void> {
+  const row = {
+    daily_tokens: key.limits.dailyTokens,
+    requests_per_minute: key.limits.requestsPerMinute,
+    tokens_per_minute: key.limits.tokensPerMinute,
+    concurrency: key.limits.concurrency,
+    models: JSON.stringify(key.models),
+    local_only: key.localOnly ? 1 : 0,
+    priority: key.priority,
+    expires_at: key.expiresAt,
+    version: await nextVersion(tx, "keys"),
+  };
+  await tx`update keys set ${tx(row)} where id = ${key.id}`;
+}
+
 export async function markRevoked(tx: Tx, id: string, at: number): Promise<void> {
-  await tx`update keys set revoked_at = ${at} where id = ${id} and revoked_at is null`;
+  const version = await nextVersion(tx, "keys");
+  await tx`update keys set revoked_at = ${at}, version = ${version} where id = ${id} and revoked_at is null`;
 }
 
 /** Moves `last_used_at` forward, never back. In the order of ids: several writers must not lock keys crosswise. */

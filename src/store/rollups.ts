@@ -140,10 +140,11 @@ export async function rebuildDayFromHours(tx: Tx, day: number): Promise<void> {
   );
 }
 
-/** Prompt and completion tokens by key for the UTC day that starts at `dayStart`. */
-export async function usedTokensToday(sql: Sql, dayStart: number): Promise<Map<string, number>> {
+/** Prompt and completion tokens by key for the UTC day that starts at `dayStart`; of one key only where it is named. */
+export async function usedTokensOfDay(sql: Sql, dayStart: number, keyId?: string): Promise<Map<string, number>> {
+  const ofKey = keyId === undefined ? sql`` : sql`and key_id = ${keyId}`;
   const rows: Row[] = await sql`
     select key_id, cast(sum(prompt_tokens + completion_tokens) as double precision) as tokens
-    from usage_daily where bucket = ${dayStart} group by key_id`;
+    from usage_daily where bucket = ${dayStart} ${ofKey} group by key_id`;
   return new Map(rows.map((row) => [toText(row["key_id"]), toNumber(row["tokens"])]));
 }

@@ -15,7 +15,7 @@ import type { UsageRecord } from "../core/usage-record.ts";
 import { journalFileName } from "../telemetry/journal-file.ts";
 import { insertKey } from "./keys.ts";
 import { rebuildDay } from "./rebuild-rollups.ts";
-import { usedTokensToday } from "./rollups.ts";
+import { usedTokensOfDay } from "./rollups.ts";
 import { settleAll, settleOnce } from "./settle-journal.ts";
 import type { Db } from "./store.ts";
 import { onEachDatabase, temporaryDir, type TestStore, usageRecord } from "./test-store.ts";
@@ -66,7 +66,7 @@ onEachDatabase((openTestStore, database) => {
         hash: "h",
         prefix: "p",
       };
-      await insertKey(tx, { ...key, ...times, limits, models: [], localOnly: false });
+      await insertKey(tx, { ...key, ...times, limits, models: [], localOnly: false, priority: "interactive" });
     });
     const { id } = await t.store.write((tx) => ensureUser(tx, "alice", 1));
     const record = usageRecord("a", { userId: id, ttftMs: null, outcome: "error", errorKind: "engine_failed" });
@@ -112,13 +112,13 @@ onEachDatabase((openTestStore, database) => {
       [day + 3_600_000, "key_1", "ok", 1, 10, 0, 1e9, 0, 0, 1],
       [day + 3_600_000, "key_2", "ok", 1, 100, 0, 120, 0, 0, 0],
     ]);
-    expect(await usedTokensToday(t.store.sql, day)).toEqual(
+    expect(await usedTokensOfDay(t.store.sql, day)).toEqual(
       new Map([
         ["key_1", 45],
         ["key_2", 105],
       ]),
     );
-    expect(await usedTokensToday(t.store.sql, day + 86_400_000)).toEqual(new Map());
+    expect(await usedTokensOfDay(t.store.sql, day + 86_400_000)).toEqual(new Map());
   });
 
   test("settling the same journal twice, or a journal copied back, counts nothing twice", async () => {

@@ -49,7 +49,15 @@ async function addKeys({ store }: TestStore): Promise<void> {
     const times = { createdAt: 1, expiresAt: null, revokedAt: null, lastUsedAt: null };
     for (let index = 0; index < KEYS; index += 1) {
       const names = { id: `key_${index}`, name: `key-${index}`, userId, userName, hash: `h${index}`, prefix: "p" };
-      const key: KeyRecord = { ...names, ...times, limits, models: [], localOnly: false, scope: "user" };
+      const key: KeyRecord = {
+        ...names,
+        ...times,
+        limits,
+        models: [],
+        localOnly: false,
+        priority: "interactive",
+        scope: "user",
+      };
       await insertKey(tx, key);
     }
   });

@@ -18,6 +18,7 @@ function keyOf(secret: string, changes: Partial<KeyRecord> = {}): KeyRecord {
     limits: UNLIMITED,
     models: [],
     localOnly: false,
+    priority: "interactive",
     createdAt: 1,
     expiresAt: null,
     revokedAt: null,
@@ -50,6 +51,7 @@ test("a key is found with its rights, and revocation and expiry count from their
       limits: UNLIMITED,
       models: ["m"],
       localOnly: true,
+      priority: "interactive",
       expiresAt: clock.ms + 10,
     },
   });

@@ -64,6 +64,7 @@ export function toPrincipal(key: KeyRecord): Principal {
     limits: key.limits,
     models: key.models,
     localOnly: key.localOnly,
+    priority: key.priority,
     expiresAt: key.expiresAt,
   };
 }

@@ -20,8 +20,16 @@ export function nameTaken(name: string): TokenProblem {
   };
 }
 
-export function invalid(field: string, message: string): TokenProblem {
-  return { kind: "invalid_request", field, message: `${field}: ${message}` };
+export function invalid(field: string | null, message: string): TokenProblem {
+  return { kind: "invalid_request", field, message: field === null ? message : `${field}: ${message}` };
+}
+
+export function revokedAlready(name: string): TokenProblem {
+  return {
+    kind: "conflict",
+    message: `key ${shown(name)} was revoked: it cannot be changed any more`,
+    mend: "flock token create",
+  };
 }
 
 export function lastAdmin(name: string): TokenProblem {

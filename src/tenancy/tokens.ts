@@ -1,5 +1,5 @@
 import { newId } from "../core/id.ts";
-import { type KeyLimits, type Scope, UNLIMITED } from "../core/principal.ts";
+import { type KeyLimits, type Priority, type Scope, UNLIMITED } from "../core/principal.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { audited } from "../store/audited.ts";
 import {
@@ -28,6 +28,7 @@ export interface TokenInput {
   readonly models?: readonly string[];
   readonly expiresAt?: number | null;
   readonly localOnly?: boolean;
+  readonly priority?: Priority;
   /** Name or id of the user; one of the key's name is made when not given. */
   readonly owner?: string;
 }
@@ -89,8 +90,9 @@ async function build(tx: Tx, input: TokenInput & { name: string }, secret: strin
     hash: hashSecret(secret),
     prefix: secretPrefix(secret),
     limits: { ...UNLIMITED, ...input.limits },
-    models: [...new Set(input.models)],
+    models: toModelList(input.models ?? []),
     localOnly: input.localOnly ?? false,
+    priority: input.priority ?? "interactive",
     createdAt: now,
     expiresAt: input.expiresAt ?? null,
     revokedAt: null,
@@ -142,6 +144,14 @@ function check(input: TokenInput, now: number): TokenProblem | null {
       return invalid(field, "1 to 64 letters, digits or . _ @ + -, starting with a letter or digit");
     }
   }
+  return checkRights(input, now);
+}
+
+/** What a creation and a change have in common. */
+export function checkRights(
+  input: Pick<TokenInput, "limits" | "models" | "expiresAt">,
+  now: number,
+): TokenProblem | null {
   for (const [field, limit] of Object.entries(input.limits ?? {})) {
     if (!Number.isSafeInteger(limit) || limit < 0) {
       return invalid(`limits.${field}`, `${limit} is not a whole number from 0 (unlimited) up`);
@@ -153,4 +163,9 @@ function check(input: TokenInput, now: number): TokenProblem | null {
   }
   if (input.models?.some((model) => model === "") === true) return invalid("models", "an empty model name");
   return null;
+}
+
+/** Each name once; a list that allows everything is no list. */
+export function toModelList(models: readonly string[]): readonly string[] {
+  return models.includes("*") ? [] : [...new Set(models)];
 }

@@ -2,10 +2,11 @@ import { ok } from "../../core/result.ts";
 import { tokensApi } from "../api/tokens.ts";
 import { command } from "../command.ts";
 import { relative } from "../format.ts";
-import { keyLimits, keyState } from "../key-limits.ts";
+import { keyLimits, keyState, usedToday } from "../key-limits.ts";
 
 export const tokenLs = command({
-  description: "Shows the first characters of each key; the keys themselves are not kept.",
+  description:
+    "Shows the first characters of each key; the keys themselves are not kept. TODAY is in tokens, since midnight UTC.",
   json: true,
   examples: ["flock token ls", "flock token ls --json"],
   async run(context, out) {
@@ -27,6 +28,7 @@ export const tokenLs = command({
           cell: (key) => keyState(key, now),
           tone: (key) => (keyState(key, now) === "active" ? "good" : "dim"),
         },
+        { title: "TODAY", cell: usedToday, right: true },
         { title: "LIMITS", cell: keyLimits, shrink: true },
         { title: "EXPIRES", cell: (key) => (key.expires_at === null ? "never" : relative(key.expires_at, now)) },
         { title: "LAST USED", cell: (key) => (key.last_used_at === null ? "never" : relative(key.last_used_at, now)) },

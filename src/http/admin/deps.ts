@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Failure } from "../../core/failure.ts";
 import type { EngineStatus, Inventory, ProcessState } from "../../core/node.ts";
-import type { KeyLimits, Principal, Scope } from "../../core/principal.ts";
+import type { KeyLimits, Principal, Priority, Scope } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
@@ -29,6 +29,9 @@ export interface KeyView {
   readonly limits: KeyLimits;
   readonly models: readonly string[];
   readonly localOnly: boolean;
+  readonly priority: Priority;
+  /** Tokens of the current UTC day, prompt and answer. */
+  readonly usedToday: number;
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
@@ -43,6 +46,16 @@ export interface NewKey {
   readonly models: readonly string[];
   readonly expiresAt: number | null;
   readonly localOnly: boolean;
+  readonly priority: Priority;
+}
+
+/** What is not given stays as it is. */
+export interface KeyChanges {
+  readonly limits?: Partial<KeyLimits>;
+  readonly models?: readonly string[];
+  readonly expiresAt?: number | null;
+  readonly localOnly?: boolean;
+  readonly priority?: Priority;
 }
 
 /** A request with the names that people know; "" where the user or key is not kept (`anonymous`). */
@@ -187,6 +200,8 @@ export interface AdminDeps {
     list(): Promise<readonly KeyView[]>;
     /** `secret` is the plaintext, which exists nowhere else afterwards. */
     create(input: NewKey, actor: Principal): Promise<Result<{ secret: string; key: KeyView }, AdminFailure>>;
+    /** By id or name. For requests that come from now on. */
+    edit(id: string, changes: KeyChanges, actor: Principal): Promise<Result<KeyView, AdminFailure>>;
     revoke(id: string, actor: Principal): Promise<Result<KeyView, AdminFailure>>;
   };
   readonly usage: {

@@ -31,8 +31,9 @@ const SPECIFIED = [
   "GET /admin/v1/status",
 ];
 
-/** Ours: long operations. */
+/** Ours: long operations, changes of keys. */
 const ADDED = [
+  "PATCH /admin/v1/tokens/{id}",
   "POST /admin/v1/usage/rebuild",
   "GET /admin/v1/jobs",
   "GET /admin/v1/jobs/{id}",

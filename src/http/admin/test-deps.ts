@@ -62,12 +62,21 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
           name: input.name ?? id,
           prefix: "sk-orc-Ab12",
           userName: actor.userId,
+          usedToday: 0,
           createdAt: NOW,
           revokedAt: null,
           lastUsedAt: null,
         };
         state.keys.push(key);
         return ok({ secret: "sk-orc-Ab12-plaintext", key });
+      },
+      async edit(id, { limits, ...changes }) {
+        const at = state.keys.findIndex((key) => key.id === id);
+        const key = state.keys[at];
+        if (key === undefined) return err({ kind: "not_found", what: `key ${id}`, mend: "flock token ls" });
+        const edited: KeyView = { ...key, ...changes, limits: { ...key.limits, ...limits } };
+        state.keys[at] = edited;
+        return ok(edited);
       },
       async revoke(id) {
         const at = state.keys.findIndex((key) => key.id === id);
@@ -221,6 +230,7 @@ function principal(scope: Principal["scope"]): Principal {
     limits: UNLIMITED,
     models: [],
     localOnly: false,
+    priority: "interactive",
     expiresAt: null,
   };
 }

@@ -1,5 +1,6 @@
 import { firstTables } from "./0001-first-tables.ts";
 import { nodes } from "./0002-nodes.ts";
+import { limitsAndAliases } from "./0003-limits-and-aliases.ts";
 import type { Migration } from "./migration.ts";
 
-export const MIGRATIONS: readonly Migration[] = [firstTables, nodes];
+export const MIGRATIONS: readonly Migration[] = [firstTables, nodes, limitsAndAliases];

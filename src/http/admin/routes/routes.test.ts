@@ -44,6 +44,8 @@ test("a key is created with its plaintext, listed without it, and revoked", asyn
     limits: { daily_tokens: 5000, requests_per_minute: 0, tokens_per_minute: 0, concurrency: 0 },
     models: ["a"],
     local_only: false,
+    priority: "interactive",
+    used_today: 0,
     created_at: NOW,
     expires_at: expiresAt,
     revoked_at: null,
@@ -56,6 +58,24 @@ test("a key is created with its plaintext, listed without it, and revoked", asyn
 
   const revoked = await tokens[":id"].$delete({ param: { id: "key_1" } });
   expect(await revoked.json()).toEqual({ key: { ...key, revoked_at: NOW } });
+});
+
+test("a key's rights are changed field by field, and what no key has is refused by name", async () => {
+  const { tokens } = hc<TokensApi>(url, options).admin.v1;
+  await tokens.$post({ json: { name: "ci", limits: { daily_tokens: 5, concurrency: 2 } } });
+  const json = { limits: { daily_tokens: 0 }, priority: "batch", expires_at: null } as const;
+  const edited = await tokens[":id"].$patch({ param: { id: "key_1" }, json });
+  expect(await edited.json()).toMatchObject({
+    key: { limits: { daily_tokens: 0, concurrency: 2 }, priority: "batch", local_only: false },
+  });
+  for (const body of [{ quota: 5 }, { limits: { daily_tokens: -1 } }, { priority: "high" }, { models: [""] }]) {
+    const init = { method: "PATCH", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    const wrong = await fetch(`${url}admin/v1/tokens/key_1`, {
+      ...init,
+      headers: { ...init.headers, ...options.headers },
+    });
+    expect([body, wrong.status]).toEqual([body, 400]);
+  }
 });
 
 test("a key made without a body is a user key without limits", async () => {
