@@ -25,6 +25,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/llama-cpp": ["core", "dialect", "engine/driver.ts"],
   "engine/registry.ts": ["core", "engine"],
   cluster: ["core", "engine/driver.ts"],
+  // The leader's half: what it knows of nodes must outlive it. Agents never load it.
+  "cluster/registry": ["core", "cluster", "store"],
   agent: ["core", "cluster", "engine"],
   leader: ["core", "cluster", "config", "http/server-env.ts"],
   http: ["core", "dialect", "gateway"],

@@ -1,5 +1,4 @@
 import { type Row, toJson, toNumber, toNumberOrNull, toText } from "./row-value.ts";
-import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
 
 /** What calls of a node are checked with. */
@@ -18,6 +17,8 @@ export interface StoredNode {
   readonly addresses: readonly string[];
   /** Null: the leader's own, which makes no calls. */
   readonly keys: StoredNodeKeys | null;
+  /** Since when these are its keys. */
+  readonly keysAt: number;
   /** Of a rotation, not used yet. */
   readonly nextKeys: StoredNodeKeys | null;
   /** Stays the same over a reinstall. */
@@ -30,6 +31,8 @@ export interface StoredNode {
   readonly joinedAt: number;
   readonly lastSeenAt: number | null;
   readonly drainedAt: number | null;
+  /** Not null: it was removed, and is there only to be refused. Its name is its id then. */
+  readonly removedAt: number | null;
 }
 
 function fromRow(row: Row): StoredNode {
@@ -41,6 +44,7 @@ function fromRow(row: Row): StoredNode {
       .split(" ")
       .filter((address) => address !== ""),
     keys: toKeys(row["public_key"]),
+    keysAt: toNumber(row["keys_at"]),
     nextKeys: toKeys(row["next_key"]),
     machine: toText(row["machine"]),
     assign: toNumber(row["assign"]) !== 0,
@@ -49,6 +53,7 @@ function fromRow(row: Row): StoredNode {
     joinedAt: toNumber(row["joined_at"]),
     lastSeenAt: toNumberOrNull(row["last_seen_at"]),
     drainedAt: toNumberOrNull(row["drained_at"]),
+    removedAt: toNumberOrNull(row["removed_at"]),
   };
 }
 
@@ -56,20 +61,10 @@ function toKeys(value: unknown): StoredNodeKeys | null {
   return value === "" || value === null ? null : (toJson(value) as StoredNodeKeys);
 }
 
-/** In the order in which they joined. */
+/** In the order in which they joined, removed ones included. */
 export async function listNodes(sql: Sql): Promise<StoredNode[]> {
   const rows: Row[] = await sql`select * from nodes order by joined_at, id`;
   return rows.map(fromRow);
-}
-
-export async function findNode(sql: Sql, id: string): Promise<StoredNode | null> {
-  const rows: Row[] = await sql`select * from nodes where id = ${storableText(id)}`;
-  return rows[0] === undefined ? null : fromRow(rows[0]);
-}
-
-export async function findNodeNamed(sql: Sql, name: string): Promise<StoredNode | null> {
-  const rows: Row[] = await sql`select * from nodes where name = ${storableText(name)}`;
-  return rows[0] === undefined ? null : fromRow(rows[0]);
 }
 
 /** A node of the same id is replaced; one of the same name must have been removed before. */
@@ -80,6 +75,7 @@ export async function putNode(tx: Tx, node: StoredNode): Promise<void> {
     role: node.role,
     address: node.addresses.join(" "),
     public_key: node.keys === null ? "" : JSON.stringify(node.keys),
+    keys_at: node.keysAt,
     next_key: node.nextKeys === null ? "" : JSON.stringify(node.nextKeys),
     machine: node.machine,
     assign: node.assign ? 1 : 0,
@@ -88,13 +84,15 @@ export async function putNode(tx: Tx, node: StoredNode): Promise<void> {
     joined_at: node.joinedAt,
     last_seen_at: node.lastSeenAt,
     drained_at: node.drainedAt,
+    removed_at: node.removedAt,
   };
   await tx`
     insert into nodes ${tx(row)}
     on conflict (id) do update set name = excluded.name, role = excluded.role, address = excluded.address,
-      public_key = excluded.public_key, next_key = excluded.next_key, machine = excluded.machine,
+      public_key = excluded.public_key, keys_at = excluded.keys_at, next_key = excluded.next_key, machine = excluded.machine,
       assign = excluded.assign, version = excluded.version, inventory = excluded.inventory,
-      joined_at = excluded.joined_at, last_seen_at = excluded.last_seen_at, drained_at = excluded.drained_at`;
+      joined_at = excluded.joined_at, last_seen_at = excluded.last_seen_at, drained_at = excluded.drained_at,
+      removed_at = excluded.removed_at`;
 }
 
 /** `at` null: it takes requests again. */
@@ -115,8 +113,8 @@ export async function markSeen(tx: Tx, seen: readonly SeenNode[]): Promise<void>
   }
 }
 
-/** With the placements on it; shards of a split model keep a node (the caller looks first). */
-export async function deleteNode(tx: Tx, id: string): Promise<void> {
+/** It is refused from now on; its name is free, its placements are gone. */
+export async function markRemoved(tx: Tx, id: string, at: number): Promise<void> {
   await tx`delete from placements where node_id = ${id}`;
-  await tx`delete from nodes where id = ${id}`;
+  await tx`update nodes set removed_at = ${at}, name = id, machine = '' where id = ${id}`;
 }

@@ -1,4 +1,5 @@
-import type { NodeState } from "../../core/node.ts";
+import type { Inventory, NodeState } from "../../core/node.ts";
+import type { EngineKind } from "../../core/replica.ts";
 import type { LinkKind } from "../link.ts";
 
 /**
@@ -19,6 +20,13 @@ export interface NodeRecord {
   readonly drainedAt: number | null;
 }
 
+export interface Utilisation {
+  readonly cpu: number | null;
+  readonly gpu: number | null;
+}
+
+export const UNKNOWN_UTILISATION: Utilisation = { cpu: null, gpu: null };
+
 export interface NodeEvent {
   readonly at: number;
   readonly what: string;
@@ -34,6 +42,10 @@ export interface NodeEntry extends NodeRecord {
   readonly state: NodeState | null;
   /** Requests that run there by its own count, by replica id. */
   readonly load: ReadonlyMap<string, number>;
+  /** Shares of 1, as it told last; null: not known. */
+  readonly utilisation: Utilisation;
+  /** When the worker's process started, by its own clock; 0: it has not told. */
+  readonly life: number;
   /** Monotonic ms until which it counts as alive; infinite for the leader's own. */
   readonly aliveUntilMs: number;
   /** Models that a draining node goes on serving until another node has them. */
@@ -48,11 +60,51 @@ export function withEvent(entry: NodeEntry, at: number, what: string): NodeEntry
   return { ...entry, events: [...entry.events.slice(1 - MOST_EVENTS), { at, what }] };
 }
 
-/** What of a node may be routed to: nothing of one that is lost or has not told anything; null: the node is not there. */
-export function routable({ standing, state, held }: NodeEntry): NodeState | null {
-  if (state === null || standing === "joining" || standing === "lost") return null;
-  if (standing === "ready") return state;
+/**
+ * What routing is told of a node. Where it takes no requests its replicas are left out, and its engines say why: a
+ * request for a model that only such a node has must hear that, not that the model does not exist.
+ */
+export function routable({ standing, state, held, name }: NodeEntry): NodeState | null {
+  if (state === null || standing === "ready" || standing === "joining") return state;
+  if (standing === "lost") return down(state, "is lost", `flock node show ${name}`);
   const replicas = standing === "draining" ? state.replicas.filter(({ model }) => held.has(model)) : [];
-  // Engines of a drained node must not let requests wait for them.
-  return { ...state, replicas, engines: state.engines.map((engine) => ({ ...engine, models: [] })) };
+  const why = down(state, "is drained", `flock node undrain ${name}`);
+  const serving = new Set(replicas.map(({ engineId }) => engineId));
+  const engines = state.engines.map((engine, at) => (serving.has(engine.id) ? engine : (why.engines[at] ?? engine)));
+  return { ...why, replicas, engines };
+
+  function down(from: NodeState, what: string, start: string): NodeState {
+    const problem = `node ${name} ${what}`;
+    const stopped = from.engines.map((engine) => ({
+      ...engine,
+      state: "crashloop" as const,
+      problem,
+      start,
+      endpoint: problem,
+    }));
+    return { ...from, replicas: [], engines: stopped };
+  }
+}
+
+/** What a node served in an earlier life of the leader, until it tells anew: requests for its models wait for it. */
+export function remembered(
+  { id, name }: Pick<NodeRecord, "id" | "name">,
+  inventory: Inventory,
+  placements: readonly { readonly model: string; readonly engine: EngineKind }[],
+): NodeState {
+  const engines = [...Map.groupBy(placements, ({ engine }) => engine)].map(([kind, group]) => ({
+    id: kind,
+    kind,
+    managed: true,
+    state: "starting" as const,
+    endpoint: `node ${name}`,
+    secret: "",
+    pid: null,
+    restarts: 0,
+    problem: `node ${name} has not been heard of since the leader's start`,
+    start: `flock node show ${name}`,
+    models: group.map(({ model }) => model),
+    epoch: 0,
+  }));
+  return { node: id, inventory, engines, replicas: [], embeddedGpu: null, problems: [], version: 0 };
 }

@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
-import { recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
+import { remembered } from "./node-entry.ts";
+import { beatOf, recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
 
 test("a node is joining until its first beat, then its models are routed to", () => {
   const { registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
   expect(registry.get("n_1")?.standing).toBe("joining");
   expect(routes.get("n_1")).toBeNull();
-  const answer = registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  const answer = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(answer?.nextMs).toBeGreaterThanOrEqual(2_500);
   expect(answer?.nextMs).toBeLessThanOrEqual(7_500);
   expect(registry.get("n_1")?.standing).toBe("ready");
@@ -14,21 +15,21 @@ test("a node is joining until its first beat, then its models are routed to", ()
 });
 
 test("a beat of a node that nobody knows is answered with nothing, so that it registers", () => {
-  expect(registryRig().registry.beat("n_9", { state: stateOf("n_9", []), load: {} })).toBeNull();
+  expect(registryRig().registry.beat("n_9", beatOf(stateOf("n_9", [])))).toBeNull();
 });
 
 test("three missed beats take a node out at once, and its return puts it back with a new epoch", () => {
   const { clock, registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  const first = registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  const first = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   clock.ms += (first?.nextMs ?? 0) + 9_000;
   expect(registry.sweep()).toEqual([]);
   clock.ms += 5_000;
   expect(registry.sweep()).toEqual(["n_1"]);
   expect(registry.sweep()).toEqual([]);
   expect(registry.get("n_1")?.standing).toBe("lost");
-  expect(routes.get("n_1")).toBeNull();
-  const back = registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  expect(routes.get("n_1")).toEqual([]);
+  const back = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(back?.epoch).toBeGreaterThan(first?.epoch ?? Number.NaN);
   expect(routes.get("n_1")).toEqual(["a"]);
 });
@@ -36,12 +37,12 @@ test("three missed beats take a node out at once, and its return puts it back wi
 test("a model that somebody loads into a node's engine appears with the next beat", () => {
   const { registry, routes, published } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  registry.beat("n_1", { state: stateOf("n_1", ["a"], 1), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"], 1)));
   const before = published();
-  registry.beat("n_1", { state: stateOf("n_1", ["a"], 1), load: { "n_1/embedded/a": 2 } });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"], 1), { "n_1/embedded/a": 2 }));
   expect(published()).toBe(before);
   expect(registry.get("n_1")?.load.get("n_1/embedded/a")).toBe(2);
-  registry.beat("n_1", { state: stateOf("n_1", ["a", "pulled-there"], 2), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a", "pulled-there"], 2)));
   expect(routes.get("n_1")).toEqual(["a", "pulled-there"]);
 });
 
@@ -49,7 +50,7 @@ test("a node speaks of itself only, and its secrets are not kept", () => {
   const { registry } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
   const told = { ...stateOf("n_2", ["a"]), replicas: [replicaOf("n_2", "a")] };
-  registry.beat("n_1", { state: told, load: {} });
+  registry.beat("n_1", beatOf(told));
   const { state } = registry.get("n_1") ?? {};
   expect(state?.node).toBe("n_1");
   expect(state?.replicas[0]).toMatchObject({ id: "n_1/embedded/a", node: "n_1" });
@@ -59,14 +60,14 @@ test("a node speaks of itself only, and its secrets are not kept", () => {
 test("a draining node serves only what is being moved, a drained one nothing, an undrained one all", () => {
   const { registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  registry.beat("n_1", { state: stateOf("n_1", ["a", "b"]), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a", "b"])));
   registry.startDrain("n_1", new Set(["a"]), 5);
   expect(routes.get("n_1")).toEqual(["a"]);
   registry.letGo("n_1", "a");
   expect(routes.get("n_1")).toEqual([]);
   registry.finishDrain("n_1");
   expect(registry.get("n_1")?.standing).toBe("drained");
-  registry.beat("n_1", { state: stateOf("n_1", ["a", "b"], 2), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a", "b"], 2)));
   expect(routes.get("n_1")).toEqual([]);
   registry.undrain("n_1");
   expect(routes.get("n_1")).toEqual(["a", "b"]);
@@ -75,11 +76,11 @@ test("a draining node serves only what is being moved, a drained one nothing, an
 test("a drained node stays drained over its loss and over a restart of the leader", () => {
   const { clock, registry, routes } = registryRig();
   registry.admit(recordOf("n_1", { drainedAt: 7 }), "lan");
-  registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(registry.get("n_1")?.standing).toBe("drained");
   clock.ms += 60_000;
   registry.sweep();
-  registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(registry.get("n_1")?.standing).toBe("drained");
   expect(routes.get("n_1")).toEqual([]);
 });
@@ -87,10 +88,10 @@ test("a drained node stays drained over its loss and over a restart of the leade
 test("a removed node is gone from routing, and its beats find nobody", () => {
   const { registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} });
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(registry.remove("n_1")).toBe(true);
   expect(routes.get("n_1")).toBeNull();
-  expect(registry.beat("n_1", { state: stateOf("n_1", ["a"]), load: {} })).toBeNull();
+  expect(registry.beat("n_1", beatOf(stateOf("n_1", ["a"])))).toBeNull();
 });
 
 test("the leader's own node is ready by its agent's word and never lost for want of beats", () => {
@@ -110,4 +111,23 @@ test("a node that registers again keeps its history and starts a new epoch", () 
   expect(registry.get("n_1")).toMatchObject({ link: "tunnel", standing: "joining" });
   expect(registry.get("n_1")?.epoch).toBeGreaterThan(before);
   expect(registry.get("n_1")?.events.map(({ what }) => what)).toEqual(["known to the leader", "registered again"]);
+});
+
+test("a model of a node that is away is still known, and its engine says what became of it", () => {
+  const { clock, registry, told } = registryRig();
+  const { inventory } = stateOf("n_1", []);
+  registry.admit(recordOf("n_1"), "lan", remembered(recordOf("n_1"), inventory, [{ model: "a", engine: "ollama" }]));
+  expect(told("n_1")?.engines).toMatchObject([{ kind: "ollama", state: "starting", models: ["a"] }]);
+  clock.ms += 60_000;
+  registry.sweep();
+  const problem = "node host-n_1 is lost";
+  expect(told("n_1")?.engines).toMatchObject([{ state: "crashloop", problem, start: "flock node show host-n_1" }]);
+});
+
+test("a worker that was started again gets a new epoch at once", () => {
+  const { registry } = registryRig();
+  registry.admit(recordOf("n_1"), "lan");
+  const first = registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 1));
+  expect(registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 1))?.epoch).toBe(first?.epoch ?? Number.NaN);
+  expect(registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 2))?.epoch).toBeGreaterThan(first?.epoch ?? Number.NaN);
 });

@@ -2,7 +2,14 @@ import type { Clock } from "../../core/clock.ts";
 import type { NodeState } from "../../core/node.ts";
 import { intervalFor, leaseMs, nextBeatMs } from "./heartbeat-schedule.ts";
 import type { LinkKind } from "../link.ts";
-import { type NodeEntry, type NodeRecord, routable, withEvent } from "./node-entry.ts";
+import {
+  type NodeEntry,
+  type NodeRecord,
+  routable,
+  UNKNOWN_UTILISATION,
+  type Utilisation,
+  withEvent,
+} from "./node-entry.ts";
 import { ownState } from "./own-state.ts";
 
 export interface RegistryParts {
@@ -16,6 +23,9 @@ export interface Beat {
   readonly state: NodeState;
   /** Requests in flight by replica id. */
   readonly load: Readonly<Record<string, number>>;
+  readonly utilisation: Utilisation;
+  /** Changes with each start of the worker's process. */
+  readonly life: number;
 }
 
 export interface BeatAnswer {
@@ -57,8 +67,11 @@ export class NodeRegistry {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Nodes known from an earlier life, or one that has just registered; one of the same id is replaced. */
-  admit(record: NodeRecord, link: LinkKind): void {
+  /**
+   * A node known from an earlier life (with what is remembered of it), or one that has just registered; one of the same
+   * id is replaced.
+   */
+  admit(record: NodeRecord, link: LinkKind, state: NodeState | null = null): void {
     const now = this.#parts.clock.monotonicMs();
     const known = this.#nodes.get(record.id);
     const entry: NodeEntry = {
@@ -66,8 +79,10 @@ export class NodeRegistry {
       link,
       standing: "joining",
       epoch: this.#nextEpoch(known),
-      state: null,
+      state,
       load: new Map(),
+      utilisation: UNKNOWN_UTILISATION,
+      life: 0,
       aliveUntilMs: now + FIRST_BEAT_MS,
       held: new Set(),
       events: known?.events ?? [],
@@ -78,7 +93,7 @@ export class NodeRegistry {
   }
 
   /** Null: no such node; it has to register. */
-  beat(id: string, { state, load }: Beat): BeatAnswer | null {
+  beat(id: string, { state, load, utilisation, life }: Beat): BeatAnswer | null {
     const entry = this.#nodes.get(id);
     if (entry === undefined) return null;
     const now = this.#parts.clock.monotonicMs();
@@ -86,8 +101,12 @@ export class NodeRegistry {
     const intervalMs = intervalFor(remote.length);
     const nextMs = nextBeatMs(remote.indexOf(entry), remote.length, intervalMs, now);
     const lease = { aliveUntilMs: now + leaseMs(intervalMs, nextMs), lastSeenAt: this.#parts.clock.now() };
-    const epoch = entry.standing === "lost" ? this.#nextEpoch(entry) : entry.epoch;
-    this.#take({ ...entry, ...lease, epoch, load: new Map(Object.entries(load)) }, ownState(id, state));
+    const anew = entry.standing === "lost" || (entry.life !== 0 && entry.life !== life);
+    const epoch = anew ? this.#nextEpoch(entry) : entry.epoch;
+    this.#take(
+      { ...entry, ...lease, epoch, life, utilisation, load: new Map(Object.entries(load)) },
+      ownState(id, state),
+    );
     return { nextMs, epoch };
   }
 
@@ -104,7 +123,19 @@ export class NodeRegistry {
       standing: "joining",
       epoch: this.#nextEpoch(undefined),
     } as const;
-    this.#take({ ...entry, state: null, load: new Map(), aliveUntilMs, held: new Set(), events: [] }, state);
+    this.#take(
+      {
+        ...entry,
+        state: null,
+        load: new Map(),
+        utilisation: UNKNOWN_UTILISATION,
+        life: 0,
+        aliveUntilMs,
+        held: new Set(),
+        events: [],
+      },
+      state,
+    );
   }
 
   /** Takes out whom nobody has heard for too long. Gives their ids. */
@@ -134,7 +165,7 @@ export class NodeRegistry {
   startDrain(id: string, held: ReadonlySet<string>, drainedAt: number): void {
     this.#change(
       id,
-      (entry) => ({ ...entry, held, drainedAt, standing: entry.state === null ? entry.standing : "draining" }),
+      (entry) => ({ ...entry, held, drainedAt, standing: entry.standing === "ready" ? "draining" : entry.standing }),
       "drain began",
     );
   }

@@ -1,7 +1,7 @@
 import type { NodeState } from "../../core/node.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { NodeRecord } from "./node-entry.ts";
-import { NodeRegistry } from "./node-registry.ts";
+import { type Beat, NodeRegistry } from "./node-registry.ts";
 
 /** For tests: a clock that only the test moves. */
 export class HeldClock {
@@ -78,11 +78,16 @@ export function recordOf(id: string, over: Partial<NodeRecord> = {}): NodeRecord
   return { id, name: `host-${id}`, joinedAt: 1, lastSeenAt: null, drainedAt: null, ...over };
 }
 
+export function beatOf(state: NodeState, load: Readonly<Record<string, number>> = {}, life = 1): Beat {
+  return { state, load, utilisation: { cpu: null, gpu: null }, life };
+}
+
 export interface RegistryRig {
   readonly clock: HeldClock;
   readonly registry: NodeRegistry;
   /** The newest that each node may be routed to, by model; null after it was taken out. */
   readonly routes: Map<string, readonly string[] | null>;
+  readonly told: (node: string) => NodeState | null | undefined;
   /** How often routing was told something. */
   readonly published: () => number;
 }
@@ -90,14 +95,16 @@ export interface RegistryRig {
 export function registryRig(): RegistryRig {
   const clock = new HeldClock();
   const routes = new Map<string, readonly string[] | null>();
+  const states = new Map<string, NodeState | null>();
   let published = 0;
   const registry = new NodeRegistry({
     clock,
     log: () => undefined,
     publish(node, state) {
       published += 1;
+      states.set(node, state);
       routes.set(node, state === null ? null : state.replicas.map(({ model }) => model));
     },
   });
-  return { clock, registry, routes, published: () => published };
+  return { clock, registry, routes, told: (node) => states.get(node), published: () => published };
 }

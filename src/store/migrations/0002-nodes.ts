@@ -7,6 +7,9 @@ const STATEMENTS: readonly string[] = [
   `alter table nodes add column machine text not null default ''`,
   `alter table nodes add column assign integer not null default 1`,
   `alter table nodes add column version text not null default ''`,
+  `alter table nodes add column keys_at bigint not null default 0`,
+  // A removed node's keys are kept: it must hear that it was removed, not that nobody knows it.
+  `alter table nodes add column removed_at bigint`,
   // Each machine's node show reads the newest of its own.
   `create index usage_node on usage (node, at desc)`,
 ];
