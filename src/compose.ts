@@ -5,6 +5,7 @@ import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
+import { watchedReplicas } from "./compose-replicas.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -14,6 +15,7 @@ import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
 import { MemoryResponseStore } from "./gateway/response-store.ts";
+import { HEALTH_TIMES } from "./health/health-times.ts";
 import { createApp, type SubApp } from "./http/app.ts";
 import type { Health } from "./http/routes/health.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
@@ -22,9 +24,7 @@ import type { Handler } from "./leader/listen.ts";
 import { hints } from "./leader/hints.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
-import { ENGINE_WIRES } from "./engine/registry.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
-import { ReplicaBoard } from "./routing/replica-board.ts";
 import { listAliases } from "./store/aliases.ts";
 import { allKeys } from "./store/keys.ts";
 import { openStore } from "./store/open-store.ts";
@@ -121,7 +121,16 @@ export async function composeLeader(
     });
   if (adminKey.value.kind === "unusable") log.warn(adminKey.value.message, { mend: adminKey.value.mend });
 
-  const board = new ReplicaBoard(LOCAL_NODE, DEFAULT_LIMITS.replicaWaitMs);
+  const replicas = watchedReplicas({
+    localNode: LOCAL_NODE,
+    waitMs: DEFAULT_LIMITS.replicaWaitMs,
+    times: HEALTH_TIMES,
+    call: (node, operation, over) => link.call(node, operation, over),
+    link: () => gateway.link,
+    log: (message, fields) => log.warn(message, fields),
+  });
+  cleanUp.push(() => Promise.resolve(replicas.stop()));
+  const { board } = replicas;
   const models = new ModelDirectory(board, values.router.default_model);
   models.setAliases(new Map((await listAliases(store.sql)).map(({ name, model }) => [name, model])));
   const ledger = new DailyLedger(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
@@ -154,21 +163,7 @@ export async function composeLeader(
       requestRatePolicy(systemClock),
       tokenRatePolicy(systemClock),
     ],
-    replicas: {
-      async pick(model, tried, signal) {
-        const picked = await board.pick(model, tried, signal);
-        if (!picked.ok) return picked;
-        const wire = ENGINE_WIRES[picked.value.replica.engine];
-        if (wire) return ok({ ...picked.value, wire });
-        return err({
-          kind: "engine_failed",
-          engine: picked.value.replica.engine,
-          cause: "this version has no driver for it",
-        });
-      },
-      suspect: (replica) => board.suspect(replica),
-      begin: (replica) => board.begin(replica),
-    },
+    replicas: replicas.picker,
     link: {
       fetch: (replica, path, { body, fresh, signal }) =>
         link.fetchEngine(replica.engineId, { method: "POST", path, headers: JSON_BODY, body, fresh }, signal),
@@ -259,6 +254,7 @@ export async function composeLeader(
   }
   log.debug("listening", { url, pid: process.pid });
 
+  replicas.start();
   const agent = await attaching;
   if (!agent.ok) return err({ kind: "agent", message: agent.error.message, mend: agent.error.mend });
   models.update(agent.value);
@@ -285,6 +281,7 @@ export async function composeLeader(
 
   const close = async (): Promise<void> => {
     const steps: Readonly<Record<string, () => Promise<unknown>>> = {
+      "watch over replicas": () => Promise.resolve(replicas.stop()),
       jobs: () => jobs.stop(),
       agent: () => endAgent(link, dataDir),
       "usage settler": () => settler.stop(),

@@ -16,6 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   routing: ["core"],
   tenancy: ["core", "store"],
   store: ["core", "telemetry/journal-file.ts"],
+  health: ["core", "engine/driver.ts"],
   jobs: ["core", "store"],
   telemetry: ["core"],
   gateway: ["core", "wire", "dialect", "engine/driver.ts"],
@@ -24,6 +25,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/embedded": ["core", "dialect", "engine/driver.ts", "engine/llama-cpp"],
   "engine/llama-cpp": ["core", "dialect", "engine/driver.ts"],
   "engine/registry.ts": ["core", "engine"],
+  "engine/progress.ts": ["core", "engine"],
   cluster: ["core", "engine/driver.ts"],
   // The leader's half: what it knows of nodes must outlive it. Agents never load it.
   "cluster/registry": ["core", "cluster", "store"],
@@ -41,6 +43,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-leftovers.ts": ["*"],
   "compose-tokens.ts": ["*"],
   "compose-start.ts": ["*"],
+  "compose-replicas.ts": ["*"],
   "main.ts": ["*"],
 };
 

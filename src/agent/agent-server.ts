@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
-import { logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
+import { checkBody, logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
 import type { NodeState } from "../core/node.ts";
@@ -90,7 +90,7 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
-  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|restart)$/.exec(url.pathname) ?? [];
+  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|restart|check)$/.exec(url.pathname) ?? [];
   if (id === undefined) return refuse(404, `there is no ${call} here`);
   if (request.method !== (action === "logs" ? "GET" : "POST"))
     return refuse(405, `${call} is not a method of this path`);
@@ -104,6 +104,7 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
     );
   }
   if (action === "logs") return logs(url, engine);
+  if (action === "check") return await check(request, engine);
   if (engine.restart()) return Response.json({});
   return refuse(409, `${engine.id} was not started by Flock, so Flock does not restart it`, engine.status().start);
 }
@@ -111,6 +112,11 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
 function logs(url: URL, engine: EngineSource): Response {
   const query = logsQuery.safeParse(Object.fromEntries(url.searchParams));
   return query.success ? Response.json({ lines: engine.logs(query.data.lines) }) : invalid(query.error);
+}
+
+async function check(request: Request, engine: EngineSource): Promise<Response> {
+  const body = checkBody.safeParse(await request.json().catch(() => null));
+  return body.success ? Response.json(await engine.check(body.data)) : invalid(body.error);
 }
 
 async function load(request: Request, models: LoadedModels | null): Promise<Response> {

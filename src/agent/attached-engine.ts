@@ -2,7 +2,9 @@ import type { Clock } from "../core/clock.ts";
 import type { EngineStatus } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
+import type { CheckAnswer } from "../cluster/agent-protocol.ts";
 import { describeFailure } from "./describe-failure.ts";
+import { EngineProgress } from "./engine-progress.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
 import { wait } from "../cluster/wait.ts";
 
@@ -27,12 +29,15 @@ export class AttachedEngine implements EngineSource {
   readonly #manager: EngineManager;
   readonly #parts: AttachedParts;
   readonly #over = new AbortController();
+  readonly #progress: EngineProgress;
   #info: EngineInfo | null = null;
   #problem: string | null = "not asked yet";
   #asked = false;
   /** Kept when it goes away: a request for one of them is told that the engine is down, not that there is no model. */
   #models: readonly string[] = [];
   #epoch = 0;
+  readonly #lookers = new Set<() => void>();
+  #nudge = new AbortController();
   #said = "";
   #running: Promise<void> = Promise.resolve();
 
@@ -42,6 +47,7 @@ export class AttachedEngine implements EngineSource {
     this.#at = at;
     this.#manager = manager;
     this.#parts = parts;
+    this.#progress = new EngineProgress(manager.kind);
   }
 
   status(): EngineStatus {
@@ -77,6 +83,15 @@ export class AttachedEngine implements EngineSource {
     return false;
   }
 
+  async check(): Promise<CheckAnswer> {
+    const looked = new Promise<void>((resolve) => this.#lookers.add(resolve));
+    this.#nudge.abort();
+    await looked;
+    const progressing =
+      this.#info === null ? null : await this.#progress.since(this.#epoch, this.#at, this.#over.signal);
+    return { healthy: this.#info !== null, progressing };
+  }
+
   logs(): string[] {
     return [];
   }
@@ -94,15 +109,23 @@ export class AttachedEngine implements EngineSource {
     const { times, onChange } = this.#parts;
     const { signal } = this.#over;
     while (!signal.aborted) {
+      const lookers = [...this.#lookers];
+      this.#lookers.clear();
+      this.#nudge = new AbortController();
       const limit = AbortSignal.any([signal, AbortSignal.timeout(times.probeTimeoutMs)]);
       const answer = await this.#manager.probe(this.#at, limit);
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        for (const tell of lookers) tell();
+        break;
+      }
       this.#take(answer.ok ? answer.value : null, answer.ok ? null : describeFailure(answer.error));
       const said = JSON.stringify([this.#info, this.#problem]);
       if (said !== this.#said) onChange();
       this.#said = said;
-      await wait(times.probeEveryMs, signal);
+      for (const tell of lookers) tell();
+      if (this.#lookers.size === 0) await wait(times.probeEveryMs, AbortSignal.any([signal, this.#nudge.signal]));
     }
+    for (const tell of this.#lookers) tell();
   }
 
   #take(info: EngineInfo | null, problem: string | null): void {

@@ -112,19 +112,6 @@ export async function untilReady(
   return "interrupted";
 }
 
-/** Ends with a text when the engine no longer answers as itself; else only when the signal fires. */
-export async function untilHung(life: Life, times: SupervisorTimes, signal: AbortSignal): Promise<string> {
-  let failed = 0;
-  while (!signal.aborted) {
-    await wait(times.healthEveryMs, signal);
-    if (signal.aborted) break;
-    const health = await askHealth(endpointOf(life.record), times.healthTimeoutMs, signal);
-    failed = health?.status === "ok" && health.instance === life.record.instance ? 0 : failed + 1;
-    if (failed >= times.healthFailures) return `did not answer ${failed} health checks in a row`;
-  }
-  return "interrupted";
-}
-
 export function endpointOf(record: EngineRecord): string {
   return record.port === null ? "" : `http://127.0.0.1:${record.port}`;
 }

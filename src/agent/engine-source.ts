@@ -1,3 +1,4 @@
+import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
 import type { EngineStatus } from "../core/node.ts";
 import type { EngineKind, Replica } from "../core/replica.ts";
 import type { EngineInfo, ServedModel } from "../engine/driver.ts";
@@ -13,6 +14,8 @@ export interface EngineSource {
   start(): void;
   /** False: it was started by a person and only a person can restart it. */
   restart(): boolean;
+  /** Looks at it now, because traffic saw something; an engine of ours that gets too many strikes is started again. */
+  check(doubt: CheckBody): Promise<CheckAnswer>;
   /** Newest lines of its log, oldest first. */
   logs(lines: number): string[];
   /** Ends it when it is ours. Resolves when it is gone. */

@@ -1,8 +1,10 @@
 import type { EngineStatus } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
-import type { EngineInfo, EngineManager, LaunchSpec } from "../engine/driver.ts";
+import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
+import type { Endpoint, EngineInfo, EngineManager, LaunchSpec } from "../engine/driver.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
+import { EngineProgress } from "./engine-progress.ts";
 import { tailLog } from "./log-file.ts";
 import { Supervisor, type SupervisorParts } from "./supervisor.ts";
 import { wait } from "../cluster/wait.ts";
@@ -18,6 +20,9 @@ export class ManagedEngine implements EngineSource {
   readonly #manager: EngineManager;
   readonly #supervisor: Supervisor;
   readonly #logPath: string;
+  readonly #progress: EngineProgress;
+  /** So many in a row, and it is started again. */
+  readonly #strikes: number;
   readonly #onChange: () => void;
   readonly #over = new AbortController();
   /** What the life with this epoch serves. */
@@ -38,6 +43,8 @@ export class ManagedEngine implements EngineSource {
     this.#node = node;
     this.#manager = manager;
     this.#logPath = parts.logPath;
+    this.#progress = new EngineProgress(manager.kind);
+    this.#strikes = parts.times.healthFailures;
     this.#onChange = parts.onChange;
     this.#supervisor = new Supervisor(spec, { ...parts, onChange: () => this.#changed() });
   }
@@ -80,6 +87,17 @@ export class ManagedEngine implements EngineSource {
     return true;
   }
 
+  async check({ reason, strikes }: CheckBody): Promise<CheckAnswer> {
+    const { epoch } = this.#supervisor;
+    const healthy = await this.#supervisor.look();
+    if (!healthy) return { healthy, progressing: null };
+    const progressing = await this.#progress.since(epoch, this.#at(), this.#over.signal);
+    if (strikes >= this.#strikes && progressing !== true && this.#supervisor.epoch === epoch) {
+      this.#supervisor.condemn(`is taken for hung although it answers: ${reason}`);
+    }
+    return { healthy, progressing };
+  }
+
   logs(lines: number): string[] {
     return tailLog(this.#logPath, lines);
   }
@@ -94,6 +112,10 @@ export class ManagedEngine implements EngineSource {
     this.#over.abort();
     await this.#supervisor.release();
     await this.#probing?.done;
+  }
+
+  #at(): Endpoint {
+    return { url: this.#supervisor.endpoint, secret: this.#supervisor.secret };
   }
 
   #current(): EngineInfo | null {
@@ -111,9 +133,8 @@ export class ManagedEngine implements EngineSource {
   async #probe(epoch: number): Promise<void> {
     const { signal } = this.#over;
     while (!signal.aborted && this.#supervisor.epoch === epoch && this.#supervisor.state === "ready") {
-      const at = { url: this.#supervisor.endpoint, secret: this.#supervisor.secret };
       const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-      const answer = await this.#manager.probe(at, limit);
+      const answer = await this.#manager.probe(this.#at(), limit);
       if (answer.ok) {
         this.#info = { epoch, value: answer.value };
         this.#probeProblem = null;

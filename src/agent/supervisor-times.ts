@@ -7,6 +7,8 @@ export interface SupervisorTimes {
   readonly readyPollMs: number;
   readonly healthEveryMs: number;
   readonly healthTimeoutMs: number;
+  /** The same after a check that failed: a hung engine is not waited for. */
+  readonly healthAgainMs: number;
   /** So many health checks in a row must fail before a ready engine is taken for hung. */
   readonly healthFailures: number;
   /** Between SIGTERM and SIGKILL when it is asked to stop. */
@@ -23,6 +25,7 @@ export const SUPERVISOR_TIMES: SupervisorTimes = {
   readyPollMs: 25,
   healthEveryMs: 30_000,
   healthTimeoutMs: 5_000,
+  healthAgainMs: 1_000,
   healthFailures: 3,
   stopGraceMs: 10_000,
   hungGraceMs: 1_000,

@@ -2,10 +2,11 @@ import type { Clock } from "../core/clock.ts";
 import type { ProcessState } from "../core/node.ts";
 import type { LaunchSpec } from "../engine/driver.ts";
 import type { Exit } from "./child-process.ts";
-import { adoptLife, endpointOf, type Life, startLife, untilHung, untilReady } from "./engine-life.ts";
+import { adoptLife, endpointOf, type Life, startLife, untilReady } from "./engine-life.ts";
 import type { EngineRecords } from "./engine-record.ts";
 import { lastWords } from "./log-file.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
+import { Vigil } from "./vigil.ts";
 import { wait } from "../cluster/wait.ts";
 
 /** Exit code with which an engine says that its model cannot be loaded; its last log line is the reason. */
@@ -34,6 +35,8 @@ export class Supervisor {
   #state: ProcessState = "starting";
   #problem: string | null = null;
   #life: Life | null = null;
+  /** While it is ready. */
+  #vigil: Vigil | null = null;
   #epoch = 0;
   #restarts = 0;
   #readyAtMs: number | null = null;
@@ -79,6 +82,16 @@ export class Supervisor {
   /** Settles when `stop` or `release` has done its work. */
   get done(): Promise<void> {
     return this.#running;
+  }
+
+  /** Looks at the child now. False: it is not ready, or does not answer. */
+  async look(): Promise<boolean> {
+    return (await this.#vigil?.look()) ?? false;
+  }
+
+  /** It answers, but does not do its work: it is ended and started again like one that hangs. */
+  condemn(why: string): void {
+    this.#vigil?.condemn(why);
   }
 
   /** Ends the child and starts it again at once, out of a `crashloop` too; earlier failures are forgiven. */
@@ -165,11 +178,13 @@ export class Supervisor {
       if (signal.aborted) return "interrupted";
       this.#readyAtMs = this.#parts.clock.monotonicMs();
       this.#set("ready", null);
-      return await untilHung(life, times, signal);
+      this.#vigil = new Vigil(life, times);
+      return await this.#vigil.untilHung(signal);
     };
     const exited = life.child.exited.then((exit) => this.#describe(exit));
     const problem = await Promise.race([exited, watch()]);
     over.abort();
+    this.#vigil = null;
     return this.#interrupt.signal.aborted ? null : problem;
   }
 

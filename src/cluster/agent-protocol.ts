@@ -16,6 +16,18 @@ export const logsQuery = z.strictObject({
 /** Answer of `GET /v1/engines/:id/logs`, oldest line first. */
 export const logsAnswer = z.strictObject({ lines: z.array(z.string()) });
 
+/** Body of `POST /v1/engines/:id/check`: what live traffic saw. */
+export const checkBody = z.strictObject({
+  reason: z.string().max(400),
+  /** How often in a row the engine held requests and gave no token; 0: it failed in another way. */
+  strikes: z.int().min(0).max(1_000),
+});
+export type CheckBody = z.infer<typeof checkBody>;
+
+/** Its answer. `progressing`: it did work since the last look; null: it does not tell. */
+export const checkAnswer = z.strictObject({ healthy: z.boolean(), progressing: z.boolean().nullable() });
+export type CheckAnswer = z.infer<typeof checkAnswer>;
+
 /** Body of `POST /v1/shutdown`. `engines: false` leaves them running for the next agent to take over. */
 export const shutdownBody = z.strictObject({ engines: z.boolean() });
 

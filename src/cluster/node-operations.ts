@@ -1,7 +1,17 @@
-import { type AvailableModel, loadAnswer, modelsAnswer, type ModelWish } from "./agent-protocol.ts";
+import {
+  type AvailableModel,
+  type CheckAnswer,
+  checkAnswer,
+  type CheckBody,
+  loadAnswer,
+  modelsAnswer,
+  type ModelWish,
+} from "./agent-protocol.ts";
 import type { NodeOperation } from "./link.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
+/** Longer than an engine may take for a health check and for telling its progress. */
+const CHECK_TIMEOUT_MS = 15_000;
 /** Longer than the grace that an engine gets between SIGTERM and SIGKILL. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
@@ -25,6 +35,20 @@ export function restartEngine(engineId: string): NodeOperation<void> {
     path: `/v1/engines/${encodeURIComponent(engineId)}/restart`,
     timeoutMs: CALL_TIMEOUT_MS,
     read: () => ({ value: undefined }),
+  };
+}
+
+/** Looks at the engine now; answered when it has said something, or has not in time. */
+export function checkEngine(engineId: string, doubt: CheckBody): NodeOperation<CheckAnswer> {
+  return {
+    method: "POST",
+    path: `/v1/engines/${encodeURIComponent(engineId)}/check`,
+    body: doubt,
+    timeoutMs: CHECK_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = checkAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
   };
 }
 

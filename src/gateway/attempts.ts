@@ -30,24 +30,29 @@ export async function attempts<T>(
   deps: GatewayDeps,
   account: Account,
   model: string,
-  signal: AbortSignal,
+  /** Of the attempt that runs; another one after each that was lost. */
+  current: { readonly signal: AbortSignal },
   once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
 ): Promise<Result<T, Failure>> {
   const tried = new Set<string>();
   const silent = new Map<string, number>();
   let last: Failure | null = null;
   for (let attempt = 1; attempt <= deps.limits.attempts; attempt += 1) {
-    const choice = await deps.replicas.pick(model, tried, signal);
+    const choice = await deps.replicas.pick(model, tried, current.signal);
     if (!choice.ok) return err(last ?? choice.error);
     const { replica } = choice.value;
     account.chose(choice.value);
     const result = await once(choice.value, silent.has(replica.id));
-    if (result.ok) return result;
+    if (result.ok) {
+      deps.replicas.answered(replica);
+      return result;
+    }
     last = result.error.failure;
-    if (signal.aborted || !mayRetry(last)) return err(last);
+    if (current.signal.aborted || !mayRetry(last)) return err(last);
+    const { answered: spoke } = result.error;
     const times = (silent.get(replica.id) ?? 0) + 1;
-    if (result.error.answered || times === MOST_SILENT) tried.add(replica.id);
-    else if (times > 1 || last.kind === "engine_unreachable") deps.replicas.suspect(replica);
+    if (spoke || times === MOST_SILENT) tried.add(replica.id);
+    deps.replicas.failed(replica, last, !spoke && (times > 1 || last.kind === "engine_unreachable"));
     silent.set(replica.id, times);
     deps.log.warn("attempt failed", { request: account.requestId, replica: replica.id, attempt, failure: last.kind });
   }

@@ -69,10 +69,26 @@ export interface Choice {
 /** Step 5. `tried` holds replica ids of failed attempts. Waits, within `signal`, for an engine that is starting. */
 export interface ReplicaPicker {
   pick(model: string, tried: ReadonlySet<string>, signal: AbortSignal): Promise<Result<Choice, Failure>>;
-  /** Nobody answered there: look elsewhere, or wait until the node tells what became of it. */
-  suspect(replica: Replica): void;
   /** Bookkeeping of work in flight: call the returned function when the attempt is over. */
-  begin(replica: Replica): () => void;
+  begin(replica: Replica, attempt: Attempt): () => void;
+  /** The first content of an attempt came. */
+  answered(replica: Replica): void;
+  /** An attempt failed. `gone`: nobody answered there, or not twice in a row. */
+  failed(replica: Replica, failure: Failure, gone: boolean): void;
+}
+
+/** One request at one replica, as whoever watches over replicas sees it; only looked at about once a second. */
+export interface Attempt {
+  /** When the engine last sent something (`performance.now()`); the beginning, before it did. */
+  readonly lastByteMs: number;
+  /** False while the client is the one that is waited for. */
+  readonly awaitsEngine: boolean;
+  /** Tokens come as they are made; false: one piece at the end. */
+  readonly streams: boolean;
+  /** Content was seen: no other replica may take over. */
+  readonly contentSeen: boolean;
+  /** The replica is given up: this attempt ends now, with this failure, and may be made elsewhere. */
+  lost(failure: Failure): void;
 }
 
 /** Step 6's way to an engine, wherever it is. */

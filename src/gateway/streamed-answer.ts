@@ -1,9 +1,9 @@
 import type { Failure } from "../core/failure.ts";
-import { ok, type Result } from "../core/result.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
 import { type Client, HangUp } from "./hang-up.ts";
-import type { Choice, GatewayDeps } from "./ports.ts";
+import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
 import type { Relay, StreamRelay } from "./relay.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
@@ -15,14 +15,17 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
  * may go at any moment (`cancel`), and then the engine's call is aborted. The account is settled exactly once, before
  * the last bytes are given out.
  */
-export class StreamedAnswer implements Ticking {
+export class StreamedAnswer implements Ticking, Attempt {
   readonly #deps: GatewayDeps;
   readonly #ticker: Ticker;
   readonly #account: Account;
   readonly #relay: Relay;
   readonly #model: string;
-  readonly #abort = new AbortController();
+  /** Of the attempt that runs: one whose replica is given up is aborted alone. */
+  #abort = new AbortController();
   readonly #hangUp: HangUp;
+  #lost: Failure | null = null;
+  #reading = false;
   #stopCause: StopCause | null = null;
   #choice: Choice | null = null;
   #reader: Reader | null = null;
@@ -48,7 +51,7 @@ export class StreamedAnswer implements Ticking {
 
   /** Resolves when the first content is there (or the whole answer, if it has none), or with the failure. */
   async open(): Promise<Failure | null> {
-    const opened = await attempts(this.#deps, this.#account, this.#model, this.#abort.signal, (choice, fresh) =>
+    const opened = await attempts(this.#deps, this.#account, this.#model, this, (choice, fresh) =>
       this.#attempt(choice, fresh),
     );
     if (opened.ok) return null;
@@ -69,6 +72,7 @@ export class StreamedAnswer implements Ticking {
       let piece: Uint8Array | null = null;
       let done = true;
       try {
+        this.#reading = true;
         const read = await this.#reader?.read();
         piece = read?.value ?? null;
         done = read?.done ?? true;
@@ -76,6 +80,7 @@ export class StreamedAnswer implements Ticking {
       } catch {
         // A connection that broke has ended: what that means shows by how far the answer was.
       }
+      this.#reading = false;
       const out = this.#advance(piece, done);
       const bytes = out instanceof Promise ? await out : out;
       if (bytes) return bytes;
@@ -90,6 +95,35 @@ export class StreamedAnswer implements Ticking {
     const progress = this.#stream?.progress;
     void this.#account.fail({ kind: "cancelled" }, 499, progress?.usage ?? null, progress?.outputTokens ?? 0);
     this.#close();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get lastByteMs(): number {
+    return this.#lastByteMs;
+  }
+
+  get awaitsEngine(): boolean {
+    return this.#reading;
+  }
+
+  get streams(): boolean {
+    return true;
+  }
+
+  get contentSeen(): boolean {
+    return this.#stream?.progress.contentSeen ?? false;
+  }
+
+  /** Before the first content the next attempt goes on with a signal of its own; after it the answer ends here. */
+  lost(failure: Failure): void {
+    if (this.#over || this.#lost !== null) return;
+    this.#lost = failure;
+    const given = this.#abort;
+    if (!this.contentSeen) this.#abort = new AbortController();
+    given.abort();
   }
 
   /** No replica has it yet: it waits for one. */
@@ -116,10 +150,15 @@ export class StreamedAnswer implements Ticking {
     const call = this.#relay.plan(choice);
     if (!call.ok) return answered(call.error);
     this.#choice = choice;
-    this.#endAttempt = this.#deps.replicas.begin(choice.replica);
-    const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, this.#abort.signal);
+    this.#lost = null;
+    this.#reading = true;
+    this.#lastByteMs = performance.now();
+    this.#endAttempt = this.#deps.replicas.begin(choice.replica, this);
+    const { signal } = this.#abort;
+    const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, signal);
     if (!response.ok || !response.value.body) {
       this.#release();
+      if (this.#lost !== null) return err({ failure: this.#lost, answered: false });
       return response.ok ? answered(this.#broken("it answered without a body")) : response;
     }
     this.#reader = response.value.body.getReader();
@@ -133,10 +172,12 @@ export class StreamedAnswer implements Ticking {
         stream.progress.failure ?? (done && !stream.progress.finished ? this.#broken("it broke off") : null);
       if (failure) {
         this.#release();
+        if (this.#lost !== null) return err({ failure: this.#lost, answered: false });
         return answered(named(failure, choice));
       }
       if (out) head.push(out);
     }
+    this.#reading = false;
     this.#account.sawContent();
     this.#pending = head.length === 0 ? null : join(head);
     if (stream.progress.finished) await this.#finish();
@@ -179,6 +220,8 @@ export class StreamedAnswer implements Ticking {
 
   async #finishFailed(failure: Failure, before: Uint8Array | null): Promise<Uint8Array | null> {
     const stream = this.#stream;
+    if (this.#choice !== null && this.#stopCause === null)
+      this.#deps.replicas.failed(this.#choice.replica, failure, false);
     this.#failed = failure;
     await this.#account.fail(failure, 200, stream?.progress.usage ?? null, stream?.progress.outputTokens ?? 0);
     this.#stop("cut");
@@ -195,6 +238,7 @@ export class StreamedAnswer implements Ticking {
 
   /** An aborted call fails like a broken one: say why it was aborted. */
   #explain(failure: Failure): Failure {
+    if (this.#lost !== null && this.#stopCause === null) return this.#lost;
     const engine = this.#choice?.replica.engine ?? "engine";
     switch (this.#stopCause) {
       case "client":

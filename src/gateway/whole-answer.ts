@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import { answered, attempts, callEngine } from "./attempts.ts";
-import type { GatewayDeps } from "./ports.ts";
+import type { Attempt, GatewayDeps } from "./ports.ts";
 import type { WholeAnswer, WholeRelay } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
 
@@ -19,11 +19,11 @@ export async function wholeAnswer(
   model: string,
   client: Client,
 ): Promise<Result<WholeAnswer, Failure>> {
-  const abort = new AbortController();
+  const attempt = new WholeAttempt();
   let gone = false;
   const hangUp = new HangUp(client, () => {
     gone = true;
-    abort.abort();
+    attempt.abort();
   });
   let timedOut = false;
   const deadline = {
@@ -31,20 +31,22 @@ export async function wholeAnswer(
       hangUp.tick();
       if (nowMs - account.startedMs <= deps.limits.firstTokenMs) return;
       timedOut = true;
-      abort.abort();
+      attempt.abort();
     },
   };
   ticker.add(deadline);
   try {
-    const answer = await attempts(deps, account, model, abort.signal, async (choice, fresh) => {
+    const answer = await attempts(deps, account, model, attempt, async (choice, fresh) => {
       const call = relay.plan(choice);
       if (!call.ok) return answered(call.error);
-      const end = deps.replicas.begin(choice.replica);
+      attempt.again();
+      const end = deps.replicas.begin(choice.replica, attempt);
       try {
-        const response = await callEngine(deps.link, account, choice, call.value, fresh, abort.signal);
+        const response = await callEngine(deps.link, account, choice, call.value, fresh, attempt.signal);
+        const body = response.ok ? await readAll(response.value) : null;
+        if (attempt.failure !== null && body === null) return err({ failure: attempt.failure, answered: false });
         if (!response.ok) return response;
         const { engine } = choice.replica;
-        const body = await readAll(response.value);
         if (body === null) return answered({ kind: "engine_failed", engine, cause: "it broke off" });
         account.sawContent();
         const whole = relay.whole(body, choice);
@@ -64,6 +66,38 @@ export async function wholeAnswer(
   } finally {
     ticker.remove(deadline);
     hangUp.close();
+  }
+}
+
+/** Nothing of it can be seen before it is whole. */
+class WholeAttempt implements Attempt {
+  #abort = new AbortController();
+  failure: Failure | null = null;
+  lastByteMs = 0;
+  readonly awaitsEngine = true;
+  readonly streams = false;
+  readonly contentSeen = false;
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  again(): void {
+    this.failure = null;
+    this.lastByteMs = performance.now();
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  /** The next attempt goes on with a signal of its own. */
+  lost(failure: Failure): void {
+    if (this.failure !== null || this.#abort.signal.aborted) return;
+    this.failure = failure;
+    const given = this.#abort;
+    this.#abort = new AbortController();
+    given.abort();
   }
 }
 

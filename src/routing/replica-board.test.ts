@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { EngineStatus } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
-import { ReplicaBoard } from "./replica-board.ts";
+import { ReplicaBoard, type ReplicaGate } from "./replica-board.ts";
 
 const replica = (id: string, node = "local"): Replica => ({
   id,
@@ -92,22 +92,53 @@ test("a replica that was tried is not offered again", async () => {
   expect(await board.pick("tiny", new Set(["a"]), never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
 });
 
-test("a replica where nobody answered waits for what its node says of it", async () => {
-  const board = new ReplicaBoard("local", 60_000);
+/** A gate that can be shut by hand; a new life of the engine opens it. */
+class ManualGate implements ReplicaGate {
+  readonly #shut = new Map<string, number>();
+  readonly #epochs = new Map<string, number>();
+  readonly picks: string[] = [];
+
+  get anyShut(): boolean {
+    return this.#shut.size > 0;
+  }
+  shut(id: string): void {
+    this.#shut.set(id, performance.now() + 60_000);
+  }
+  update(replicas: readonly Replica[], epochOf: (replica: Replica) => number): void {
+    for (const one of replicas) {
+      if (this.#epochs.get(one.id) !== epochOf(one)) this.#shut.delete(one.id);
+      this.#epochs.set(one.id, epochOf(one));
+    }
+  }
+  shutUntilMs(id: string): number {
+    return this.#shut.get(id) ?? 0;
+  }
+  picked(id: string): void {
+    this.picks.push(id);
+  }
+}
+
+test("a replica that is shut waits for what its node says of it", async () => {
+  const gate = new ManualGate();
+  const board = new ReplicaBoard("local", 60_000, gate);
   const dead = replica("local/tiny");
   board.update("local", { replicas: [dead], engines: [engine("ready")], expected: ["tiny"] });
-  board.suspect(dead);
+  gate.shut(dead.id);
   const pick = board.pick("tiny", none, never);
   board.update("local", { replicas: [], engines: [engine("backoff")], expected: ["tiny"] });
   board.update("local", { replicas: [dead], engines: [{ ...engine("ready"), epoch: 2 }], expected: ["tiny"] });
   expect(await pick).toMatchObject({ ok: true });
 });
 
-test("another replica is taken instead of one where nobody answered", async () => {
-  const board = new ReplicaBoard("local", 60_000);
+test("another replica is taken instead of one that is shut", async () => {
+  const gate = new ManualGate();
+  const board = new ReplicaBoard("local", 60_000, gate);
   board.update("local", { replicas: [replica("a"), replica("b")], engines: [engine("ready")], expected: [] });
-  board.suspect(replica("a"));
+  gate.shut("a");
+  expect(board.hasOther(replica("a"))).toBe(true);
+  expect(board.hasOther(replica("b"))).toBe(false);
   expect(await board.pick("tiny", none, never)).toMatchObject({ ok: true, value: { replica: { id: "b" } } });
+  expect(gate.picks).toEqual(["b"]);
 });
 
 test("nodes are told of one by one, and one that goes takes only its own replicas", async () => {

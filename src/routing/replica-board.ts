@@ -21,8 +21,24 @@ export interface BoardState {
   readonly expected: readonly string[];
 }
 
-/** An agent notices a dead child at once and a dead engine of somebody else within this. */
-const SUSPECT_MS = 3_000;
+/** Whether a replica may be used just now, by what its live traffic told. Times are `performance.now()`. */
+export interface ReplicaGate {
+  /** All replicas there are now, each with the life of its engine. */
+  update(replicas: readonly Replica[], epochOf: (replica: Replica) => number): void;
+  /** False: none is shut, and none need be asked for. */
+  readonly anyShut: boolean;
+  /** 0: yes; else when to look again at the latest. */
+  shutUntilMs(replicaId: string, nowMs: number): number;
+  /** It was picked: where one request may try, this is the one. */
+  picked(replicaId: string, nowMs: number): void;
+}
+
+const ALWAYS_OPEN: ReplicaGate = {
+  update: () => undefined,
+  anyShut: false,
+  shutUntilMs: () => 0,
+  picked: () => undefined,
+};
 
 /**
  * The replicas there are and what each has in flight. A request for a model whose engine is just starting waits here
@@ -33,15 +49,15 @@ export class ReplicaBoard {
   readonly #waitMs: number;
   readonly #busy = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
-  /** Replicas where nobody answered, until the node tells more: its engine's epoch then, and when to stop doubting. */
-  readonly #suspects = new Map<string, { readonly epoch: number; readonly untilMs: number }>();
+  readonly #gate: ReplicaGate;
   readonly #nodes = new Map<string, NodeOffer>();
   #state: BoardState = { replicas: [], engines: [], expected: [] };
   #byModel: ReadonlyMap<string, readonly Replica[]> = new Map();
 
-  constructor(localNode: string, waitMs: number) {
+  constructor(localNode: string, waitMs: number, gate: ReplicaGate = ALWAYS_OPEN) {
     this.#localNode = localNode;
     this.#waitMs = waitMs;
+    this.#gate = gate;
   }
 
   get state(): BoardState {
@@ -67,10 +83,14 @@ export class ReplicaBoard {
   #changed(): void {
     this.#state = merge(this.#nodes.values());
     this.#byModel = Map.groupBy(this.#state.replicas, ({ model }) => model);
-    for (const [id, { epoch }] of this.#suspects) {
-      const replica = this.#state.replicas.find((candidate) => candidate.id === id);
-      if (!replica || this.#epochOf(replica) !== epoch) this.#suspects.delete(id);
-    }
+    // Drained ones too: what runs there runs on.
+    const all = [...this.#nodes.values()].flatMap(({ replicas }) => replicas);
+    this.#gate.update(all, (replica) => this.engineOf(replica)?.epoch ?? 0);
+    this.wake();
+  }
+
+  /** Something changed that is not in the state: a gate that opened. */
+  wake(): void {
     const waiting = [...this.#waiting];
     for (const wake of waiting) wake();
   }
@@ -99,9 +119,10 @@ export class ReplicaBoard {
     };
   }
 
-  /** Nobody answered there: no request goes there until the node reports, or for a moment at most. */
-  suspect(replica: Replica): void {
-    this.#suspects.set(replica.id, { epoch: this.#epochOf(replica), untilMs: performance.now() + SUSPECT_MS });
+  /** Whether a request that cannot stay at this replica could go to another one now. */
+  hasOther({ id, model }: Replica): boolean {
+    const nowMs = performance.now();
+    return this.#open(model, nowMs).some((other) => other.id !== id);
   }
 
   async pick(
@@ -112,36 +133,34 @@ export class ReplicaBoard {
     const deadline = performance.now() + this.#waitMs;
     while (true) {
       const nowMs = performance.now();
-      const pick = leastBusy(this.#trusted(model, nowMs), model, tried, this, this.#localNode);
-      if (pick) return ok(pick);
+      const pick = leastBusy(this.#open(model, nowMs), model, tried, this, this.#localNode);
+      if (pick) {
+        this.#gate.picked(pick.replica.id, nowMs);
+        return ok(pick);
+      }
       if (signal.aborted) return err({ kind: "cancelled" });
       const leftMs = deadline - nowMs;
-      const doubtedMs = this.#doubtedMs(model, tried, nowMs);
+      const shutMs = this.#shutMs(model, tried, nowMs);
       const comingUp = this.#state.engines.some((engine) => engine.state === "starting" || engine.state === "backoff");
-      if ((!comingUp && doubtedMs <= 0) || leftMs <= 0) return err(this.#down());
-      await this.#change(comingUp ? leftMs : Math.min(leftMs, doubtedMs), signal);
+      if ((!comingUp && shutMs <= 0) || leftMs <= 0) return err(this.#down());
+      await this.#change(shutMs > 0 ? Math.min(leftMs, shutMs) : leftMs, signal);
     }
   }
 
-  #trusted(model: string, nowMs: number): readonly Replica[] {
+  #open(model: string, nowMs: number): readonly Replica[] {
     const replicas = this.#byModel.get(model) ?? [];
-    if (this.#suspects.size === 0) return replicas;
-    for (const [id, { untilMs }] of this.#suspects) if (untilMs <= nowMs) this.#suspects.delete(id);
-    return replicas.filter(({ id }) => !this.#suspects.has(id));
+    if (!this.#gate.anyShut) return replicas;
+    return replicas.filter(({ id }) => this.#gate.shutUntilMs(id, nowMs) === 0);
   }
 
-  /** How long the doubt about this model's replicas may last at most; 0: there is none. */
-  #doubtedMs(model: string, tried: ReadonlySet<string>, nowMs: number): number {
-    let longest = 0;
+  /** How long all of this model's replicas are shut still, at the least; 0: none is. */
+  #shutMs(model: string, tried: ReadonlySet<string>, nowMs: number): number {
+    let soonest = 0;
     for (const { id } of this.#byModel.get(model) ?? []) {
-      const suspect = !tried.has(id) ? this.#suspects.get(id) : undefined;
-      if (suspect) longest = Math.max(longest, suspect.untilMs - nowMs);
+      const untilMs = tried.has(id) ? 0 : this.#gate.shutUntilMs(id, nowMs);
+      if (untilMs > nowMs) soonest = soonest === 0 ? untilMs - nowMs : Math.min(soonest, untilMs - nowMs);
     }
-    return longest;
-  }
-
-  #epochOf(replica: Replica): number {
-    return this.engineOf(replica)?.epoch ?? 0;
+    return soonest;
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */

@@ -8,6 +8,9 @@ import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
 import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
+import { HEALTH_TIMES, type HealthTimes } from "../../src/health/health-times.ts";
+import type { WatchParts } from "../../src/health/ports.ts";
+import { ReplicaWatch } from "../../src/health/replica-watch.ts";
 import { createApp } from "../../src/http/app.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
@@ -23,6 +26,9 @@ export interface GatewayOptions {
   readonly keys?: Readonly<Record<string, Partial<Principal>>>;
   readonly limits?: Partial<GatewayLimits>;
   readonly replica?: Partial<Replica>;
+  readonly health?: HealthTimes;
+  /** What the node of a replica says when the watch asks it to look. */
+  readonly check?: WatchParts["check"];
   /** Awaited by each append, to see that nothing is finished before its record is safe. */
   readonly onAppend?: (record: UsageRecord) => Promise<void> | void;
 }
@@ -56,7 +62,15 @@ export function startGateway(options: GatewayOptions): TestGateway {
   const errors: Record<string, unknown>[] = [];
   const metrics = new Metrics();
   const limits = { ...DEFAULT_LIMITS, replicaWaitMs: 500, ...options.limits };
-  const board = new ReplicaBoard("local", limits.replicaWaitMs);
+  const watch: ReplicaWatch = new ReplicaWatch(options.health ?? HEALTH_TIMES, {
+    monotonicMs: () => performance.now(),
+    check: options.check ?? (() => Promise.resolve(null)),
+    hasOther: (replica) => board.hasOther(replica),
+    wake: () => board.wake(),
+    log: silent,
+  });
+  const board: ReplicaBoard = new ReplicaBoard("local", limits.replicaWaitMs, watch);
+  watch.start();
   const models = new ModelDirectory(board, "scripted");
   models.setAliases(new Map([["my-alias", "scripted"]]));
   const engines = options.engines.map((engine, at): EngineStatus => {
@@ -95,8 +109,16 @@ export function startGateway(options: GatewayOptions): TestGateway {
         const picked = await board.pick(model, tried, signal);
         return picked.ok ? ok({ ...picked.value, wire: llamaCppWire }) : picked;
       },
-      suspect: (replica) => board.suspect(replica),
-      begin: (replica) => board.begin(replica),
+      begin(replica, attempt) {
+        const free = board.begin(replica);
+        const end = watch.begin(replica, attempt);
+        return () => {
+          free();
+          end();
+        };
+      },
+      answered: (replica) => watch.answered(replica),
+      failed: (replica, failure, gone) => watch.failed(replica, failure, gone),
     },
     link: {
       async fetch(replica, path, { body, fresh, signal }) {
@@ -152,7 +174,10 @@ export function startGateway(options: GatewayOptions): TestGateway {
     board,
     chat: (body, init) => post("/v1/chat/completions", { model: "scripted", messages, ...body }, init),
     messages: (body, init) => post("/v1/messages", { model: "scripted", max_tokens: 50, messages, ...body }, init),
-    stop: () => server.stop(true),
+    async stop() {
+      watch.stop();
+      await server.stop(true);
+    },
   };
 }
 
