@@ -25,6 +25,8 @@ export interface TinyModelOptions {
   readonly contextTokens?: number;
   /** A file of `templates/`; `none` leaves the template out. */
   readonly template?: "chatml" | "tools" | "thinking" | "none";
+  /** Has tokens for filling a gap: three control tokens of the vocabulary's end. */
+  readonly infill?: boolean;
   /** Marks the file as real inference without meaning, so that nobody takes it for a model to work with. */
   readonly smokeTest?: boolean;
 }
@@ -116,7 +118,7 @@ function packed(tensor: GgufTensor): GgufTensor {
 export function metadata(
   vocabulary: TinyVocabulary,
   shape: Shape,
-  { name = "tiny", contextTokens = 4096, template = "chatml", smokeTest = false }: TinyModelOptions,
+  { name = "tiny", contextTokens = 4096, template = "chatml", smokeTest = false, infill = false }: TinyModelOptions,
 ): [string, GgufValue][] {
   const u32 = (value: number): GgufValue => ({ type: "u32", value });
   const string = (value: string): GgufValue => ({ type: "string", value });
@@ -155,6 +157,11 @@ export function metadata(
     ["tokenizer.ggml.add_space_prefix", bool(false)],
   ];
   if (template !== "none") entries.push(["tokenizer.chat_template", string(readTemplate(template))]);
+  if (infill) {
+    for (const [at, mark] of ["pre", "suf", "mid"].entries()) {
+      entries.push([`tokenizer.ggml.fim_${mark}_token_id`, u32(tokens.length - 3 + at)]);
+    }
+  }
   if (smokeTest) entries.push(["flock.smoke_test", bool(true)]);
   return entries;
 }

@@ -1,4 +1,4 @@
-import type { Sampling } from "./chat-request.ts";
+import type { JsonObject, Sampling } from "./chat-request.ts";
 
 /**
  * A text to go on with, taken as it is: no chat template, no roles. It is no chat with one message: the template would
@@ -7,7 +7,8 @@ import type { Sampling } from "./chat-request.ts";
 export interface CompletionRequest {
   /** The name that the client asked for; answers carry it back. */
   readonly model: string;
-  readonly prompt: string;
+  /** Text, or the numbers of the model's own tokens. */
+  readonly prompt: string | readonly number[];
   /** What stands behind the gap to be filled (fill-in-the-middle). */
   readonly suffix?: string;
   readonly stream: boolean;
@@ -21,4 +22,19 @@ export interface CompletionRequest {
   /** What the client names its end user or session, for stickiness. */
   readonly user?: string;
   readonly cacheKey?: string;
+}
+
+/** What one call of a completions API asks: several prompts, several answers to each. */
+export interface CompletionAsk {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  /** One for each choice of the answer, in its order; at least one. */
+  readonly choices: readonly CompletionRequest[];
+  /** Each choice begins with its prompt. */
+  readonly echo: boolean;
+  /** Fields that have no word here: an engine that speaks the client's dialect gets them as they came. */
+  readonly extra: JsonObject;
+  /** What of the request has no effect, for `x-flock-adjusted`. */
+  readonly adjusted: readonly string[];
 }

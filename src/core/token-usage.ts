@@ -9,3 +9,14 @@ export interface TokenUsage {
 }
 
 export const NO_TOKENS: TokenUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
+
+/** What several answers to one request took together. */
+export function sumUsage(parts: readonly TokenUsage[]): TokenUsage {
+  const sum = { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
+  for (const part of parts) {
+    sum.promptTokens += part.promptTokens;
+    sum.completionTokens += part.completionTokens;
+    sum.cachedTokens += part.cachedTokens;
+  }
+  return sum;
+}

@@ -1,5 +1,7 @@
 import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
-import type { ChatRequest } from "../core/chat-request.ts";
+import type { ChatRequest, JsonObject } from "../core/chat-request.ts";
+import type { CompletionRequest } from "../core/completion-request.ts";
+import type { EmbeddingRequest, EmbeddingVectors } from "../core/embedding-request.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineKind, ModelAbilities, Replica } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
@@ -11,9 +13,29 @@ export type WireDialect = "openai-chat" | "ollama-chat";
 export interface EngineCall {
   readonly path: string;
   readonly body: string;
+  /** What the engine may change of the request, for `x-flock-adjusted`. */
+  readonly adjusted?: readonly string[];
 }
 
-/** The gateway's half of an engine: pure, no I/O. */
+/** How an engine goes on with a text as it is: no template, no roles. One choice at a time. */
+export interface CompletionWire {
+  /**
+   * `extra`: the client's other fields, for an engine that speaks their dialect. What the engine cannot do (a prompt of
+   * token numbers, a `suffix`) is refused here by name.
+   */
+  plan(request: CompletionRequest, extra: JsonObject, replica: Replica): Result<EngineCall, Failure>;
+  /** A fresh parser for the streamed answer to `request`: calls that fill a gap may be answered differently. */
+  decode(request: CompletionRequest): StreamDecoder;
+}
+
+/** How an engine without an OpenAI-shaped call makes vectors. */
+export interface EmbeddingWire {
+  plan(request: EmbeddingRequest, replica: Replica): Result<EngineCall, Failure>;
+  /** `body` is the whole text of a 2xx answer; one vector for each input, in their order. */
+  read(body: string, request: EmbeddingRequest): Result<EmbeddingVectors, Failure>;
+}
+
+/** The gateway's half of an engine: pure, no I/O. What is optional and absent, the engine cannot do. */
 export interface EngineWire {
   readonly kind: EngineKind;
   readonly dialect: WireDialect;
@@ -21,6 +43,16 @@ export interface EngineWire {
   readonly chatPath: string;
   /** Path of an OpenAI-shaped embeddings call; null: the engine has none. */
   readonly embeddingsPath: string | null;
+  /** Instead of `embeddingsPath`. */
+  readonly embeddings?: EmbeddingWire;
+  /** True where the engine shortens vectors itself (`dimensions`), or refuses to; else that is done or refused here. */
+  readonly shortensVectors?: boolean;
+  readonly completions?: CompletionWire;
+  /** Path of a call in the shape of Jina, Cohere and llama-server: `model`, `query`, `documents`. */
+  readonly rerankPath?: string;
+  /** Paths of OpenAI-shaped audio calls: a multipart form in, and JSON in. */
+  readonly transcriptionsPath?: string;
+  readonly speechPath?: string;
   /** Path of the call that counts a chat's prompt exactly (`{"input_tokens": n}` for a chat body); null: there is none. */
   readonly countPath: string | null;
   /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */

@@ -1,4 +1,5 @@
 import type { Failure } from "../core/failure.ts";
+import type { Principal } from "../core/principal.ts";
 import { err, type Result } from "../core/result.ts";
 import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
 import type { Account } from "./account.ts";
@@ -7,12 +8,47 @@ import { authenticate } from "./authenticate.ts";
 import type { AdmissionRequest, GatewayDeps, Need, Resolved } from "./ports.ts";
 import { readBody } from "./read-body.ts";
 
+/** A request as it came, or one whose steps 1 and 2 are done already. */
+export type Incoming = Request | EnteredRequest;
+
+/** For APIs whose body decides what they are: it is read before anybody serves it. */
+export class EnteredRequest {
+  readonly principal: Principal | null;
+  readonly body: Result<ScannedBody, Failure>;
+  readonly #request: Request;
+
+  constructor(request: Request, principal: Principal | null, body: Result<ScannedBody, Failure>) {
+    this.#request = request;
+    this.principal = principal;
+    this.body = body;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+}
+
 /** Steps 1 and 2: who asks, and the body read once. */
+export async function enterEarly(
+  deps: Pick<GatewayDeps, "keys" | "limits">,
+  request: Request,
+): Promise<EnteredRequest> {
+  const principal = authenticate(deps.keys, request.headers);
+  if (!principal.ok) return new EnteredRequest(request, null, principal);
+  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  return new EnteredRequest(request, principal.value, bytes.ok ? scanBody(bytes.value) : bytes);
+}
+
+/** The same into the books of the request. */
 export async function enter(
   deps: GatewayDeps,
   account: Account,
-  request: Request,
+  request: Incoming,
 ): Promise<Result<ScannedBody, Failure>> {
+  if (request instanceof EnteredRequest) {
+    account.principal = request.principal;
+    return request.body;
+  }
   const principal = authenticate(deps.keys, request.headers);
   if (!principal.ok) return principal;
   account.principal = principal.value;

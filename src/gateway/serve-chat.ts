@@ -6,11 +6,12 @@ import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
 import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
 import { countPrompt } from "./count-prompt.ts";
-import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
+import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
-import { streamResponse } from "./stream-response.ts";
+import { quietPeriod } from "./quiet-period.ts";
+import { STREAM_HEADERS, streamResponse } from "./stream-response.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
 import { wholeAnswer } from "./whole-answer.ts";
@@ -34,17 +35,12 @@ const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 /** What English prose and code come to; the engine's own count settles the account. */
 const BYTES_PER_TOKEN = 4;
 
-const STREAM_HEADERS = {
-  "cache-control": "no-cache",
-  "x-accel-buffering": "no",
-};
-
 /** One request's life, in the seven steps of the design. Never rejects: a failure is a response. */
 export async function serveChat(
   deps: GatewayDeps,
   ticker: Ticker,
   surface: ChatSurface,
-  request: Request,
+  request: Incoming,
 ): Promise<Response> {
   const requestId = newRequestId();
   const kind = surface.dialect.surface;
@@ -148,7 +144,7 @@ async function admitChat(
   account: Account,
   relay: Relay,
   ask: ChatAsk,
-  { signal }: Request,
+  { signal }: Incoming,
 ): Promise<Failure | null> {
   if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);
   const most = ask.promptTokensEstimate * BYTES_PER_TOKEN;
@@ -198,19 +194,6 @@ function member(body: ScannedBody, outer: string, inner: string): string | undef
 
 function invalid(field: string, message: string): Result<never, Failure> {
   return err({ kind: "invalid_request", field, message });
-}
-
-/** Resolves after the time in which an early failure may still become a real status. */
-function quietPeriod(deps: GatewayDeps, answer: StreamedAnswer): Promise<"quiet"> {
-  const startedMs = performance.now();
-  return new Promise((resolve) => {
-    answer.onTick = (nowMs) => {
-      const limitMs = answer.waiting ? deps.limits.quietWaitingMs : deps.limits.quietMs;
-      if (nowMs - startedMs < limitMs) return;
-      answer.onTick = null;
-      resolve("quiet");
-    };
-  });
 }
 
 function wholeResponse(body: Uint8Array | string, account: Account): Response {

@@ -7,14 +7,14 @@ import { parseEmbeddingsRequest } from "../dialect/openai-embeddings.ts";
 import { modelRewriter } from "../dialect/rewrite-model.ts";
 import { splice } from "../wire/splice.ts";
 import { Account } from "./account.ts";
-import { answerHeaders, askPolicies, enter, resolve } from "./enter.ts";
+import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { WholeRelay } from "./relay.ts";
 import type { Ticker } from "./ticker.ts";
 import { wholeAnswer } from "./whole-answer.ts";
 
 /** `POST /v1/embeddings`: the same seven steps; bytes pass through but for the model's name. */
-export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request: Request): Promise<Response> {
+export async function serveEmbeddings(deps: GatewayDeps, ticker: Ticker, request: Incoming): Promise<Response> {
   const requestId = newRequestId();
   const account = new Account(deps, requestId, "openai", "/v1/embeddings");
   const refuse = async (failure: Failure): Promise<Response> => {

@@ -2,13 +2,30 @@ import type { Failure } from "../core/failure.ts";
 import type { Account } from "./account.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
-import type { StreamedAnswer } from "./streamed-answer.ts";
+
+/** An answer that comes piece by piece when it is asked for. */
+export interface PulledAnswer {
+  /** No replica has it yet. */
+  readonly waiting: boolean;
+  /** Called about four times a second while the answer runs. */
+  onTick: ((nowMs: number) => void) | null;
+  /** The next whole frames; null after the last. Never rejects. */
+  next(): Promise<Uint8Array | null>;
+  /** The client is gone. */
+  cancel(): void;
+}
+
+/** Proxies must neither keep nor gather what comes piece by piece. */
+export const STREAM_HEADERS = {
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
 
 export interface StreamResponseOptions {
   readonly deps: GatewayDeps;
   readonly account: Account;
-  readonly relay: Relay;
-  readonly answer: StreamedAnswer;
+  readonly relay: Pick<Relay, "failBeforeStart">;
+  readonly answer: PulledAnswer;
   /** The answer's `open()`, running or done. */
   readonly opening: Promise<Failure | null>;
   readonly headers: Record<string, string>;

@@ -3,12 +3,12 @@ import type { ChatEvent, StreamDecoder, StreamEncoder } from "../core/chat-event
 import type { ChatRequest } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { ok, type Result } from "../core/result.ts";
-import type { TokenUsage } from "../core/token-usage.ts";
 import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import { EventProgress } from "./event-progress.ts";
 import type { Choice } from "./ports.ts";
-import type { ChatRelay, PlannedCall, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+import type { ChatRelay, PlannedCall, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
 const bytesToText = new TextDecoder();
@@ -53,40 +53,6 @@ function renderWhole(
   const answer = collectAnswer(events);
   if (!answer.ok) return answer;
   return ok({ body: JSON.stringify(dialect.toResponseBody(answer.value, meta)), usage: answer.value.usage });
-}
-
-/** What both kinds of translated stream keep count of. */
-class EventProgress implements RelayProgress {
-  contentSeen = false;
-  outputTokens = 0;
-  usage: TokenUsage | null = null;
-  finished = false;
-  failure: Failure | null = null;
-
-  see(event: ChatEvent): void {
-    switch (event.type) {
-      case "text":
-      case "thinking":
-      case "refusal":
-      case "tool_call":
-      case "tool_arguments":
-        this.contentSeen = true;
-        this.outputTokens += 1;
-        break;
-      case "usage":
-        this.usage = event.usage;
-        break;
-      case "done":
-        this.finished = true;
-        break;
-      case "failed":
-        this.failure = event.failure;
-        break;
-      case "start":
-      case "thinking_signature":
-        break;
-    }
-  }
 }
 
 class TranslatedStream implements StreamRelay {

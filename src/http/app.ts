@@ -1,13 +1,16 @@
 import { Hono } from "hono";
 import { newRequestId } from "../core/id.ts";
 import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
+import { enterEarly } from "../gateway/enter.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
 import { serveChat } from "../gateway/serve-chat.ts";
+import { serveCompletions } from "../gateway/serve-completions.ts";
 import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
 import { serveEmbeddings } from "../gateway/serve-embeddings.ts";
 import { Ticker } from "../gateway/ticker.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
+import { completions, ollamaInsertSurface } from "./routes/completions.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
 import { messages } from "./routes/messages.ts";
 import { ollamaChatSurface, ollamaGenerateSurface } from "./routes/ollama-chat.ts";
@@ -52,8 +55,9 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
   // Codex tries a WebSocket first: 426 sends it to HTTP at once, a 404 costs it seven attempts.
   for (const typed of asTyped("/responses")) app.get(typed, (context) => upgradeRefused(context.req.raw));
   app.post("/api/chat", (context) => serveChat(gateway, ticker, ollamaChatSurface, context.req.raw));
-  app.post("/api/generate", (context) => serveChat(gateway, ticker, ollamaGenerateSurface, context.req.raw));
+  app.post("/api/generate", (context) => serveGenerate(gateway, ticker, context.req.raw));
   mountOllamaListing(app, deps.models);
+  post("/completions", (request) => serveCompletions(gateway, ticker, completions, request));
   post("/embeddings", (request) => serveEmbeddings(gateway, ticker, request));
   mountModels(app, deps.models, asTyped("/models"));
   mountHealth(app, deps.health);
@@ -76,6 +80,16 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
   });
   return app;
+}
+
+/** What a body of `/api/generate` asks decides who serves it: a chat of one turn, or a text to go on with. */
+async function serveGenerate(gateway: GatewayDeps, ticker: Ticker, raw: Request): Promise<Response> {
+  const request = await enterEarly(gateway, raw);
+  const body = request.body.ok ? request.body.value : null;
+  const completes = body?.boolean("raw") === true || (body?.string("suffix") ?? "") !== "";
+  return completes
+    ? serveCompletions(gateway, ticker, ollamaInsertSurface, request)
+    : serveChat(gateway, ticker, ollamaGenerateSurface, request);
 }
 
 /**

@@ -96,6 +96,11 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     if (script.status !== undefined) return raw(response, script.status, script.body ?? "");
     if (path === "/v1/embeddings")
       return json(response, 200, embeddings((body.model as string | undefined) ?? model, body));
+    if (path === "/v1/rerank") return json(response, 200, ranking(model, body));
+    if (path === "/v1/completions" || path === "/infill") {
+      await complete(path, model, script, response, hungUp.signal);
+      return;
+    }
     if (body.stream !== true) return json(response, 200, await whole(model, script, hungUp.signal));
     await stream(model, script, response, hungUp.signal, (bytes) => {
       engine.sentBytes += bytes;
@@ -153,13 +158,71 @@ function embeddings(model: string, body: Record<string, unknown>) {
   return { model, object: "list", usage: { prompt_tokens: 3 * inputs, total_tokens: 3 * inputs }, data };
 }
 
+/** Documents score by how many of the query's words they have. */
+function ranking(model: string, body: Record<string, unknown>) {
+  const words = String(body.query).split(" ");
+  const results = (body.documents as string[]).map((text, index) => ({
+    index,
+    relevance_score: words.filter((word) => text.includes(word)).length,
+  }));
+  return { model, object: "list", usage: { prompt_tokens: 7, total_tokens: 7 }, results };
+}
+
+/** A stream of `/v1/completions`, or of llama-server's own `/infill`. */
+async function complete(
+  path: string,
+  model: string,
+  script: Script,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const { prompt_tokens, completion_tokens } = usageOf(script);
+  const infill = path === "/infill";
+  const frame = (text: string): object =>
+    infill
+      ? { index: 0, content: text, stop: false }
+      : { choices: [{ text, index: 0, logprobs: null, finish_reason: null }], model, object: "text_completion" };
+  const last: object[] = infill
+    ? [
+        {
+          content: "",
+          stop: true,
+          stop_type: "eos",
+          tokens_predicted: completion_tokens,
+          tokens_evaluated: prompt_tokens,
+        },
+      ]
+    : [
+        { choices: [{ text: "", index: 0, logprobs: null, finish_reason: finishOf(script) }], model },
+        { choices: [], model, usage: usageOf(script) },
+      ];
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const send = (value: object): boolean => response.write(`data: ${JSON.stringify(value)}\n\n`);
+  await pause(script.firstTokenDelayMs, signal);
+  for (const [at, word] of words(script.text ?? "").entries()) {
+    if (script.fault && at >= (script.faultAfter ?? 1)) {
+      // What was sent must arrive first.
+      await pause(20, signal);
+      response.destroy();
+      return;
+    }
+    if (at > 0) await pause(script.tokenDelayMs, signal);
+    send(frame(word));
+  }
+  for (const value of last) send(value);
+  response.end(infill ? "" : "data: [DONE]\n\n");
+}
+
 interface Piece {
   readonly delta: Record<string, unknown>;
 }
 
+function words(text: string): string[] {
+  return text.match(/\s*\S+|\s+$/g) ?? [];
+}
+
 /** Text in pieces of about a word, as a tokenizer gives them. */
 function pieces(script: Script): Piece[] {
-  const words = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
   const out: Piece[] = [];
   for (const word of words(script.thinking ?? "")) out.push({ delta: { reasoning_content: word } });
   for (const word of words(script.text ?? "")) out.push({ delta: { content: word } });

@@ -54,20 +54,26 @@ test("a prompt with a suffix is a gap to fill, which is no chat", () => {
     sampling: {},
   };
   expect<unknown>(parseGenerate(body)).toEqual({ ok: true, value: { kind: "completion", request } });
-  expect<unknown>(ollamaInsert.parseRequest(body)).toEqual({ ok: true, value: request });
+  expect<unknown>(ollamaInsert.parseRequest(body)).toMatchObject({ ok: true, value: { choices: [request] } });
   expect(ollamaGenerate.parseRequest(body)).toMatchObject({ ok: false, error: { capability: "suffix" } });
   expect(ollamaInsert.parseRequest({ model: "m", prompt: "a" })).toMatchObject({ ok: false });
 });
 
-test.each<[object, string]>([
-  [{ template: "{{ .Prompt }}" }, "template"],
-  [{ raw: true }, "raw"],
-])("%j is refused by name", (body, capability) => {
-  expect(parseGenerate({ model: "m", prompt: "a", ...body })).toMatchObject({
-    ok: false,
-    error: { kind: "unsupported", capability },
-  });
+test("a raw prompt goes on as it is", () => {
+  const parsed = parseGenerate({ model: "m", prompt: "a", raw: true });
+  expect(parsed).toMatchObject({ ok: true, value: { kind: "completion", request: { prompt: "a" } } });
+  expect(parsed).not.toHaveProperty("value.request.suffix");
 });
+
+test.each<[object, string]>([[{ template: "{{ .Prompt }}" }, "template"]])(
+  "%j is refused by name",
+  (body, capability) => {
+    expect(parseGenerate({ model: "m", prompt: "a", ...body })).toMatchObject({
+      ok: false,
+      error: { kind: "unsupported", capability },
+    });
+  },
+);
 
 test.each<[object, string]>([
   [{ prompt: "" }, "prompt"],

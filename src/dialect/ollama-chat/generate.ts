@@ -3,19 +3,27 @@ import type { CompletionRequest } from "../../core/completion-request.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { ollamaGenerateRequest, type OllamaGenerateRequest } from "../../wire/ollama.ts";
-import { parseBody } from "../../wire/parse-body.ts";
+import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
 import type { CompletionDialect } from "../completion-dialect.ts";
 import type { ChatDialect } from "../dialect.ts";
 import { KEEP_ALIVE } from "./keep-alive.ts";
 import { parseImages } from "./messages.ts";
 import { toOptions } from "./options.ts";
-import { parseCommon, refusal, targetMembers, toRequestBody, unsupported, type OllamaTarget } from "./request.ts";
+import {
+  ignoredFields,
+  parseCommon,
+  refusal,
+  targetMembers,
+  toRequestBody,
+  unsupported,
+  type OllamaTarget,
+} from "./request.ts";
 import { fromResponseBody, toWholeAnswer } from "./response.ts";
 import { decoder, lineEncoder } from "./stream.ts";
 
 /**
  * What a `/api/generate` body asks: a chat of one turn, since Ollama puts the prompt through the model's template as a
- * user's message; or, with a `suffix`, to fill the gap between two texts.
+ * user's message; or, with a `suffix`, to fill the gap between two texts; or, `raw`, to go on with the prompt as it is.
  */
 export type GenerateRequest =
   | { readonly kind: "chat"; readonly request: ChatRequest }
@@ -28,7 +36,7 @@ export function parseGenerate(body: unknown): Result<GenerateRequest, Failure> {
   const refused = refusal(wire) ?? templateRefusal(wire);
   if (refused) return err(refused);
   if (!wire.prompt) return err(invalid("prompt", "prompt: this field is missing or empty"));
-  if (wire.suffix) return parseInsert(wire, wire.prompt, wire.suffix);
+  if (wire.suffix || wire.raw) return parseInsert(wire, wire.prompt, wire.suffix ?? "");
   const images = parseImages(wire.images, "images");
   if (!images.ok) return images;
   const said: Part[] = [{ type: "text", text: wire.prompt }, ...images.value];
@@ -42,7 +50,6 @@ export function parseGenerate(body: unknown): Result<GenerateRequest, Failure> {
 /** The prompt is put together where the model is: nobody else knows its template. */
 function templateRefusal(wire: OllamaGenerateRequest): Failure | null {
   if (wire.template) return unsupported("template", "a prompt template of the request: send system and prompt");
-  if (wire.raw) return unsupported("raw", "raw prompts here: POST /v1/completions takes a prompt as it is");
   return null;
 }
 
@@ -50,7 +57,7 @@ function parseInsert(wire: OllamaGenerateRequest, prompt: string, suffix: string
   for (const name of ["system", "images", "format", "think"] as const) {
     const value = wire[name];
     if (!value || (Array.isArray(value) && value.length === 0)) continue;
-    return err(invalid(name, `${name}: has no meaning together with suffix`));
+    return err(invalid(name, `${name}: has no meaning together with ${suffix === "" ? "raw" : "suffix"}`));
   }
   const { model, stream, includeUsage, maxOutputTokens, stop, sampling, logprobs } = parseCommon(wire);
   return ok({
@@ -58,7 +65,7 @@ function parseInsert(wire: OllamaGenerateRequest, prompt: string, suffix: string
     request: {
       model,
       prompt,
-      suffix,
+      ...(suffix === "" ? {} : { suffix }),
       stream,
       includeUsage,
       ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
@@ -81,7 +88,7 @@ export const ollamaGenerate: ChatDialect = {
     if (!parsed.ok) return parsed;
     return parsed.value.kind === "chat"
       ? ok(parsed.value.request)
-      : err(unsupported("suffix", "filling a gap (suffix)"));
+      : err(unsupported("suffix", "filling a gap (suffix) or a raw prompt as a chat"));
   },
   toRequestBody,
   fromResponseBody,
@@ -97,11 +104,15 @@ export const ollamaInsert: CompletionDialect = {
   parseRequest(body) {
     const parsed = parseGenerate(body);
     if (!parsed.ok) return parsed;
-    return parsed.value.kind === "completion" ? ok(parsed.value.request) : err(invalid("suffix", "suffix: is missing"));
+    if (parsed.value.kind === "chat") return err(invalid("suffix", "suffix: is missing"));
+    const { request } = parsed.value;
+    const { model, stream, includeUsage } = request;
+    const adjusted = isJsonObject(body) ? ignoredFields(body) : [];
+    return ok({ model, stream, includeUsage, choices: [request], echo: false, extra: {}, adjusted });
   },
   toRequestBody: toGenerateBody,
   fromResponseBody,
-  toResponseBody: (answer, meta) => toWholeAnswer("generate", answer, meta),
+  toResponseBody: ([answer], meta) => (answer ? toWholeAnswer("generate", answer, meta) : {}),
   decoder,
   encoder: (meta) => lineEncoder("generate", meta),
   keepAlive: KEEP_ALIVE,
@@ -112,7 +123,7 @@ function toGenerateBody(request: CompletionRequest): JsonObject {
   const options = toOptions(request);
   return {
     model: request.model,
-    prompt: request.prompt,
+    prompt: typeof request.prompt === "string" ? request.prompt : "",
     ...(request.suffix === undefined ? { raw: true } : { suffix: request.suffix }),
     stream: request.stream,
     ...(Object.keys(options).length > 0 ? { options } : {}),
@@ -124,6 +135,9 @@ function toGenerateBody(request: CompletionRequest): JsonObject {
 
 /** The body of an engine's `/api/generate`. An empty prompt would only load the model. */
 export function planCompletion(request: CompletionRequest, target: OllamaTarget): Result<JsonObject, Failure> {
+  if (typeof request.prompt !== "string") {
+    return err(unsupported("prompt tokens", "prompts of token numbers on Ollama: send text"));
+  }
   if (request.prompt === "") return err(unsupported("empty prompt", "an empty prompt on Ollama"));
   const body = toGenerateBody(request);
   return ok({ ...body, ...targetMembers(body, target) });

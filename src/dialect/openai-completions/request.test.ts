@@ -26,17 +26,54 @@ test("a body that is no object is refused", () => {
 });
 
 test.each<[object, string]>([
-  [{ prompt: ["a", "b"] }, "several prompts"],
-  [{ prompt: [1, 2] }, "prompt tokens"],
-  [{ prompt: [[1, 2]] }, "prompt tokens"],
-  [{ n: 2 }, "n"],
   [{ best_of: 3 }, "best_of"],
-  [{ echo: true }, "echo"],
-  [{ logit_bias: { "5": 1 } }, "logit_bias"],
-])("what would change the answer and cannot be translated is refused by name: %j", (body, capability) => {
+  [{ echo: true, logprobs: 1 }, "echo"],
+  [{ echo: true, prompt: [1, 2] }, "echo"],
+])("what cannot be done is refused by name: %j", (body, capability) => {
   expect(parseRequest({ model: "m", prompt: "a", ...body })).toMatchObject({
     ok: false,
     error: { kind: "unsupported", capability, endpoint: false },
+  });
+});
+
+test.each<[object, string]>([
+  [{ n: 0 }, "n"],
+  [{ n: -1 }, "n"],
+  [{ n: 129 }, "n"],
+  [{ n: 2, best_of: 1 }, "best_of"],
+  [{ prompt: [[1], []] }, "prompt[1]"],
+])("numbers that make no sense are refused: %j", (body, field) => {
+  expect(parseRequest({ model: "m", prompt: "a", ...body })).toMatchObject({
+    ok: false,
+    error: { kind: "invalid_request", field },
+  });
+});
+
+test.each<[object, readonly unknown[]]>([
+  [{ prompt: "a" }, ["a"]],
+  [{ prompt: ["a", "b"] }, ["a", "b"]],
+  [{ prompt: [1, 2] }, [[1, 2]]],
+  [{ prompt: [[1, 2], [3]] }, [[1, 2], [3]]],
+  [{ prompt: ["a", "b"], n: 2 }, ["a", "a", "b", "b"]],
+])("each prompt and each answer to it is a choice: %j", (body, prompts) => {
+  const parsed = parseRequest({ model: "m", ...body });
+  expect<unknown>(parsed.ok && parsed.value.choices.map(({ prompt }) => prompt)).toEqual([...prompts]);
+});
+
+test("answers to one prompt have seeds of their own", () => {
+  const parsed = parseRequest({ model: "m", prompt: "a", n: 3, best_of: 3, seed: 7 });
+  expect(parsed.ok && parsed.value.choices.map(({ sampling }) => sampling.seed)).toEqual([7, 8, 9]);
+});
+
+test("what is not read goes to the engine as it came", () => {
+  const parsed = parseRequest({ model: "m", prompt: "a", logit_bias: { "5": 1 }, repeat_penalty: 1.1, grammar: null });
+  expect<unknown>(parsed.ok && parsed.value.extra).toEqual({ logit_bias: { "5": 1 }, repeat_penalty: 1.1 });
+  expect(parsed.ok && parsed.value.choices[0] && toRequestBody(parsed.value.choices[0], parsed.value.extra)).toEqual({
+    model: "m",
+    prompt: "a",
+    stream: false,
+    logit_bias: { "5": 1 },
+    repeat_penalty: 1.1,
   });
 });
 
@@ -44,7 +81,15 @@ test("null means absent, unknown fields are tolerated, an empty suffix is none a
   const nulls = { suffix: "", max_tokens: null, stop: null, stream: null, logprobs: null, user: null, seed: null };
   expect(parseRequest({ model: "m", prompt: "", ...nulls, whatever: 1 })).toEqual({
     ok: true,
-    value: { model: "m", prompt: "", stream: false, includeUsage: false, stop: [], sampling: {} },
+    value: {
+      model: "m",
+      stream: false,
+      includeUsage: false,
+      choices: [{ model: "m", prompt: "", stream: false, includeUsage: false, stop: [], sampling: {} }],
+      echo: false,
+      extra: { whatever: 1 },
+      adjusted: [],
+    },
   });
 });
 
@@ -73,7 +118,7 @@ test("a core request survives the wire form, and usage is always asked for", () 
   fc.assert(
     fc.property(request, (asked) => {
       const body: unknown = JSON.parse(JSON.stringify(toRequestBody(asked)));
-      expect<unknown>(parseRequest(body)).toEqual({ ok: true, value: asked });
+      expect<unknown>(parseRequest(body)).toMatchObject({ ok: true, value: { choices: [asked], extra: {} } });
     }),
     { numRuns: 200 },
   );

@@ -1,5 +1,5 @@
-import type { JsonObject } from "../../core/chat-request.ts";
-import type { CompletionRequest } from "../../core/completion-request.ts";
+import type { JsonObject, JsonValue } from "../../core/chat-request.ts";
+import type { CompletionAsk, CompletionRequest } from "../../core/completion-request.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { openaiCompletionsRequest, type OpenaiCompletionsRequest } from "../../wire/openai-completions.ts";
@@ -7,34 +7,90 @@ import { parseBody } from "../../wire/parse-body.ts";
 import { fromSampling, toSampling } from "../openai-sampling.ts";
 import { optional } from "../optional.ts";
 
-export function parseRequest(body: unknown): Result<CompletionRequest, Failure> {
+/** Each choice is a call to an engine; more than this at once is a mistake or an attack. */
+const MOST_CHOICES = 128;
+
+type Prompt = CompletionRequest["prompt"];
+
+/** Fields that are read here; every other one goes to the engine as it came. */
+const READ = new Set<string>([
+  "model",
+  "prompt",
+  "suffix",
+  "stream",
+  "stream_options",
+  "max_tokens",
+  "stop",
+  "temperature",
+  "top_p",
+  "top_k",
+  "min_p",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "logprobs",
+  "user",
+  "prompt_cache_key",
+  "n",
+  "best_of",
+  "echo",
+]);
+
+export function parseRequest(body: unknown): Result<CompletionAsk, Failure> {
   const parsed = parseBody(openaiCompletionsRequest, body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
-  const refused = refusal(wire);
+  const prompts = parsePrompts(wire.prompt);
+  const answers = wire.n ?? 1;
+  const refused = refusal(wire, prompts, answers);
   if (refused) return err(refused);
-  const prompt = parsePrompt(wire.prompt);
-  if (!prompt.ok) return prompt;
+  const stream = wire.stream ?? false;
+  const includeUsage = stream && wire.stream_options?.include_usage === true;
   return ok({
     model: wire.model,
-    prompt: prompt.value,
-    // An empty suffix asks for nothing behind the gap; engines take its presence for fill-in-the-middle.
-    ...(wire.suffix ? { suffix: wire.suffix } : {}),
-    stream: wire.stream ?? false,
-    includeUsage: wire.stream === true && wire.stream_options?.include_usage === true,
-    ...optional("maxOutputTokens", wire.max_tokens),
-    stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
-    sampling: fromSampling(wire),
-    ...(typeof wire.logprobs === "number" ? { logprobs: { top: wire.logprobs } } : {}),
-    ...optional("user", wire.user),
-    ...optional("cacheKey", wire.prompt_cache_key),
+    stream,
+    includeUsage,
+    // OpenAI's order: all answers to the first prompt, then those to the second.
+    choices: prompts.flatMap((prompt) =>
+      Array.from({ length: answers }, (_, at) => toRequest(wire, prompt, at, { stream, includeUsage })),
+    ),
+    echo: wire.echo ?? false,
+    extra: Object.fromEntries(
+      Object.entries(wire as JsonObject).filter(([name, value]) => !READ.has(name) && value !== null),
+    ),
+    adjusted: [],
   });
 }
 
-export function toRequestBody(request: CompletionRequest): JsonObject {
+function toRequest(
+  wire: OpenaiCompletionsRequest,
+  prompt: Prompt,
+  at: number,
+  streaming: Pick<CompletionRequest, "stream" | "includeUsage">,
+): CompletionRequest {
+  const sampling = fromSampling(wire);
   return {
+    model: wire.model,
+    prompt,
+    // An empty suffix asks for nothing behind the gap; engines take its presence for fill-in-the-middle.
+    ...(wire.suffix ? { suffix: wire.suffix } : {}),
+    ...streaming,
+    ...optional("maxOutputTokens", wire.max_tokens),
+    stop: typeof wire.stop === "string" ? [wire.stop] : (wire.stop ?? []),
+    // With one seed all answers to a prompt would be the same one.
+    sampling: at > 0 && sampling.seed !== undefined ? { ...sampling, seed: sampling.seed + at } : sampling,
+    ...(typeof wire.logprobs === "number" ? { logprobs: { top: wire.logprobs } } : {}),
+    ...optional("user", wire.user),
+    ...optional("cacheKey", wire.prompt_cache_key),
+  };
+}
+
+/** The body for an engine of this dialect. `extra` wins over nothing: its names are those that are not read. */
+export function toRequestBody(request: CompletionRequest, extra: JsonObject = {}): JsonObject {
+  return {
+    ...extra,
     model: request.model,
-    prompt: request.prompt,
+    prompt: typeof request.prompt === "string" ? request.prompt : [...request.prompt],
     ...optional("suffix", request.suffix),
     stream: request.stream,
     // Always asked for: accounting needs it whether the client wants to see it or not.
@@ -48,26 +104,40 @@ export function toRequestBody(request: CompletionRequest): JsonObject {
   };
 }
 
-/** What would change the answer and cannot be said in the core vocabulary. */
-function refusal(wire: OpenaiCompletionsRequest): Failure | null {
-  if ((wire.n ?? 1) > 1) return unsupported("n", "n above 1: ask several times instead");
-  if ((wire.best_of ?? 1) > 1) return unsupported("best_of", "best_of above 1");
-  if (wire.echo) return unsupported("echo", "echo: put the prompt before the answer yourself");
-  if (Object.keys(wire.logit_bias ?? {}).length > 0) return unsupported("logit_bias", "logit_bias");
-  return null;
+/** What would change the answer and cannot be done. */
+function refusal(wire: OpenaiCompletionsRequest, prompts: readonly Prompt[], answers: number): Failure | null {
+  if (answers < 1) return invalid("n", "n: at least 1");
+  if (prompts.length === 0) return invalid("prompt", "prompt: at least one prompt is needed");
+  const empty = prompts.findIndex((prompt) => typeof prompt !== "string" && prompt.length === 0);
+  if (empty >= 0) return invalid(`prompt[${empty}]`, `prompt[${empty}]: an empty list of tokens is no prompt`);
+  if (prompts.length * answers > MOST_CHOICES) {
+    return invalid("n", `prompts times n: at most ${MOST_CHOICES} choices at once, not ${prompts.length * answers}`);
+  }
+  const best = wire.best_of ?? answers;
+  if (best < answers) return invalid("best_of", `best_of: must be at least n, which is ${answers}`);
+  if (best > answers) {
+    return unsupported("best_of", "best_of above n: ask for n answers with logprobs, and choose among them");
+  }
+  if (!wire.echo) return null;
+  if (typeof wire.logprobs === "number") return unsupported("echo", "echo together with logprobs");
+  return prompts.some((prompt) => typeof prompt !== "string")
+    ? unsupported("echo", "echo of prompts of token numbers: put the text before the answer yourself")
+    : null;
 }
 
 function unsupported(capability: string, what: string): Failure {
-  return { kind: "unsupported", capability, endpoint: false, message: `This model does not support ${what}.` };
+  return { kind: "unsupported", capability, endpoint: false, message: `Flock does not support ${what}.` };
 }
 
-function parsePrompt(prompt: OpenaiCompletionsRequest["prompt"]): Result<string, Failure> {
-  if (typeof prompt === "string") return ok(prompt);
-  const [first] = prompt;
-  if (first === undefined) {
-    return err({ kind: "invalid_request", field: "prompt", message: "prompt: at least one prompt is needed" });
-  }
-  if (typeof first !== "string") return err(unsupported("prompt tokens", "prompts of token numbers: send text"));
-  if (prompt.length > 1) return err(unsupported("several prompts", "several prompts at once: ask one by one"));
-  return ok(first);
+function invalid(field: string, message: string): Failure {
+  return { kind: "invalid_request", field, message };
+}
+
+function parsePrompts(prompt: OpenaiCompletionsRequest["prompt"]): readonly Prompt[] {
+  if (typeof prompt === "string") return [prompt];
+  return isTokens(prompt) ? [prompt] : prompt;
+}
+
+function isTokens(list: readonly JsonValue[]): list is number[] {
+  return typeof list[0] === "number";
 }

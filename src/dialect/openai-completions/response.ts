@@ -2,6 +2,7 @@ import type { ChatAnswer } from "../../core/chat-answer.ts";
 import type { ChatEvent } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
 import { openaiCompletionsAnswer } from "../../wire/openai-completions.ts";
+import { sumUsage } from "../../core/token-usage.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { failed, tryJson } from "../sse-decoder.ts";
 import { toLogprobs } from "./logprobs.ts";
@@ -20,20 +21,18 @@ export function fromResponseBody(text: string): ChatEvent[] {
   return [...events, ...finish(state, state.reason ?? "stop")];
 }
 
-export function toResponseBody(answer: ChatAnswer, meta: AnswerMeta): JsonObject {
+export function toResponseBody(answers: readonly ChatAnswer[], meta: AnswerMeta): JsonObject {
   return {
     id: meta.id,
     object: "text_completion",
     created: Math.floor(meta.createdAt / 1000),
     model: meta.model,
-    choices: [
-      {
-        text: answer.text + answer.refusal,
-        index: 0,
-        logprobs: answer.logprobs.length > 0 ? toLogprobs(answer.logprobs, 0) : null,
-        finish_reason: toFinishReason(answer.reason),
-      },
-    ],
-    usage: toUsage(answer.usage),
+    choices: answers.map((answer, index) => ({
+      text: answer.text + answer.refusal,
+      index,
+      logprobs: answer.logprobs.length > 0 ? toLogprobs(answer.logprobs, 0) : null,
+      finish_reason: toFinishReason(answer.reason),
+    })),
+    usage: toUsage(sumUsage(answers.map(({ usage }) => usage))),
   };
 }

@@ -24,7 +24,7 @@ const server = Bun.serve({
     const encoder = openaiCompletions.encoder(meta);
     const answer = collectAnswer(EVENTS);
     if (!answer.ok) return new Response(null, { status: 500 });
-    if (!stream) return Response.json(openaiCompletions.toResponseBody(answer.value, meta));
+    if (!stream) return Response.json(openaiCompletions.toResponseBody([answer.value], meta));
     const frames = EVENTS.map((event) => encoder.encode(event)).join(openaiCompletions.keepAlive);
     return new Response(frames, { headers: { "content-type": "text/event-stream" } });
   },

@@ -120,7 +120,7 @@ test("a failure in mid-stream is an error frame and no [DONE]", () => {
 test("a whole answer has its one choice and its usage", () => {
   const answer = { thinking: "", refusal: "", toolCalls: [], usage: USAGE, reason: "length" as const };
   const logprobs = [{ token: "a", logprob: -1, bytes: null, top: [] }];
-  expect<unknown>(toResponseBody({ ...answer, text: "a", logprobs }, META)).toEqual({
+  expect<unknown>(toResponseBody([{ ...answer, text: "a", logprobs }], META)).toEqual({
     id: "cmpl-1",
     object: "text_completion",
     created: 1_700_000_000,
@@ -136,9 +136,27 @@ test("a whole answer has its one choice and its usage", () => {
     usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11, prompt_tokens_details: { cached_tokens: 4 } },
   });
   const refused = { ...answer, text: "", logprobs: [], reason: "content_filter" as const };
-  expect(toResponseBody(refused, META)).toMatchObject({
+  expect(toResponseBody([refused], META)).toMatchObject({
     choices: [{ text: "", logprobs: null, finish_reason: "content_filter" }],
   });
+});
+
+test("the choices of one stream are told by their index, and only the last one ends it", () => {
+  const meta = { ...META, includeUsage: true };
+  const frames = [0, 1].map((index) => {
+    const encoding = encoder(meta, { index, last: index === 1 });
+    const events: ChatEvent[] = [
+      { type: "text", text: "a" },
+      { type: "usage", usage: USAGE },
+      { type: "done", reason: "stop" },
+    ];
+    return events.map((event) => encoding.encode(event)).join("");
+  });
+  expect(frames[0]).toContain('"index":0');
+  expect(frames[0]).not.toContain("[DONE]");
+  expect(frames[0]).not.toContain("usage");
+  expect(frames[1]).toContain('"index":1');
+  expect(frames[1]?.split("\n\n").slice(-3)).toEqual([expect.stringContaining('"usage"'), "data: [DONE]", ""]);
 });
 
 test("an answer that is written and read again is the same, streamed and whole", () => {
@@ -156,7 +174,7 @@ test("an answer that is written and read again is the same, streamed and whole",
       const text = words.join("");
       const answer = { text, thinking: "", refusal: "", toolCalls: [], logprobs: [], usage: USAGE, reason: end };
       const whole: ChatEvent[] = text === "" ? [] : [{ type: "text", text }];
-      const body = JSON.stringify(toResponseBody(answer, META));
+      const body = JSON.stringify(toResponseBody([answer], META));
       expect(fromResponseBody(body)).toEqual([start, ...whole, ...tail]);
     }),
     { numRuns: 200 },

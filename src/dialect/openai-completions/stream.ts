@@ -4,6 +4,7 @@ import { openaiCompletionsAnswer, type OpenaiCompletionsAnswer } from "../../wir
 import type { SseFrame } from "../../wire/sse.ts";
 import { dataFrame, DONE_FRAME } from "../../wire/sse-write.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
+import { ONLY_CHOICE, type StreamedChoice } from "../completion-dialect.ts";
 import { toErrorObject } from "../failure-shape.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
 import { characters, fromLogprobs, toLogprobs } from "./logprobs.ts";
@@ -91,26 +92,27 @@ interface EncoderState {
   readonly length: number;
 }
 
-export function encoder(meta: AnswerMeta): StreamEncoder {
+export function encoder(meta: AnswerMeta, choice: StreamedChoice = ONLY_CHOICE): StreamEncoder {
   const created = Math.floor(meta.createdAt / 1000);
   const head = `"id":${JSON.stringify(meta.id)},"object":"text_completion","created":${created},"model":${JSON.stringify(meta.model)}`;
   let state: EncoderState = { open: true, usage: null, length: 0 };
   return {
     encode(event) {
       if (!state.open) return "";
-      const [next, frames] = encodeStep(state, event, head, meta.includeUsage);
+      const [next, frames] = encodeStep(state, event, { head, choice, includeUsage: meta.includeUsage });
       state = next;
       return frames;
     },
   };
 }
 
-function encodeStep(
-  state: EncoderState,
-  event: ChatEvent,
-  head: string,
-  includeUsage: boolean,
-): readonly [EncoderState, string] {
+interface Frame {
+  readonly head: string;
+  readonly choice: StreamedChoice;
+  readonly includeUsage: boolean;
+}
+
+function encodeStep(state: EncoderState, event: ChatEvent, frame: Frame): readonly [EncoderState, string] {
   switch (event.type) {
     case "failed":
       return [{ ...state, open: false }, errorFrame(event)];
@@ -121,13 +123,15 @@ function encodeStep(
       const told = event.type === "text" ? event.logprobs : undefined;
       const logprobs = told ? JSON.stringify(toLogprobs(told, state.length)) : "null";
       const next = { ...state, length: state.length + characters(event.text) };
-      return [next, textFrame(head, JSON.stringify(event.text), logprobs)];
+      return [next, textFrame(frame, JSON.stringify(event.text), logprobs)];
     }
     case "done": {
-      let frames = textFrame(head, '""', "null", `"${toFinishReason(event.reason)}"`);
-      if (includeUsage && state.usage)
-        frames += dataFrame(`{${head},"choices":[],"usage":${JSON.stringify(toUsage(state.usage))}}`);
-      return [{ ...state, open: false }, frames + DONE_FRAME];
+      const closed = { ...state, open: false };
+      const end = textFrame(frame, '""', "null", `"${toFinishReason(event.reason)}"`);
+      if (!frame.choice.last) return [closed, end];
+      const usage = frame.includeUsage && state.usage ? JSON.stringify(toUsage(state.usage)) : null;
+      const counted = usage === null ? "" : dataFrame(`{${frame.head},"choices":[],"usage":${usage}}`);
+      return [closed, end + counted + DONE_FRAME];
     }
     // A text that is completed without a template has no thinking and no calls; this API has no place for them.
     case "start":
@@ -139,8 +143,11 @@ function encodeStep(
   }
 }
 
-function textFrame(head: string, text: string, logprobs: string, reason = "null"): string {
-  return dataFrame(`{${head},"choices":[{"text":${text},"index":0,"logprobs":${logprobs},"finish_reason":${reason}}]}`);
+function textFrame({ head, choice }: Frame, text: string, logprobs: string, reason = "null"): string {
+  const { index } = choice;
+  return dataFrame(
+    `{${head},"choices":[{"text":${text},"index":${index},"logprobs":${logprobs},"finish_reason":${reason}}]}`,
+  );
 }
 
 /** Without `[DONE]` after it: that would tell the client that the answer is whole. */

@@ -132,7 +132,7 @@ function finishReason(end: GenerateEnd, calls: number): string {
   return end.reason === "stop" && calls > 0 ? "tool_calls" : end.reason;
 }
 
-function usageOf(end: GenerateEnd): object {
+export function usageOf(end: GenerateEnd): object {
   const thought = end.thinkingTokens > 0;
   return {
     completion_tokens: end.completionTokens,
@@ -144,7 +144,7 @@ function usageOf(end: GenerateEnd): object {
 }
 
 /** llama-server's measurements, under its names. */
-function timingsOf(end: GenerateEnd): object {
+export function timingsOf(end: GenerateEnd): object {
   const evaluated = end.promptTokens - end.cachedTokens;
   return {
     cache_n: end.cachedTokens,

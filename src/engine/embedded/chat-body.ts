@@ -6,10 +6,7 @@ import { parseThinking, thinkingFields } from "./chat-thinking.ts";
 import { parseTools, toolFields } from "./chat-tools.ts";
 import { type EngineError, invalidRequest } from "./engine-error.ts";
 import { isRefusable, refusedFeature } from "./refused-feature.ts";
-
-const MAX_STOPS = 64;
-/** OpenAI's bounds, and about what changes a choice in any model. */
-const MAX_BIAS = 100;
+import { parseLimit, parseSampling, parseStops, samplingFields, stops, tokenLimit } from "./sampling-fields.ts";
 
 const content = z.union([z.string(), z.null(), z.array(z.looseObject({ type: z.literal("text"), text: z.string() }))]);
 const toolCall = z.looseObject({
@@ -31,13 +28,6 @@ const message = z.discriminatedUnion("role", [
   z.looseObject({ role: z.literal("tool"), content: content.optional(), tool_call_id: z.string() }),
 ]);
 
-/** -1 is llama-server's word for "no limit". */
-const tokenLimit = z
-  .int()
-  .refine((n) => n > 0 || n === -1, "must be at least 1")
-  .nullish();
-const stopString = z.string().min(1).max(1024);
-
 const known = {
   ...toolFields,
   ...outputFields,
@@ -48,20 +38,13 @@ const known = {
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: tokenLimit,
   max_completion_tokens: tokenLimit,
-  stop: z.union([stopString, z.array(stopString).max(MAX_STOPS)]).nullish(),
-  temperature: z.number().min(0).max(10).nullish(),
-  top_p: z.number().min(0).max(1).nullish(),
-  top_k: z.int().min(0).nullish(),
-  min_p: z.number().min(0).max(1).nullish(),
-  seed: z.int().nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  logit_bias: z.record(z.string().regex(/^\d+$/), z.number().min(-MAX_BIAS).max(MAX_BIAS)).nullish(),
+  stop: stops,
+  ...samplingFields,
 };
 const body = z.looseObject(known);
 
 /** Fields without bearing on the answer: whose request it is, where it may run, what the asker wants kept. */
-const WITHOUT_EFFECT = new Set([
+export const WITHOUT_EFFECT = new Set([
   "user",
   "metadata",
   "store",
@@ -91,7 +74,6 @@ export function parseChatBody(input: unknown): Result<ChatCall, EngineError> {
   const turns = call.messages.map(toTurn);
   const stray = resultWithoutCall(turns);
   if (stray !== null) return err(invalidRequest(`no tool call has the id '${stray}'`, "messages"));
-  const maxTokens = call.max_completion_tokens ?? call.max_tokens ?? -1;
   return ok({
     model: call.model ?? null,
     turns,
@@ -100,19 +82,9 @@ export function parseChatBody(input: unknown): Result<ChatCall, EngineError> {
     thinking: parseThinking(call),
     stream: call.stream ?? false,
     includeUsage: call.stream_options?.include_usage ?? false,
-    maxTokens: maxTokens === -1 ? null : maxTokens,
-    stop: typeof call.stop === "string" ? [call.stop] : (call.stop ?? []),
-    // The defaults are llama-server's.
-    sampling: {
-      temperature: call.temperature ?? 0.8,
-      topP: call.top_p ?? 0.95,
-      topK: call.top_k ?? 40,
-      minP: call.min_p ?? 0.05,
-      seed: toSeed(call.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0),
-      presencePenalty: call.presence_penalty ?? 0,
-      frequencyPenalty: call.frequency_penalty ?? 0,
-      logitBias: new Map(Object.entries(call.logit_bias ?? {}).map(([token, bias]) => [Number(token), bias])),
-    },
+    maxTokens: parseLimit(call.max_completion_tokens ?? call.max_tokens),
+    stop: parseStops(call.stop),
+    sampling: parseSampling(call),
     ignored: Object.keys(call).filter((field) => isIgnored(field, fields[field])),
   });
 }
@@ -164,10 +136,4 @@ function resultWithoutCall(turns: readonly ChatTurn[]): string | null {
 function toText(parts: z.infer<typeof content> | undefined): string {
   if (typeof parts === "string") return parts;
   return (parts ?? []).map((part) => part.text).join("");
-}
-
-/** Any whole number to 32 bits. 2^32-1 means "random" to llama.cpp, which would break "same seed, same text". */
-function toSeed(seed: number): number {
-  const folded = ((seed % 2 ** 32) + 2 ** 32) % 2 ** 32;
-  return folded === 2 ** 32 - 1 ? 0 : folded;
 }

@@ -2,7 +2,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { newId } from "../../core/id.ts";
 import { ok, type Result } from "../../core/result.ts";
-import { chat, countTokens, type ChatContext } from "./chat.ts";
+import { chat, countTokens } from "./chat.ts";
+import { complete } from "./completion.ts";
 import type { Counters } from "./counters.ts";
 import { embed } from "./embeddings.ts";
 import {
@@ -17,6 +18,7 @@ import {
 import type { LoadedModel } from "./load-model.ts";
 import { describeMemory, describeModel, listModels } from "./props.ts";
 import { Requests } from "./requests.ts";
+import type { WorkContext } from "./respond.ts";
 import { rerank } from "./rerank.ts";
 import type { EngineSettings } from "./settings.ts";
 import { detokenize, tokenize } from "./tokens.ts";
@@ -42,7 +44,7 @@ type State =
 /** The gateway refuses bodies over 64 MB in its own words; this one is for whoever gets past it. */
 const MAX_BODY_BYTES = 80 * 2 ** 20;
 
-type Route = (request: Request, context: ChatContext) => Promise<Response> | Response;
+type Route = (request: Request, context: WorkContext) => Promise<Response> | Response;
 
 const ROUTES: Readonly<Record<string, Route>> = {
   "GET /v1/models": (_, context) => Response.json(listModels(context.loaded, context.modelId, context.clock.now())),
@@ -50,6 +52,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   "GET /memory": (_, context) => Response.json(describeMemory(context.loaded)),
   "POST /v1/chat/completions": async (request, context) =>
     await withBody(request, (body) => chat(body, context, request.signal)),
+  "POST /v1/completions": async (request, context) =>
+    await withBody(request, (body) => complete(body, context, request.signal)),
   "POST /v1/chat/completions/input_tokens": async (request, context) =>
     await withBody(request, (body) => {
       const count = countTokens(body, context);
@@ -154,7 +158,7 @@ function toResponse(answer: Result<object, EngineError>): Response {
 async function reading(
   work: typeof embed | typeof rerank,
   body: unknown,
-  context: ChatContext,
+  context: WorkContext,
   clientSignal: AbortSignal,
 ): Promise<Response> {
   const { loaded, modelId, requests } = context;

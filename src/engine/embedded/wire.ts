@@ -5,6 +5,8 @@ import { err, ok } from "../../core/result.ts";
 import { toRequestBody } from "../../dialect/openai-chat/request.ts";
 import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
 import { decoder } from "../../dialect/openai-chat/stream.ts";
+import { toRequestBody as toCompletionBody } from "../../dialect/openai-completions/request.ts";
+import { decoder as completionDecoder } from "../../dialect/openai-completions/stream.ts";
 import type { EngineWire } from "../driver.ts";
 import { readLlamaServerError } from "../llama-cpp/read-error.ts";
 import { EMBEDDED_START } from "./manage.ts";
@@ -17,6 +19,11 @@ export const embeddedWire: EngineWire = {
   dialect: "openai-chat",
   chatPath: "/v1/chat/completions",
   embeddingsPath: "/v1/embeddings",
+  completions: {
+    plan: (request, extra) => ok({ path: "/v1/completions", body: JSON.stringify(toCompletionBody(request, extra)) }),
+    decode: completionDecoder,
+  },
+  rerankPath: "/v1/rerank",
   countPath: "/v1/chat/completions/input_tokens",
   echoesModel: true,
   plan(request, replica) {

@@ -3,6 +3,7 @@ import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
 import { decoder } from "../../dialect/openai-chat/stream.ts";
 import { ok } from "../../core/result.ts";
 import type { EngineWire } from "../driver.ts";
+import { llamaServerCompletions } from "./completions.ts";
 import { LLAMA_SERVER_START } from "./manage.ts";
 import { readLlamaServerError } from "./read-error.ts";
 
@@ -14,6 +15,9 @@ export const llamaCppWire: EngineWire = {
   dialect: "openai-chat",
   chatPath: "/v1/chat/completions",
   embeddingsPath: "/v1/embeddings",
+  completions: llamaServerCompletions,
+  rerankPath: "/v1/rerank",
+  transcriptionsPath: "/v1/audio/transcriptions",
   countPath: "/v1/chat/completions/input_tokens",
   echoesModel: false,
   plan: (request, replica) =>
