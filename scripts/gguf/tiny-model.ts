@@ -17,7 +17,8 @@ export type TinyWeights =
       readonly heads?: number;
       readonly packed?: boolean;
     }
-  | { readonly kind: "says"; readonly text: string }
+  /** `words` are one token each in prompts, where single characters would make long ones slow. */
+  | { readonly kind: "says"; readonly text: string; readonly words?: readonly string[] }
   | { readonly kind: "ranks"; readonly seed: number };
 
 export interface TinyModelOptions {
@@ -71,7 +72,7 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
   const words = weights.text.split(/(?= )/);
   const twice = words.find((word, index) => words.indexOf(word) !== index);
   if (twice !== undefined) throw new Error(`a chain has no memory: "${twice.trim()}" stands twice in the text`);
-  const vocabulary = tinyVocabulary(words);
+  const vocabulary = tinyVocabulary(words, weights.words);
   // One-hot vectors: as wide as the vocabulary. Attention and feed-forward are zero, so one small layer is enough.
   const shape = {
     layers: 1,

@@ -17,10 +17,10 @@ export interface TinyVocabulary {
 const SPACE = "\u2581";
 
 /**
- * Control tokens, all 256 bytes (so that any text has tokens), printable ASCII, and `pieces`. Padded to a multiple of
- * 32, which the matrix kernels like.
+ * Control tokens, all 256 bytes (so that any text has tokens), printable ASCII, `pieces`, and `words`: what prompts hold
+ * many of, each one token. Padded to a multiple of 32, which the matrix kernels like.
  */
-export function tinyVocabulary(pieces: readonly string[]): TinyVocabulary {
+export function tinyVocabulary(pieces: readonly string[], words: readonly string[] = []): TinyVocabulary {
   const ids = new Map<string, number>();
   const types: number[] = [];
   const add = (token: string, type: number): number => {
@@ -39,6 +39,10 @@ export function tinyVocabulary(pieces: readonly string[]): TinyVocabulary {
   add(SPACE, TOKEN_TYPE.normal);
   for (let code = 33; code < 127; code++) add(String.fromCharCode(code), TOKEN_TYPE.normal);
   const pieceIds = pieces.map((piece) => add(piece.replaceAll(" ", SPACE), TOKEN_TYPE.normal));
+  // Tokens are merged pair by pair: every beginning of a word must be one.
+  for (const word of words) {
+    for (let end = 2; end <= word.length; end++) add(word.slice(0, end).replaceAll(" ", SPACE), TOKEN_TYPE.normal);
+  }
   while (types.length % 32 !== 0) add(`<|pad_${types.length}|>`, TOKEN_TYPE.control);
   return { tokens: [...ids.keys()], types, bos, endOfTurn, lineFeed: add(byteToken(10), TOKEN_TYPE.byte), pieceIds };
 }

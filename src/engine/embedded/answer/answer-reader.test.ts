@@ -57,6 +57,11 @@ function readEveryWay(text: string, syntax: ToolSyntax | null, opened: boolean |
 
 const time = (json: string) => ({ name: "get_time", json, whole: true });
 
+test("what closes the only call that is wanted is no text", () => {
+  const text = '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>';
+  expect(readEveryWay(text, "hermes", null, false)).toEqual({ text: "", thinking: "", calls: [time("{}")] });
+});
+
 describe("a tool call is found in the form of", () => {
   const CASES: readonly [string, ToolSyntax, string][] = [
     ["hermes", "hermes", '<tool_call>\n{"name": "get_time", "arguments": {"zone": "a}\\"</tool_call>"}}\n</tool_call>'],

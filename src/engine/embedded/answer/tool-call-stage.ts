@@ -53,7 +53,8 @@ export class ToolCallStage implements AnswerStage {
     const parts: AnswerPart[] = [];
     const reader = this.#reader;
     if (reader === null) {
-      const rest = this.#held;
+      // Behind the only call that was wanted comes what closes it, if anything.
+      const rest = this.isOver ? "" : this.#held;
       this.#held = "";
       if (rest.trim() !== "" || (rest !== "" && !this.#behindCall)) this.#text(rest, parts);
       return parts;
