@@ -3,6 +3,9 @@ import { dirname, join, normalize, relative } from "node:path";
 
 const SRC = join(import.meta.dir, "../src");
 
+/** What every engine's folder may see, beside itself. */
+const DRIVER = ["core", "wire", "dialect", "engine/driver.ts", "engine/ask-engine.ts", "engine/lacking-ability.ts"];
+
 /**
  * Who may import whom, by folder below `src/`. A new arrow is a reviewed edit to this table. A folder may always import
  * itself. `a/b` beats `a` where both are listed.
@@ -22,8 +25,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   gateway: ["core", "wire", "dialect", "engine/driver.ts"],
   "engine/driver.ts": ["core"],
   // Runs in a process of its own: what the gateway knows of engines is not its business.
-  "engine/embedded": ["core", "dialect", "engine/driver.ts", "engine/llama-cpp"],
-  "engine/llama-cpp": ["core", "dialect", "engine/driver.ts"],
+  "engine/embedded": [...DRIVER, "engine/llama-cpp"],
+  "engine/llama-cpp": DRIVER,
+  "engine/ollama": DRIVER,
+  "engine/ask-engine.ts": ["core", "engine/driver.ts"],
+  "engine/lacking-ability.ts": ["core"],
   "engine/registry.ts": ["core", "engine"],
   "engine/progress.ts": ["core", "engine"],
   cluster: ["core", "engine/driver.ts"],

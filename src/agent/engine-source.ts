@@ -36,5 +36,8 @@ export function toReplicas(node: string, engineId: string, kind: EngineKind, inf
     slots: served.slots,
     abilities: served.abilities,
     smokeTest: served.smokeTest,
+    ...(served.parent === undefined ? {} : { parent: served.parent }),
+    ...(served.keepAlive === undefined ? {} : { keepAlive: served.keepAlive }),
+    ...(served.load === undefined ? {} : { load: served.load }),
   }));
 }

@@ -41,7 +41,13 @@ export type Failure =
       /** The command that starts it, e.g. `ollama serve`. */
       readonly start: string;
     }
-  | { readonly kind: "engine_failed"; readonly engine: string; readonly cause: string }
+  | {
+      readonly kind: "engine_failed";
+      readonly engine: string;
+      readonly cause: string;
+      /** The command that helps, where one is known. */
+      readonly mend?: string;
+    }
   | { readonly kind: "engine_timeout"; readonly engine: string; readonly waitedMs: number }
   /** The client went away. Never rendered; it stands in usage records as outcome `cancelled`. */
   | { readonly kind: "cancelled" }

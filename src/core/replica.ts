@@ -11,6 +11,14 @@ export interface ModelAbilities {
   readonly thinking: boolean;
 }
 
+/** What an engine said of its own queue when it was last asked. */
+export interface ReplicaLoad {
+  readonly running: number;
+  readonly waiting: number;
+  /** Share of the KV cache that is taken, 0 to 1; null: not told. */
+  readonly kvCacheUsage: number | null;
+}
+
 /** One loaded copy of a model in one engine on one node. Immutable: a change is a new value with the same id. */
 export interface Replica {
   /** Stable while the engine serves the model: `<node>/<engine id>/<model>`. */
@@ -29,4 +37,10 @@ export interface Replica {
   readonly abilities: ModelAbilities;
   /** Bundled smoke-test model: real inference, meaningless answers. */
   readonly smokeTest: boolean;
+  /** The model that this one is a LoRA adapter of; absent: it is none. */
+  readonly parent?: string;
+  /** How long the engine is asked to keep the model loaded after a request; absent: as it is set up. */
+  readonly keepAlive?: string | number;
+  /** Also counts what others than Flock send there; absent: the engine does not tell. */
+  readonly load?: ReplicaLoad;
 }

@@ -122,7 +122,7 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "engine_unreachable":
       return `The engine ${failure.engine} at ${failure.endpoint} does not answer. Start it with \`${failure.start}\`.`;
     case "engine_failed":
-      return `The engine ${failure.engine} failed: ${failure.cause}. Try again; \`flock status\` shows its state.`;
+      return `The engine ${failure.engine} failed: ${failure.cause}. ${failure.mend === undefined ? "Try again; `flock status` shows its state." : `Mend it with: ${failure.mend}`}`;
     case "engine_timeout":
       return `The engine ${failure.engine} gave no answer within ${inSeconds(failure.waitedMs)}. Try again; \`flock status\` shows its state.`;
     case "cancelled":

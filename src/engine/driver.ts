@@ -1,9 +1,9 @@
 import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
-import type { ChatRequest, JsonObject } from "../core/chat-request.ts";
+import type { ChatRequest, JsonObject, JsonValue } from "../core/chat-request.ts";
 import type { CompletionRequest } from "../core/completion-request.ts";
 import type { EmbeddingRequest, EmbeddingVectors } from "../core/embedding-request.ts";
 import type { Failure } from "../core/failure.ts";
-import type { EngineKind, ModelAbilities, Replica } from "../core/replica.ts";
+import type { EngineKind, ModelAbilities, Replica, ReplicaLoad } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
 
 /** The wire format that an engine speaks. Where it equals the client's, the gateway passes bytes through. */
@@ -13,8 +13,32 @@ export type WireDialect = "openai-chat" | "ollama-chat";
 export interface EngineCall {
   readonly path: string;
   readonly body: string;
-  /** What the engine may change of the request, for `x-flock-adjusted`. */
+  /** What was changed of the request, each in a word or two, for `x-flock-adjusted`. */
   readonly adjusted?: readonly string[];
+  /** How the answer of this very call is read, where it differs from the wire's own way. */
+  readonly reader?: AnswerReader;
+}
+
+export interface AnswerReader {
+  /** A fresh parser for a streamed answer. */
+  decode(): StreamDecoder;
+  /** The events of an answer that was not streamed. `body` is the whole text of a 2xx answer. */
+  readAnswer(body: string): ChatEvent[];
+}
+
+/** The top-level members of a client's body, as they were sent. */
+export interface BodyFields {
+  /** The value's own JSON text; undefined when absent. */
+  raw(name: string): string | undefined;
+  json(name: string): JsonValue | undefined;
+}
+
+/** What must be changed of a client's bytes before they are passed through. */
+export interface BodyEdits {
+  /** JSON text by member: replaces, or adds. */
+  readonly set: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+  readonly adjusted: readonly string[];
 }
 
 /** How an engine goes on with a text as it is: no template, no roles. One choice at a time. */
@@ -36,7 +60,7 @@ export interface EmbeddingWire {
 }
 
 /** The gateway's half of an engine: pure, no I/O. What is optional and absent, the engine cannot do. */
-export interface EngineWire {
+export interface EngineWire extends AnswerReader {
   readonly kind: EngineKind;
   readonly dialect: WireDialect;
   /** Path of this dialect's chat call; passthrough posts the client's edited bytes here. */
@@ -57,11 +81,10 @@ export interface EngineWire {
   readonly countPath: string | null;
   /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */
   readonly echoesModel: boolean;
-  plan(request: ChatRequest, replica: Replica): Result<EngineCall, Failure>;
-  /** A fresh parser for a streamed answer. */
-  decode(): StreamDecoder;
-  /** The events of an answer that was not streamed. `body` is the whole text of a 2xx answer. */
-  readAnswer(body: string): ChatEvent[];
+  /** `tenant` names who asks, for engines that can keep the caches of tenants apart; it is no secret, and no name. */
+  plan(request: ChatRequest, replica: Replica, tenant: string): Result<EngineCall, Failure>;
+  /** The same for a body that is passed through. Absent: nothing but the model's name is changed. */
+  amend?(body: BodyFields, replica: Replica, tenant: string): Result<BodyEdits, Failure>;
   /** What a non-2xx answer means. */
   readError(status: number, body: string, replica: Replica): Failure;
 }
@@ -93,6 +116,10 @@ export interface ServedModel {
   readonly slots: number;
   readonly abilities: ModelAbilities;
   readonly smokeTest: boolean;
+  /** The model that this one is an adapter of. */
+  readonly parent?: string;
+  readonly keepAlive?: string | number;
+  readonly load?: ReplicaLoad;
 }
 
 export interface EngineInfo {
@@ -102,11 +129,32 @@ export interface EngineInfo {
   readonly models: readonly ServedModel[];
 }
 
-/** The agent's half of an engine: finds it and asks it. */
+/** How far a download is. `total` 0: not known. */
+export interface PullProgress {
+  readonly status: string;
+  readonly completedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** The agent's half of an engine: finds it and asks it. What is absent, the engine cannot do. */
 export interface EngineManager {
   readonly kind: EngineKind;
   /** The command with which a person starts one, for errors. */
   readonly startCommand: string;
+  /** Puts a model into a running engine that has none; absent: only a restart does. */
+  readonly pullCommand?: string;
   /** Asks a running engine what it is. A 200 from something else is a failure, not an engine. */
   probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineInfo, Failure>>;
+  /** Brings one of its models into memory, and keeps it there. */
+  load?(at: Endpoint, engineModel: string, signal: AbortSignal): Promise<Result<void, Failure>>;
+  unload?(at: Endpoint, engineModel: string, signal: AbortSignal): Promise<Result<void, Failure>>;
+  /** Downloads. Aborting keeps what came so far, and another pull goes on from there. */
+  pull?(
+    at: Endpoint,
+    engineModel: string,
+    onProgress: (progress: PullProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Result<void, Failure>>;
+  /** Deletes it from the engine's disk. */
+  remove?(at: Endpoint, engineModel: string, signal: AbortSignal): Promise<Result<void, Failure>>;
 }

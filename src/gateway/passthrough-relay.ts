@@ -17,6 +17,8 @@ export interface PassthroughOptions {
   readonly body: ScannedBody;
   readonly requestedModel: string;
   readonly stream: boolean;
+  /** Who asks; see `EngineWire.plan`. */
+  readonly tenant: string;
 }
 
 /**
@@ -25,14 +27,18 @@ export interface PassthroughOptions {
  * name, and for the usage chunk where nobody asked for it.
  */
 export function passthroughRelay(options: PassthroughOptions): ChatRelay {
-  const { body, requestedModel, stream } = options;
+  const { body, requestedModel, stream, tenant } = options;
   const wantsUsage = stream && asksForUsage(body);
   return {
     plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
       const { set, remove, adjusted } = mendBody(body, replica.contextTokens);
       if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
       if (stream && !wantsUsage) set.stream_options = withUsage(body);
-      return ok({ path: wire.chatPath, body: splice(body, { set, remove }), adjusted });
+      const edits = wire.amend?.(body, replica, tenant);
+      if (!edits) return ok({ path: wire.chatPath, body: splice(body, { set, remove }), adjusted });
+      if (!edits.ok) return edits;
+      const both = { set: { ...set, ...edits.value.set }, remove: [...remove, ...edits.value.remove] };
+      return ok({ path: wire.chatPath, body: splice(body, both), adjusted: [...adjusted, ...edits.value.adjusted] });
     },
     stream({ replica, wire }: Choice): StreamRelay {
       return new PassedStream(wantsUsage, requestedModel, wire.echoesModel ? requestedModel : replica.engineModel);

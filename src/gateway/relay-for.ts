@@ -21,6 +21,8 @@ export interface RelayOptions {
   /** The engine streams although the client gets one piece: translate, even between equal dialects. */
   readonly collect: boolean;
   readonly meta: AnswerMeta;
+  /** Who asks; see `EngineWire.plan`. */
+  readonly tenant: string;
 }
 
 /**
@@ -32,6 +34,7 @@ export function relayFor(options: RelayOptions): Relay {
     body: options.body,
     requestedModel: options.requestedModel,
     stream: options.stream,
+    tenant: options.tenant,
   });
   let translation: Result<ChatRelay, Failure> | null = null;
   const translated = (): Result<ChatRelay, Failure> => {
@@ -67,5 +70,6 @@ function translate(options: RelayOptions): Result<ChatRelay, Failure> {
   if (!request.ok) return request;
   const { includeUsage, thinking } = request.value;
   const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };
-  return ok(translatingRelay({ dialect: options.dialect, request: request.value, meta, collect: options.collect }));
+  const { dialect, collect, tenant } = options;
+  return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant }));
 }

@@ -77,6 +77,7 @@ export async function serveChat(
     requestedModel: fields.value.model,
     stream,
     collect: granted === "piecemeal",
+    tenant: account.principal?.keyId ?? "",
     meta: {
       id: `${surface.idPrefix}${requestId.slice(4)}`,
       model: fields.value.model,

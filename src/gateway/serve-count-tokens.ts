@@ -30,7 +30,9 @@ export async function serveCountTokens(deps: GatewayDeps, dialect: ChatDialect, 
   const resolved = resolve(deps, account, chat.value.model, { chat: true, embeddings: false });
   if (!resolved.ok) return refuse(resolved.error);
   const meta = { id: requestId, model: chat.value.model, createdAt: 0, includeUsage: false, promptTokensEstimate: 0 };
-  const relay = translatingRelay({ dialect, request: { ...chat.value, stream: false }, meta, collect: false });
+  const tenant = account.principal?.keyId ?? "";
+  const uncollected = { dialect, request: { ...chat.value, stream: false }, meta, collect: false, tenant };
+  const relay = translatingRelay(uncollected);
   const counted = await countPrompt(deps, relay, resolved.value.model, request.signal);
   const headers: Record<string, string> = { "x-request-id": requestId, "request-id": requestId };
   if (counted === null) headers["x-flock-count"] = "estimate";

@@ -6,6 +6,7 @@ import { ok, type Result } from "../core/result.ts";
 import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import type { AnswerReader } from "../engine/driver.ts";
 import { EventProgress } from "./event-progress.ts";
 import type { Choice } from "./ports.ts";
 import type { ChatRelay, PlannedCall, StreamRelay, WholeAnswer } from "./relay.ts";
@@ -19,28 +20,34 @@ export interface TranslationOptions {
   readonly meta: AnswerMeta;
   /** Ask the engine for a stream although the client wants none: a quota can then end the answer in time. */
   readonly collect: boolean;
+  /** Who asks; see `EngineWire.plan`. */
+  readonly tenant: string;
 }
 
 /** Client and engine speak different dialects: every answer goes through `core/`'s events. */
 export function translatingRelay(options: TranslationOptions): ChatRelay {
-  const { dialect, request, meta } = options;
+  const { dialect, request, meta, tenant } = options;
   const engineStreams = request.stream || options.collect;
   const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
+  // An engine may read the answer to one call differently from others: a forced tool that it knows as a schema only.
+  let planned: AnswerReader | undefined;
   return {
     plan(choice: Choice): Result<PlannedCall, Failure> {
       const { replica, wire } = choice;
       const { request: shimmed, adjusted } = shimForLocal(engineRequest, replica.contextTokens);
-      const call = wire.plan({ ...shimmed, model: replica.engineModel }, replica);
-      return call.ok ? ok({ ...call.value, adjusted }) : call;
+      const call = wire.plan({ ...shimmed, model: replica.engineModel }, replica, tenant);
+      if (!call.ok) return call;
+      planned = call.value.reader;
+      return ok({ ...call.value, adjusted: [...adjusted, ...(call.value.adjusted ?? [])] });
     },
     stream(choice: Choice): StreamRelay {
-      const decoder = choice.wire.decode();
+      const decoder = (planned ?? choice.wire).decode();
       return request.stream
         ? new TranslatedStream(decoder, dialect.encoder(meta))
         : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
-      return renderWhole(dialect, choice.wire.readAnswer(bytesToText.decode(body)), meta);
+      return renderWhole(dialect, (planned ?? choice.wire).readAnswer(bytesToText.decode(body)), meta);
     },
   };
 }

@@ -30,13 +30,13 @@ export async function askOneToken(
   post: Post,
   signal: AbortSignal,
 ): Promise<Result<void, Failure>> {
-  const call = wire.plan(oneToken(replica.model), replica);
+  const call = wire.plan(oneToken(replica.model), replica, "");
   if (!call.ok) return call;
   const answer = await post(replica, call.value.path, call.value.body, signal);
   if (!answer.ok) return signal.aborted ? err(engineFailure("it gave no token in time")) : answer;
   const body = await answer.value.text().catch(() => null);
   if (body === null) return err(engineFailure("it broke off"));
   if (!answer.value.ok) return err(wire.readError(answer.value.status, body, replica));
-  const failed = wire.readAnswer(body).find((event: ChatEvent) => event.type === "failed");
+  const failed = (call.value.reader ?? wire).readAnswer(body).find((event: ChatEvent) => event.type === "failed");
   return failed?.type === "failed" ? err(failed.failure) : ok(undefined);
 }

@@ -101,6 +101,13 @@ export const ollamaEmbedRequest = z.looseObject({
 /** Body of `POST /api/embeddings`, which `/api/embed` came after. */
 export const ollamaEmbeddingsRequest = z.looseObject({ model: z.string().min(1), prompt: z.string().nullish() });
 
+/** Answer of `POST /api/embed`. */
+export const ollamaEmbedAnswer = z.looseObject({
+  model: z.string().nullish(),
+  embeddings: z.array(z.array(z.number())),
+  prompt_eval_count: tokenCount.nullish(),
+});
+
 const tokenLogprob = { token: z.string(), logprob: z.number(), bytes: z.array(z.number()).nullish() };
 const logprob = z.looseObject({ ...tokenLogprob, top_logprobs: z.array(z.looseObject(tokenLogprob)).nullish() });
 export type OllamaLogprob = z.infer<typeof logprob>;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { Endpoint, EngineInfo, EngineManager, LaunchSpec } from "../driver.ts";
-import { askEngine } from "../llama-cpp/ask-engine.ts";
+import { askEngine } from "../ask-engine.ts";
 import { ENGINE_NAME } from "./props.ts";
 
 export const EMBEDDED_START = "flock up";

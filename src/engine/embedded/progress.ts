@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Endpoint } from "../driver.ts";
-import { askEngine } from "../llama-cpp/ask-engine.ts";
+import { askEngine } from "../ask-engine.ts";
 
 const counters = z.looseObject({ batches: z.number(), embeddingTokens: z.number() });
 

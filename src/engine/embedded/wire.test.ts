@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => child.stop());
 
 async function send(request: ChatRequest): Promise<Response> {
-  const call = embeddedWire.plan(request, replica);
+  const call = embeddedWire.plan(request, replica, "t");
   if (!call.ok) throw new Error(call.error.kind);
   return await child.post(call.value.path, call.value.body);
 }
@@ -75,7 +75,7 @@ const lacking: [string, Partial<ChatRequest>][] = [
 ];
 for (const [capability, part] of lacking) {
   test(`${capability}: refused by name before anything is sent`, () => {
-    expect(embeddedWire.plan({ ...REQUEST, ...part }, replica)).toMatchObject({
+    expect(embeddedWire.plan({ ...REQUEST, ...part }, replica, "t")).toMatchObject({
       ok: false,
       error: { kind: "unsupported", capability },
     });
@@ -96,7 +96,7 @@ test("tools, structured output and log probabilities are sent and answered", asy
 });
 
 test("llama-server is asked under the name it knows the model by", () => {
-  const call = llamaCppWire.plan(REQUEST, { ...replica, engineModel: "/models/tiny.gguf" });
+  const call = llamaCppWire.plan(REQUEST, { ...replica, engineModel: "/models/tiny.gguf" }, "t");
   expect(call.ok && JSON.parse(call.value.body)).toMatchObject({ model: "/models/tiny.gguf" });
   expect(llamaCppWire.echoesModel).toBe(false);
 });

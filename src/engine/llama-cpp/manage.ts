@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../driver.ts";
-import { askEngine } from "./ask-engine.ts";
+import { askEngine } from "../ask-engine.ts";
 
 export const LLAMA_SERVER_START = "llama-server -m <model.gguf> --port 8089";
 
