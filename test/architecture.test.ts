@@ -14,6 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   core: [],
   catalog: ["core"],
   wire: ["core"],
+  http1: ["core"],
   config: ["core"],
   dialect: ["core", "wire"],
   routing: ["core"],
@@ -32,7 +33,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/lacking-ability.ts": ["core"],
   "engine/registry.ts": ["core", "engine"],
   "engine/progress.ts": ["core", "engine"],
-  cluster: ["core", "engine/driver.ts"],
+  cluster: ["core", "engine/driver.ts", "http1"],
   // The leader's half: what it knows of nodes must outlive it. Agents never load it.
   "cluster/registry": ["core", "cluster", "store"],
   agent: ["core", "cluster", "engine"],

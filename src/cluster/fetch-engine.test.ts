@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
-import { fetchFromEngine } from "./fetch-engine.ts";
+import type { EngineAnswer } from "../core/engine-answer.ts";
+import { EngineConnections } from "./fetch-engine.ts";
 
 const hungUp = Promise.withResolvers<void>();
 const server = Bun.serve({
@@ -33,25 +34,31 @@ const engine = {
 };
 const never = new AbortController().signal;
 
-async function get(path: string, signal = never): Promise<Response> {
-  const answer = await fetchFromEngine(engine, { method: "GET", path, headers: { "x-a": "1" } }, signal);
+const connections = new EngineConnections();
+afterAll(() => connections.close());
+
+async function get(path: string, signal = never): Promise<EngineAnswer> {
+  const answer = await connections.fetch(engine, { method: "GET", path, headers: { "x-a": "1" } }, signal);
   if (!answer.ok) throw new Error(answer.error.kind);
   return answer.value;
 }
 
 test("the caller's headers go along with the engine's secret", async () => {
-  expect(await (await get("/headers")).json()).toMatchObject({ "x-a": "1", authorization: "Bearer s3cret" });
+  expect(JSON.parse(await (await get("/headers")).text())).toMatchObject({
+    "x-a": "1",
+    authorization: "Bearer s3cret",
+  });
 });
 
 test("an engine without a secret gets no authorization", async () => {
-  const answer = await fetchFromEngine({ ...engine, secret: "" }, { method: "GET", path: "/headers" }, never);
-  expect(answer.ok && Object.keys(Object(await answer.value.json()))).not.toContain("authorization");
+  const answer = await connections.fetch({ ...engine, secret: "" }, { method: "GET", path: "/headers" }, never);
+  expect(answer.ok && Object.keys(Object(JSON.parse(await answer.value.text())))).not.toContain("authorization");
 });
 
 test("a compressed body and a redirect come through as they are", async () => {
   const zipped = await get("/gzip");
   expect(zipped.headers.get("content-encoding")).toBe("gzip");
-  expect(Buffer.from(await zipped.arrayBuffer())).toEqual(Buffer.from(gzipSync("hello")));
+  expect(Buffer.from(await zipped.bytes())).toEqual(Buffer.from(gzipSync("hello")));
   expect((await get("/moved")).status).toBe(307);
 });
 

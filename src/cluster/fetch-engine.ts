@@ -1,48 +1,96 @@
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineStatus } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { ConnectionPool } from "../http1/connection-pool.ts";
 import type { LinkRequest } from "./link.ts";
 
-/** HTTP over loopback to an engine of this machine, with its secret. The body streams and stays as it was sent. */
-export async function fetchFromEngine(
-  engine: Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">,
-  request: LinkRequest,
+type Engine = Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">;
+
+/** The connections to the engines of one machine, kept open between requests. */
+export class EngineConnections {
+  readonly #pools = new Map<string, { readonly pool: ConnectionPool; readonly prefix: string }>();
+
+  /** HTTP to an engine, with its secret. The body streams and stays as it was sent. */
+  async fetch(engine: Engine, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
+    if (signal.aborted) return err({ kind: "cancelled" });
+    const headers: Record<string, string> = { ...request.headers };
+    if (engine.secret !== "") headers["authorization"] = `Bearer ${engine.secret}`;
+    // TLS to an engine that somebody put behind a proxy is rare: Bun's own client knows it well.
+    if (!engine.endpoint.startsWith("http://")) return fetchOverTls(engine, request, headers, signal);
+    const { pool, prefix } = this.#poolOf(engine.endpoint);
+    const { method, path, body, fresh = false } = request;
+    const call = { method, path: prefix + path, headers, fresh, ...(body === undefined ? {} : { body }) };
+    const answer = await pool.request(call, signal);
+    if (answer.ok) return answer;
+    const { kind, cause } = answer.error;
+    if (kind === "cancelled") return err({ kind });
+    return err(kind === "refused" ? unreachable(engine) : broken(engine, cause));
+  }
+
+  /** Keeps the connections to these endpoints only: an engine that started anew has another port. */
+  keep(endpoints: ReadonlySet<string>): void {
+    for (const [endpoint, { pool }] of this.#pools) {
+      if (endpoints.has(endpoint)) continue;
+      this.#pools.delete(endpoint);
+      pool.close();
+    }
+  }
+
+  close(): void {
+    this.keep(new Set());
+  }
+
+  #poolOf(endpoint: string): { readonly pool: ConnectionPool; readonly prefix: string } {
+    let known = this.#pools.get(endpoint);
+    if (known === undefined) {
+      const { hostname, port, pathname } = new URL(endpoint);
+      const target = { hostname: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? 80 : Number(port) };
+      known = { pool: new ConnectionPool(target), prefix: pathname.replace(/\/+$/, "") };
+      this.#pools.set(endpoint, known);
+    }
+    return known;
+  }
+}
+
+async function fetchOverTls(
+  engine: Engine,
+  { method, path, body, fresh }: LinkRequest,
+  headers: Record<string, string>,
   signal: AbortSignal,
-): Promise<Result<Response, Failure>> {
-  if (signal.aborted) return err({ kind: "cancelled" });
+): Promise<Result<EngineAnswer, Failure>> {
   try {
-    const answer = await fetch(engine.endpoint + request.path, {
-      method: request.method,
-      headers:
-        engine.secret === ""
-          ? { ...request.headers }
-          : { ...request.headers, authorization: `Bearer ${engine.secret}` },
-      ...(request.body === undefined ? {} : { body: request.body }),
+    const answer = await fetch(engine.endpoint + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
       signal,
       // A model may think for longer than any default: whoever calls sets the limit, by the signal.
       timeout: false,
       // An engine may close an idle connection at the moment in which it is used again: whoever calls may repeat then.
-      keepalive: request.fresh !== true,
+      keepalive: fresh !== true,
       decompress: false,
       redirect: "manual",
     });
     return ok(answer);
   } catch (error) {
     if (signal.aborted) return err({ kind: "cancelled" });
-    return err(toFailure(engine, error));
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    return err(REFUSED.has(code) ? unreachable(engine) : broken(engine, code));
   }
 }
 
-/** Nobody listening is one thing (nothing was begun); a connection that broke is another (work may have been done). */
-function toFailure(engine: Pick<EngineStatus, "id" | "endpoint" | "start">, error: unknown): Failure {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (REFUSED.has(code)) {
-    return { kind: "engine_unreachable", engine: engine.id, endpoint: engine.endpoint, start: engine.start };
-  }
+/** Nobody listens: nothing was begun. */
+function unreachable({ id, endpoint, start }: Engine): Failure {
+  return { kind: "engine_unreachable", engine: id, endpoint, start };
+}
+
+/** A connection that broke: work may have been done. */
+function broken({ id }: Engine, cause: string): Failure {
   return {
     kind: "engine_failed",
-    engine: engine.id,
-    cause: `closed the connection before it answered${code && ` (${code})`}`,
+    engine: id,
+    cause: `closed the connection before it answered${cause && ` (${cause})`}`,
   };
 }
 

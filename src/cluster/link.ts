@@ -1,3 +1,4 @@
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
 import type { NodeKeys } from "./node-credential.ts";
@@ -50,7 +51,12 @@ export interface Link {
    * Raw HTTP to an engine: any status is a success, the body is not decoded, and it streams. The signal stops the
    * exchange at any time, also in the middle of the body. A POST is never sent twice.
    */
-  fetch(node: string, engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<Response, Failure>>;
+  fetch(
+    node: string,
+    engineId: string,
+    request: LinkRequest,
+    signal: AbortSignal,
+  ): Promise<Result<EngineAnswer, Failure>>;
   call<Answer>(
     node: string,
     operation: NodeOperation<Answer>,

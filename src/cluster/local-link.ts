@@ -1,3 +1,4 @@
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineStatus, NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -10,7 +11,7 @@ import {
   cancelled,
   unreachable,
 } from "./attach-agent.ts";
-import { fetchFromEngine } from "./fetch-engine.ts";
+import { EngineConnections } from "./fetch-engine.ts";
 import type { Link, LinkFailure, LinkRequest, NodeOperation } from "./link.ts";
 import { engineLogs, restartEngine, shutDownAgent } from "./node-operations.ts";
 import { parseNodeState } from "./node-state-line.ts";
@@ -49,6 +50,7 @@ export class LocalLink implements Link {
   readonly #parts: LocalLinkParts;
   readonly #times: LocalLinkTimes;
   readonly #closing = new AbortController();
+  readonly #connections = new EngineConnections();
   readonly #listeners = new Set<(state: NodeState) => void>();
   #attached: Attachment | null = null;
   #state: NodeState | null = null;
@@ -100,17 +102,17 @@ export class LocalLink implements Link {
     engineId: string,
     request: LinkRequest,
     signal: AbortSignal,
-  ): Promise<Result<Response, Failure>> {
+  ): Promise<Result<EngineAnswer, Failure>> {
     const engine = node === this.#parts.node ? this.#engine(engineId) : undefined;
     if (engine === undefined || engine.endpoint === "") {
       const endpoint = engine === undefined ? `node ${node}` : "not started yet";
       return err({ kind: "engine_unreachable", engine: engineId, endpoint, start: engine?.start ?? "flock up" });
     }
-    return await fetchFromEngine(engine, request, signal);
+    return this.#connections.fetch(engine, request, signal);
   }
 
-  async fetchEngine(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<Response, Failure>> {
-    return await this.fetch(this.#parts.node, engineId, request, signal);
+  fetchEngine(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
+    return this.fetch(this.#parts.node, engineId, request, signal);
   }
 
   async call<Answer>(
@@ -162,6 +164,7 @@ export class LocalLink implements Link {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#following;
+    this.#connections.close();
   }
 
   #engine(id: string): EngineStatus | undefined {
@@ -210,6 +213,7 @@ export class LocalLink implements Link {
     const before = this.#state;
     if (before !== null && !first && state.version < before.version) return;
     this.#state = state;
+    this.#connections.keep(new Set(state.engines.map(({ endpoint }) => endpoint)));
     if (before !== null && state.version === before.version) return;
     for (const listener of this.#listeners) listener(state);
   }

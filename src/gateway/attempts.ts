@@ -1,3 +1,4 @@
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
@@ -69,7 +70,7 @@ export async function callEngine(
   call: PlannedCall,
   fresh: boolean,
   signal: AbortSignal,
-): Promise<Result<Response, AttemptFailure>> {
+): Promise<Result<EngineAnswer, AttemptFailure>> {
   const reached = await link.fetch(choice.replica, call.path, { body: call.body, fresh, signal });
   if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
   const response = reached.value;

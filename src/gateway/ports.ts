@@ -1,4 +1,5 @@
 import type { EngineWire } from "../engine/driver.ts";
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Replica } from "../core/replica.ts";
@@ -94,7 +95,7 @@ export interface Attempt {
 /** Step 6's way to an engine, wherever it is. */
 export interface EngineLink {
   /** Posts once, never twice. Any status is a success here; a failure means that nobody answered. */
-  fetch(replica: Replica, path: string, init: EngineFetchInit): Promise<Result<Response, Failure>>;
+  fetch(replica: Replica, path: string, init: EngineFetchInit): Promise<Result<EngineAnswer, Failure>>;
   /** Endpoint and start command, for the errors of an engine that answers but is not there for requests. */
   describe(replica: Replica): { readonly endpoint: string; readonly start: string };
 }

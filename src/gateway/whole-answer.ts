@@ -1,3 +1,4 @@
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
@@ -101,9 +102,9 @@ class WholeAttempt implements Attempt {
   }
 }
 
-async function readAll(response: Response): Promise<Uint8Array | null> {
+async function readAll(answer: EngineAnswer): Promise<Uint8Array | null> {
   try {
-    return new Uint8Array(await response.arrayBuffer());
+    return await answer.bytes();
   } catch {
     return null;
   }

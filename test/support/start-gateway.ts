@@ -4,7 +4,7 @@ import { ANONYMOUS, type Principal } from "../../src/core/principal.ts";
 import type { Replica } from "../../src/core/replica.ts";
 import { err, ok, type Result } from "../../src/core/result.ts";
 import type { UsageRecord } from "../../src/core/usage-record.ts";
-import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
+import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
 import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
@@ -100,6 +100,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
   }));
   board.update("local", { replicas, engines, expected: [] });
   const ledger = new DailyLedger(CLOCK, new Map());
+  const connections = new EngineConnections();
   const gateway: GatewayDeps = {
     keys: { find: (secret) => findKey(options.keys, secret) },
     models,
@@ -124,7 +125,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
       async fetch(replica, path, { body, fresh, signal }) {
         const engine = engines.find(({ id }) => id === replica.engineId);
         if (!engine) throw new Error(`no engine ${replica.engineId}`);
-        return fetchFromEngine(engine, { method: "POST", path, body, fresh }, signal);
+        return connections.fetch(engine, { method: "POST", path, body, fresh }, signal);
       },
       describe: () => ({ endpoint: "http://127.0.0.1:8089", start: "llama-server …" }),
     },
