@@ -1,5 +1,6 @@
 import type { ChatEvent } from "../core/chat-event.ts";
 import type { ChatRequest } from "../core/chat-request.ts";
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { engineFailure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
@@ -21,7 +22,12 @@ function oneToken(model: string): ChatRequest {
   };
 }
 
-type Post = (replica: Replica, path: string, body: string, signal: AbortSignal) => Promise<Result<Response, Failure>>;
+type Post = (
+  replica: Replica,
+  path: string,
+  body: string,
+  signal: AbortSignal,
+) => Promise<Result<EngineAnswer, Failure>>;
 
 /** Asks a replica for one token, as a request would be asked; what it says does not matter. Never rejects. */
 export async function askOneToken(

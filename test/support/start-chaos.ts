@@ -8,7 +8,7 @@ import type { EngineSource } from "../../src/agent/engine-source.ts";
 import { ManagedEngine } from "../../src/agent/managed-engine.ts";
 import type { SupervisorTimes } from "../../src/agent/supervisor-times.ts";
 import type { NodeOperation } from "../../src/cluster/link.ts";
-import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
+import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import { checkBody } from "../../src/cluster/agent-protocol.ts";
 import { watchedReplicas } from "../../src/compose-replicas.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -88,6 +88,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
   const records: UsageRecord[] = [];
   let version = 0;
   const engines: EngineSource[] = [];
+  const connections = new EngineConnections();
   const onChange = (): void => models.update({ ...NODE, engines: statuses(), replicas: offered(), version: version++ });
   const statuses = () => engines.map((engine) => engine.status());
   const offered = () => engines.flatMap((engine) => engine.replicas());
@@ -149,7 +150,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
         const engine = engines.find(({ id }) => id === replica.engineId);
         if (!engine) throw new Error(`no engine ${replica.engineId}`);
         const headers = { "content-type": "application/json" };
-        return fetchFromEngine(engine.status(), { method: "POST", path, headers, body, fresh }, signal);
+        return connections.fetch(engine.status(), { method: "POST", path, headers, body, fresh }, signal);
       },
       describe: () => ({ endpoint: "there", start: "flock up" }),
     },
