@@ -1,4 +1,6 @@
 import type { Catalog } from "./catalog/open-catalog.ts";
+import type { Followed } from "./compose-follow.ts";
+import { modelNameAdmin } from "./compose-model-names.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { describeConfig } from "./config/describe.ts";
 import type { Clock } from "./core/clock.ts";
@@ -27,7 +29,9 @@ export interface AdminParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  /** As it was at the start, without what is stored. */
   readonly config: LoadedConfig;
+  readonly followed: Followed;
   readonly store: Store;
   readonly ring: KeyRing;
   readonly journal: UsageJournal;
@@ -64,7 +68,8 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     authenticate: (secret) => (values.auth.require_keys ? ring.find(secret ?? "") : ok(ANONYMOUS)),
     version: parts.version,
     externalUrl: values.external_url,
-    tokens: tokenAdmin({ store, ring, settler: parts.settler }),
+    tokens: tokenAdmin({ store, ring, settler: parts.settler, followed: parts.followed }),
+    ...modelNameAdmin({ store, models, catalog: parts.catalog, config: parts.config, followed: parts.followed }),
     usage: {
       async recent(query) {
         // What was answered a moment ago belongs in the list; a database that is away must not hang it.
@@ -73,11 +78,10 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       },
     },
     audit: { recent: (query) => recentAudit(store.sql, query) },
-    config: () => ({
-      path: parts.config.path,
-      settings: describeConfig(parts.config),
-      warnings: parts.config.warnings,
-    }),
+    config() {
+      const { config } = parts.followed;
+      return { path: config.path, settings: describeConfig(config), warnings: config.warnings };
+    },
     async status() {
       const node = parts.node();
       const { replicas } = board.state;

@@ -50,6 +50,14 @@ export function leaderControl(program: Program): LeaderControl {
     detach: (request) => detach(program, request),
     stop,
     resetAdminKey: (config) => resetOffline(config),
+    async storedSettings({ values }) {
+      const [{ storeAddress }, { readSettings }] = await Promise.all([
+        import("./store/address.ts"),
+        import("./store/read-settings.ts"),
+      ]);
+      const address = storeAddress(values.storage.dsn, values.data_dir);
+      return address.ok ? readSettings(address.value) : new Map();
+    },
     diagnose: (config, signal) => diagnoseMachine(program, config, signal),
   };
 }

@@ -1,10 +1,10 @@
+import type { Followed } from "./compose-follow.ts";
 import { utcDayStart } from "./core/clock.ts";
 import type { Principal } from "./core/principal.ts";
 import { ok, type Result } from "./core/result.ts";
 import type { AdminDeps, KeyView } from "./http/admin/deps.ts";
 import { usedTokensOfDay } from "./store/rollups.ts";
 import type { Settler } from "./store/settler.ts";
-import type { Store } from "./store/store.ts";
 import { editToken } from "./tenancy/edit-token.ts";
 import type { TokenProblem } from "./tenancy/token-problem.ts";
 import { createToken, listTokens, revokeToken, type TokenDeps, type TokenView } from "./tenancy/tokens.ts";
@@ -14,9 +14,9 @@ const SETTLE_MS = 2000;
 
 /** Keys as the admin API shows them: with what they have used today. */
 export function tokenAdmin(
-  deps: TokenDeps & { readonly store: Store; readonly settler: Settler },
+  deps: TokenDeps & { readonly settler: Settler; readonly followed: Followed },
 ): AdminDeps["tokens"] {
-  const { store, settler } = deps;
+  const { store, settler, followed } = deps;
   const used = async (keyId?: string): Promise<Map<string, number>> => {
     await settler.settled(AbortSignal.timeout(SETTLE_MS)).catch(() => undefined);
     return usedTokensOfDay(store.sql, utcDayStart(store.clock.now()), keyId);
@@ -25,8 +25,11 @@ export function tokenAdmin(
     ...view,
     usedToday: today.get(view.id) ?? 0,
   });
-  const shown = async (changed: Result<TokenView, TokenProblem>): Promise<Result<KeyView, TokenProblem>> =>
-    changed.ok ? ok(withUse(changed.value, await used(changed.value.id))) : changed;
+  const shown = async (changed: Result<TokenView, TokenProblem>): Promise<Result<KeyView, TokenProblem>> => {
+    if (!changed.ok) return changed;
+    await followed.refresh();
+    return ok(withUse(changed.value, await used(changed.value.id)));
+  };
   return {
     async list() {
       const [views, today] = await Promise.all([listTokens(store), used()]);
@@ -35,6 +38,7 @@ export function tokenAdmin(
     async create({ name, ...rest }, actor) {
       const created = await createToken(deps, { ...rest, ...(name === undefined ? {} : { name }) }, actorOf(actor));
       if (!created.ok) return created;
+      await followed.refresh();
       return ok({ secret: created.value.secret, key: { ...created.value.key, usedToday: 0 } });
     },
     edit: async (id, changes, actor) => shown(await editToken(deps, id, changes, actorOf(actor))),

@@ -5,6 +5,7 @@ import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
+import { followStore } from "./compose-follow.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
@@ -25,7 +26,7 @@ import { hints } from "./leader/hints.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
-import { listAliases } from "./store/aliases.ts";
+import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
 import { openStore } from "./store/open-store.ts";
 import { usedTokensOfDay } from "./store/rollups.ts";
@@ -111,6 +112,7 @@ export async function composeLeader(
   const journal = openUsageJournal(journalDir, { fsync: values.usage.fsync, log });
   cleanUp.push(() => journal.close());
 
+  const keysSeen = (await changeCounts(store.sql)).keys;
   const ring = new KeyRing(systemClock, await allKeys(store.sql));
   const adminKey = await bootstrapAdmin({ store, ring }, dataDir);
   if (!adminKey.ok)
@@ -132,11 +134,12 @@ export async function composeLeader(
   cleanUp.push(() => Promise.resolve(replicas.stop()));
   const { board } = replicas;
   const models = new ModelDirectory(board, values.router.default_model);
-  models.setAliases(new Map((await listAliases(store.sql)).map(({ name, model }) => [name, model])));
+  const followed = await followStore({ store, ring, models, config, keysSeen, log });
+  cleanUp.push(() => Promise.resolve(followed.stop()));
   const ledger = new DailyLedger(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
   const metrics = new Metrics();
 
-  const agentOptions = toAgentOptions(options, LOCAL_NODE);
+  const agentOptions = toAgentOptions({ ...options, config: followed.config }, LOCAL_NODE);
   const link = createLocalLink({
     dataDir,
     node: LOCAL_NODE,
@@ -207,6 +210,7 @@ export async function composeLeader(
       log,
       version,
       config,
+      followed,
       store,
       ring,
       journal,
@@ -241,7 +245,12 @@ export async function composeLeader(
   const app = createApp({
     gateway,
     keyless,
-    models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt },
+    models: {
+      keys: gateway.keys,
+      replicas: () => board.state.replicas,
+      aliases: (keyId) => models.aliasesOf(keyId),
+      startedAt,
+    },
     health: { health, renderMetrics: () => metrics.render(), keys: gateway.keys },
     responses: new MemoryResponseStore(systemClock),
     admin: () => (admin ??= loadAdmin()),
@@ -280,6 +289,7 @@ export async function composeLeader(
   void metrics.load().catch((cause: unknown) => log.error("metrics could not be loaded", { cause }));
 
   const close = async (): Promise<void> => {
+    followed.stop();
     const steps: Readonly<Record<string, () => Promise<unknown>>> = {
       "watch over replicas": () => Promise.resolve(replicas.stop()),
       jobs: () => jobs.stop(),

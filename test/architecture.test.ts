@@ -48,6 +48,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],
+  "compose-follow.ts": ["*"],
+  "compose-model-names.ts": ["*"],
   "compose-tokens.ts": ["*"],
   "compose-start.ts": ["*"],
   "compose-replicas.ts": ["*"],

@@ -70,6 +70,7 @@ const NO_LEADER: LeaderControl = {
   run: () => Promise.resolve(refused),
   detach: () => Promise.resolve(refused),
   stop: () => Promise.resolve(refused),
+  storedSettings: () => Promise.resolve(new Map()),
   resetAdminKey: () => Promise.resolve(refused),
   diagnose: () =>
     Promise.resolve([

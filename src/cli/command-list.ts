@@ -64,6 +64,25 @@ const READY: readonly CommandEntry[] = [
     async () => (await import("./commands/model-info.ts")).modelInfo,
   ),
   entry(
+    "Models",
+    "default",
+    "Show or choose the model that auto gets",
+    async () => (await import("./commands/default.ts")).defaultModel,
+  ),
+  entry(
+    "Models",
+    "alias set",
+    "Let a name stand for a model",
+    async () => (await import("./commands/alias-set.ts")).aliasSet,
+  ),
+  entry(
+    "Models",
+    "alias ls",
+    "List the names that stand for models",
+    async () => (await import("./commands/alias-ls.ts")).aliasLs,
+  ),
+  entry("Models", "alias rm", "Remove an alias", async () => (await import("./commands/alias-rm.ts")).aliasRm),
+  entry(
     "Keys",
     "token create",
     "Issue an API key",

@@ -39,6 +39,8 @@ export interface LeaderControl {
   resetAdminKey(
     config: LoadedConfig,
   ): Promise<Result<{ readonly path: string; readonly secret: string }, LeaderProblem>>;
+  /** What was changed while Flock ran, from its database, whether or not it runs; empty where there is none. */
+  storedSettings(config: LoadedConfig): Promise<ReadonlyMap<string, unknown>>;
   /** Looks at this machine, whether or not Flock runs; changes nothing. */
   diagnose(config: LoadedConfig, signal: AbortSignal): Promise<readonly Finding[]>;
 }

@@ -9,8 +9,8 @@ import { type ConfigProblem, shown } from "./problem.ts";
 import { holdsPassword } from "./redact-url.ts";
 import { type AnySetting, type Config, OTHER_VARIABLES, type SettingKey, SETTINGS } from "./settings.ts";
 
-/** Who set a value, weakest first. `store` will stand between file and environment. */
-export type Source = "default" | "file" | "env" | "flag";
+/** Who set a value, weakest first. `store`: changed at run time, see stored.ts. */
+export type Source = "default" | "file" | "store" | "env" | "flag";
 
 export interface Origin {
   readonly source: Source;
@@ -70,7 +70,7 @@ type Found = { readonly value: unknown; readonly origin: Origin };
 
 function lookUp(setting: AnySetting, file: ConfigFile, input: ConfigInput, problems: ConfigProblem[]): Found | null {
   let found: Found | null = null;
-  const take = (source: Exclude<Source, "default">, detail: string, raw: unknown, base: string): void => {
+  const take = (source: Exclude<Source, "default" | "store">, detail: string, raw: unknown, base: string): void => {
     const value = source === "file" ? setting.type.fromYaml(raw) : setting.type.fromText(String(raw));
     if (value === null) {
       const message = `${setting.key}: ${shown(raw, setting.secret)} is not ${setting.type.expected}`;

@@ -2,7 +2,7 @@ import { redactUrl } from "./redact-url.ts";
 
 /** One thing wrong with the configuration: where it was written, what is wrong, and what mends it. */
 export interface ConfigProblem {
-  readonly source: "file" | "env" | "flag" | "default";
+  readonly source: "file" | "env" | "flag" | "default" | "store";
   /** `/home/a/.flock/config.yaml:3:5`, `FLOCK_LISTEN` or `--listen`. */
   readonly where: string;
   /** The setting, where one is known. */

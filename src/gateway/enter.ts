@@ -1,4 +1,5 @@
 import type { Failure } from "../core/failure.ts";
+import { mayUseModel } from "../core/model-rights.ts";
 import type { Principal } from "../core/principal.ts";
 import { err, type Result } from "../core/result.ts";
 import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
@@ -59,15 +60,15 @@ export async function enter(
 /** Step 3: the model behind the name, if this key may use it. */
 export function resolve(deps: GatewayDeps, account: Account, name: string, need: Need): Result<Resolved, Failure> {
   account.requestedModel = name;
-  const resolved = deps.models.resolve(name, need);
+  const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "");
   if (!resolved.ok) return resolved;
   account.resolved = resolved.value;
   const allowed = account.principal?.models ?? [];
-  if (allowed.length === 0 || allowed.includes(resolved.value.model)) return resolved;
+  if (mayUseModel(allowed, name, resolved.value.model)) return resolved;
   return err({
     kind: "forbidden",
     what: `model ${resolved.value.model}`,
-    mend: `This key may use: ${allowed.join(", ")}.`,
+    mend: `This key may use: ${allowed.join(", ")}; an admin changes that with \`flock token edit <key> --models …\`.`,
   });
 }
 

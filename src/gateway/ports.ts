@@ -30,7 +30,8 @@ export interface Resolved {
 
 /** Step 3. */
 export interface ModelResolver {
-  resolve(name: string, need: Need): Result<Resolved, Failure>;
+  /** `keyId`: whose aliases count. */
+  resolve(name: string, need: Need, keyId: string): Result<Resolved, Failure>;
 }
 
 export interface AdmissionRequest {

@@ -1,6 +1,7 @@
 import type { EngineStatus, NodeState } from "../core/node.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
+import { AliasTable } from "./alias-table.ts";
 import type { ReplicaBoard } from "./replica-board.ts";
 import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
 
@@ -10,22 +11,39 @@ import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
  */
 export class ModelDirectory {
   readonly #board: ReplicaBoard;
-  readonly #configuredDefault: string;
+  #wantedDefault: string;
   /** What each engine of each node served when it was last ready. */
   readonly #servedBy = new Map<string, Map<string, readonly string[]>>();
-  #aliases: ReadonlyMap<string, string> = new Map();
+  #aliases = new AliasTable([]);
 
-  constructor(board: ReplicaBoard, configuredDefault: string) {
+  constructor(board: ReplicaBoard, wantedDefault: string) {
     this.#board = board;
-    this.#configuredDefault = configuredDefault;
+    this.#wantedDefault = wantedDefault;
   }
 
-  get aliases(): ReadonlyMap<string, string> {
-    return this.#aliases;
-  }
-
-  setAliases(aliases: ReadonlyMap<string, string>): void {
+  setAliases(aliases: AliasTable): void {
     this.#aliases = aliases;
+  }
+
+  /** The model that `auto` should get, as somebody wrote it; "": whatever is there. */
+  setDefault(wanted: string): void {
+    this.#wantedDefault = wanted;
+  }
+
+  /** Each alias that leads to a model which a client could use now, for one key. */
+  aliasesOf(keyId: string): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const name of this.#aliases.names(keyId)) {
+      const resolved = this.resolve(name, { chat: false, embeddings: false }, keyId);
+      if (resolved.ok && resolved.value.reason !== "exact") found.set(name, resolved.value.model);
+    }
+    return found;
+  }
+
+  /** The ids that requests may name now, without aliases. */
+  modelIds(): readonly string[] {
+    const { replicas, expected } = this.#board.state;
+    return [...new Set([...replicas.map(({ model }) => model), ...expected])];
   }
 
   /** A node's newest state. A drained node takes no new requests. */
@@ -52,16 +70,18 @@ export class ModelDirectory {
   /** The model behind `auto`; "" when nothing is served. */
   defaultModel(): string {
     const { replicas, expected } = this.#board.state;
-    const wanted = this.#configuredDefault.toLowerCase();
+    const wanted = this.#wantedDefault.toLowerCase();
     const chat = replicas.filter((replica) => replica.abilities.chat);
     const named = chat.find((replica) => replica.model === wanted || wanted.endsWith(`/${replica.model}.gguf`));
     const real = chat.find((replica) => !replica.smokeTest);
     return (named ?? real ?? chat[0])?.model ?? expected[0] ?? "";
   }
 
-  resolve(name: string, need: { chat: boolean; embeddings: boolean }): Result<ResolvedModel, Failure> {
+  /** `keyId`: whose aliases count. */
+  resolve(name: string, need: { chat: boolean; embeddings: boolean }, keyId = ""): Result<ResolvedModel, Failure> {
     const { replicas, expected } = this.#board.state;
-    return resolveModel(name, need, { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() });
+    const snapshot = { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() };
+    return resolveModel(name, need, snapshot, keyId);
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Replica } from "../core/replica.ts";
+import { AliasTable } from "./alias-table.ts";
 import { resolveModel, type ModelSnapshot } from "./resolve-model.ts";
 
 const replica = (model: string, embeddings = true): Replica => ({
@@ -18,9 +19,17 @@ const replica = (model: string, embeddings = true): Replica => ({
 const snapshot: ModelSnapshot = {
   replicas: [replica("qwen3-8b"), replica("llama-3.2-1b", false)],
   expected: ["mistral-nemo-12b"],
-  aliases: new Map([
-    ["gpt-4o", "qwen3-8b"],
-    ["dangling", "not-there"],
+  aliases: new AliasTable([
+    { name: "gpt-4o", model: "qwen3-8b", keyId: null },
+    { name: "dangling", model: "not-there", keyId: null },
+    { name: "fast", model: "gpt-4o", keyId: null },
+    { name: "fast", model: "llama-3.2-1b", keyId: "key_1" },
+    { name: "claude-haiku-4-5", model: "fast", keyId: null },
+    { name: "claude-gone", model: "not-there", keyId: null },
+    { name: "usual", model: "auto", keyId: null },
+    { name: "round", model: "about", keyId: null },
+    { name: "about", model: "round", keyId: null },
+    { name: "qwen3-8b", model: "llama-3.2-1b", keyId: null },
   ]),
   defaultModel: "qwen3-8b",
 };
@@ -39,6 +48,23 @@ test("an alias names its target in the reason", () => {
     ok: true,
     value: { model: "qwen3-8b", reason: "alias gpt-4o", contextTokens: 4096 },
   });
+});
+
+test("an alias may stand for another one, for auto, and for a name of Claude's; a key's own comes first", () => {
+  const model = (name: string, keyId?: string): unknown => {
+    const resolved = resolveModel(name, chat, snapshot, keyId);
+    return resolved.ok ? [resolved.value.model, resolved.value.reason] : resolved.error.kind;
+  };
+  expect(model("fast")).toEqual(["qwen3-8b", "alias fast"]);
+  expect(model("fast", "key_2")).toEqual(["qwen3-8b", "alias fast"]);
+  expect(model("fast", "key_1")).toEqual(["llama-3.2-1b", "alias fast"]);
+  expect(model("claude-haiku-4-5", "key_1")).toEqual(["llama-3.2-1b", "alias claude-haiku-4-5"]);
+  expect(model("claude-haiku-4-5")).toEqual(["qwen3-8b", "alias claude-haiku-4-5"]);
+  expect(model("usual")).toEqual(["qwen3-8b", "alias usual: the default model"]);
+  expect(model("claude-gone")).toBe("unknown_model");
+  expect(model("round")).toBe("unknown_model");
+  // A model's own id is stronger than an alias.
+  expect(model("qwen3-8b")).toEqual(["qwen3-8b", "exact"]);
 });
 
 test("auto and every unaliased Claude name go to the default model", () => {
@@ -72,6 +98,6 @@ test("embeddings of a model without them are refused by name", () => {
 });
 
 test("without any model auto is unknown", () => {
-  const empty = { replicas: [], expected: [], aliases: new Map<string, string>(), defaultModel: "" };
+  const empty = { replicas: [], expected: [], aliases: new AliasTable([]), defaultModel: "" };
   expect(resolveModel("auto", chat, empty)).toMatchObject({ ok: false, error: { kind: "unknown_model", nearest: [] } });
 });

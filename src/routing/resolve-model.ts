@@ -1,3 +1,4 @@
+import type { AliasTable } from "./alias-table.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -8,7 +9,7 @@ export interface ModelSnapshot {
   readonly replicas: readonly Replica[];
   /** Models that are known but have no live replica just now (an engine that restarts): they resolve, and wait. */
   readonly expected: readonly string[];
-  readonly aliases: ReadonlyMap<string, string>;
+  readonly aliases: AliasTable;
   /** "" when there is none. */
   readonly defaultModel: string;
 }
@@ -31,10 +32,13 @@ export function resolveModel(
   name: string,
   need: { readonly chat: boolean; readonly embeddings: boolean },
   snapshot: ModelSnapshot,
+  keyId = "",
 ): Result<ResolvedModel, Failure> {
-  const found = find(name, snapshot);
-  if (!found)
-    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest: nearestNames(name, known(snapshot)) });
+  const found = find(name, snapshot, keyId);
+  if (!found) {
+    const nearest = nearestNames(name, known(snapshot, keyId));
+    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest });
+  }
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
   if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));
@@ -42,16 +46,21 @@ export function resolveModel(
   return ok({ ...found, contextTokens: replica.contextTokens });
 }
 
-function find(name: string, snapshot: ModelSnapshot): ResolvedModel | null {
+function find(name: string, snapshot: ModelSnapshot, keyId: string): ResolvedModel | null {
   const live = liveId(name, snapshot);
   if (live) return { model: live, reason: "exact" };
-  const target = snapshot.aliases.get(name);
-  const aliased = target === undefined ? null : liveId(target, snapshot);
-  if (aliased) return { model: aliased, reason: `alias ${name}` };
+  const steps = snapshot.aliases.chain(name, keyId);
+  for (const step of steps) {
+    const aliased = liveId(step, snapshot);
+    if (aliased) return { model: aliased, reason: `alias ${name}` };
+  }
   const fallback = snapshot.defaultModel;
   if (fallback === "") return null;
+  if (steps.at(-1) === "auto") return { model: fallback, reason: `alias ${name}: the default model` };
   if (name === "auto") return { model: fallback, reason: "auto: the default model" };
-  if (CLAUDE_FAMILY.test(name)) return { model: fallback, reason: "claude family: the default model" };
+  // An alias that leads nowhere is an error that somebody should see, also under a name of Claude's.
+  if (steps.length === 0 && CLAUDE_FAMILY.test(name))
+    return { model: fallback, reason: "claude family: the default model" };
   return null;
 }
 
@@ -62,8 +71,8 @@ function liveId(name: string, snapshot: ModelSnapshot): string | null {
   return null;
 }
 
-function known(snapshot: ModelSnapshot): Set<string> {
-  const names = new Set<string>([...snapshot.expected, ...snapshot.aliases.keys()]);
+function known(snapshot: ModelSnapshot, keyId: string): Set<string> {
+  const names = new Set<string>([...snapshot.expected, ...snapshot.aliases.names(keyId)]);
   for (const replica of snapshot.replicas) names.add(replica.model);
   return names;
 }

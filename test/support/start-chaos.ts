@@ -169,7 +169,12 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
   const app = createApp({
     gateway,
     keyless: true,
-    models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt: 0 },
+    models: {
+      keys: gateway.keys,
+      replicas: () => board.state.replicas,
+      aliases: (keyId) => models.aliasesOf(keyId),
+      startedAt: 0,
+    },
     health: {
       health: () => ({ problems: [], warnings: [] }),
       renderMetrics: () => metrics.render(),

@@ -12,6 +12,7 @@ import { HEALTH_TIMES, type HealthTimes } from "../../src/health/health-times.ts
 import type { WatchParts } from "../../src/health/ports.ts";
 import { ReplicaWatch } from "../../src/health/replica-watch.ts";
 import { createApp } from "../../src/http/app.ts";
+import { AliasTable } from "../../src/routing/alias-table.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
@@ -72,7 +73,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
   const board: ReplicaBoard = new ReplicaBoard("local", limits.replicaWaitMs, watch);
   watch.start();
   const models = new ModelDirectory(board, "scripted");
-  models.setAliases(new Map([["my-alias", "scripted"]]));
+  models.setAliases(new AliasTable([{ name: "my-alias", model: "scripted", keyId: null }]));
   const engines = options.engines.map((engine, at): EngineStatus => {
     const status = {
       managed: false,
@@ -143,7 +144,12 @@ export function startGateway(options: GatewayOptions): TestGateway {
   const app = createApp({
     gateway,
     keyless: false,
-    models: { keys: gateway.keys, replicas: () => board.state.replicas, aliases: () => models.aliases, startedAt: 0 },
+    models: {
+      keys: gateway.keys,
+      replicas: () => board.state.replicas,
+      aliases: (keyId) => models.aliasesOf(keyId),
+      startedAt: 0,
+    },
     health: {
       health: () => ({ problems: [], warnings: [] }),
       renderMetrics: () => metrics.render(),

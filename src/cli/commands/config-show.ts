@@ -3,7 +3,7 @@ import { type BaseContext, command } from "../command.ts";
 
 export const configShow = command({
   description:
-    "What `flock up` would use, whether or not it is running: flag > environment > file > default. Secrets are not shown.\nWith --url it is what that server uses.",
+    "What `flock up` would use, whether or not it is running: flag > environment > store (what was changed while Flock ran) > file > default. Secrets are not shown.\nWith --url it is what that server uses.",
   settings: true,
   json: true,
   examples: ["flock config show", "flock config show --json", "flock config show --listen :9090"],
@@ -37,9 +37,13 @@ export const configShow = command({
 async function ours(context: BaseContext) {
   const loaded = await context.loadConfig();
   if (!loaded.ok) return loaded;
-  const { describeConfig } = await import("../../config/describe.ts");
+  const [{ describeConfig }, { withStored }] = await Promise.all([
+    import("../../config/describe.ts"),
+    import("../../config/stored.ts"),
+  ]);
   const { path, warnings } = loaded.value;
-  return ok({ path, settings: describeConfig(loaded.value), warnings });
+  const stored = await context.leader.storedSettings(loaded.value);
+  return ok({ path, settings: describeConfig(withStored(loaded.value, stored)), warnings });
 }
 
 async function theirs(context: BaseContext) {

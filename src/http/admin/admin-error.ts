@@ -71,6 +71,8 @@ function detailsOf(failure: AdminFailure): { mend?: string; field?: string; capa
       return failure.mend === undefined ? {} : { mend: failure.mend };
     case "invalid_request":
       return failure.field === null ? {} : { field: failure.field };
+    case "unknown_model":
+      return { mend: "flock model ls" };
     case "unsupported":
       return { capability: failure.capability };
     case "engine_unreachable":

@@ -58,6 +58,27 @@ export interface KeyChanges {
   readonly priority?: Priority;
 }
 
+export interface AliasView {
+  readonly name: string;
+  readonly model: string;
+  /** The one key that it is for; null: everybody. */
+  readonly keyId: string | null;
+  readonly keyName: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Which model `auto` gets. */
+export interface DefaultModelView {
+  /** What serves now; null: nothing. */
+  readonly model: string | null;
+  /** As somebody wrote it; "": nobody did, and Flock picked one. */
+  readonly wanted: string;
+  /** `default`, `file`, `store`, `env`, `flag`. */
+  readonly origin: string;
+  readonly detail: string;
+}
+
 /** A request with the names that people know; "" where the user or key is not kept (`anonymous`). */
 export interface UsageView extends UsageRecord {
   readonly userName: string;
@@ -203,6 +224,20 @@ export interface AdminDeps {
     /** By id or name. For requests that come from now on. */
     edit(id: string, changes: KeyChanges, actor: Principal): Promise<Result<KeyView, AdminFailure>>;
     revoke(id: string, actor: Principal): Promise<Result<KeyView, AdminFailure>>;
+  };
+  readonly aliases: {
+    list(): Promise<readonly AliasView[]>;
+    /** `key` is a key's id or name; null: for everybody. */
+    set(
+      input: { readonly name: string; readonly model: string; readonly key: string | null },
+      actor: Principal,
+    ): Promise<Result<AliasView, AdminFailure>>;
+    remove(name: string, key: string | null, actor: Principal): Promise<Result<AliasView, AdminFailure>>;
+  };
+  readonly defaultModel: {
+    show(): Promise<DefaultModelView>;
+    /** Null takes back what was set at run time. */
+    set(model: string | null, actor: Principal): Promise<Result<DefaultModelView, AdminFailure>>;
   };
   readonly usage: {
     /** Newest first. `user` is a user's name or id. */

@@ -34,6 +34,12 @@ const SPECIFIED = [
 /** Ours: long operations, changes of keys. */
 const ADDED = [
   "PATCH /admin/v1/tokens/{id}",
+  "GET /admin/v1/aliases",
+  "POST /admin/v1/aliases",
+  "DELETE /admin/v1/aliases",
+  "GET /admin/v1/default-model",
+  "PUT /admin/v1/default-model",
+  "DELETE /admin/v1/default-model",
   "POST /admin/v1/usage/rebuild",
   "GET /admin/v1/jobs",
   "GET /admin/v1/jobs/{id}",

@@ -4,12 +4,24 @@ import type { EngineStatus } from "../../core/node.ts";
 import { type Principal, UNLIMITED } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import { err, ok } from "../../core/result.ts";
-import type { AdminDeps, AuditEntry, JobEvent, JobView, KeyView, StatusReport, UsageView } from "./deps.ts";
+import type {
+  AdminDeps,
+  AliasView,
+  AuditEntry,
+  DefaultModelView,
+  JobEvent,
+  JobView,
+  KeyView,
+  StatusReport,
+  UsageView,
+} from "./deps.ts";
 
 /** For tests only: an admin API's surroundings held in memory, open to be changed by the test. */
 export interface TestDeps extends AdminDeps {
   readonly principals: Map<string, Principal>;
   readonly keys: KeyView[];
+  readonly aliasViews: AliasView[];
+  defaultView: DefaultModelView;
   readonly usageRecords: UsageView[];
   readonly auditEntries: AuditEntry[];
   readonly jobViews: Map<string, JobView>;
@@ -33,6 +45,8 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
       [NODE_SECRET, principal("node")],
     ]),
     keys: [] as KeyView[],
+    aliasViews: [] as AliasView[],
+    defaultView: { model: "flock-tiny", wanted: "", origin: "default", detail: "" } as DefaultModelView,
     usageRecords: [] as UsageView[],
     auditEntries: [] as AuditEntry[],
     jobViews: new Map<string, JobView>(),
@@ -85,6 +99,26 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
         const revoked = { ...key, revokedAt: NOW };
         state.keys[at] = revoked;
         return ok(revoked);
+      },
+    },
+    aliases: {
+      list: async () => state.aliasViews,
+      async set({ name, model, key }) {
+        const alias: AliasView = { name, model, keyId: key, keyName: key, createdAt: NOW, updatedAt: NOW };
+        state.aliasViews.push(alias);
+        return ok(alias);
+      },
+      async remove(name, key) {
+        const at = state.aliasViews.findIndex((alias) => alias.name === name && alias.keyId === key);
+        const [alias] = at < 0 ? [] : state.aliasViews.splice(at, 1);
+        return alias === undefined ? err({ kind: "not_found", what: `alias ${name}` }) : ok(alias);
+      },
+    },
+    defaultModel: {
+      show: async () => state.defaultView,
+      async set(model) {
+        state.defaultView = { ...state.defaultView, wanted: model ?? "", origin: model === null ? "default" : "store" };
+        return ok(state.defaultView);
       },
     },
     usage: {

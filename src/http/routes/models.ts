@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { Failure } from "../../core/failure.ts";
 import { newRequestId } from "../../core/id.ts";
+import { mayUseModel } from "../../core/model-rights.ts";
 import type { Principal } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
@@ -13,8 +14,8 @@ import type { ServerEnv } from "../server-env.ts";
 export interface ModelRoutesDeps {
   readonly keys: Authenticator;
   readonly replicas: () => readonly Replica[];
-  /** Alias to model id. */
-  readonly aliases: () => ReadonlyMap<string, string>;
+  /** Alias to model id, for one key. */
+  readonly aliases: (keyId: string) => ReadonlyMap<string, string>;
   /** Epoch ms; the list's `created`. */
   readonly startedAt: number;
 }
@@ -75,11 +76,11 @@ export function listModels(deps: ModelRoutesDeps, principal: Principal): Listed[
     // A prompt must fit wherever it lands: the smallest context of the replicas is the model's.
     if (!known || replica.contextTokens < known.contextTokens) byModel.set(replica.model, replica);
   }
-  const may = (model: string): boolean => principal.models.length === 0 || principal.models.includes(model);
-  const entries: Listed[] = [...byModel].filter(([id]) => may(id)).map(([id, replica]) => ({ id, replica }));
-  for (const [alias, model] of deps.aliases()) {
+  const may = (asked: string, model: string): boolean => mayUseModel(principal.models, asked, model);
+  const entries: Listed[] = [...byModel].filter(([id]) => may(id, id)).map(([id, replica]) => ({ id, replica }));
+  for (const [alias, model] of deps.aliases(principal.keyId)) {
     const replica = byModel.get(model);
-    if (replica && may(model) && !byModel.has(alias)) entries.push({ id: alias, replica });
+    if (replica && may(alias, model) && !byModel.has(alias)) entries.push({ id: alias, replica });
   }
   return entries;
 }

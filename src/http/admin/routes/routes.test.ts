@@ -3,8 +3,10 @@ import { hc } from "hono/client";
 import { createAdminApp } from "../admin-app.ts";
 import type { UsageView } from "../deps.ts";
 import { ADMIN_SECRET, engineStatus, jobView, NOW, type TestDeps, testDeps } from "../test-deps.ts";
+import type { AliasesApi } from "./aliases.ts";
 import type { AuditApi } from "./audit.ts";
 import type { ConfigApi } from "./config.ts";
+import type { DefaultModelApi } from "./default-model.ts";
 import type { JobsApi } from "./jobs.ts";
 import type { ModelsApi } from "./models.ts";
 import type { StatusApi } from "./status.ts";
@@ -76,6 +78,23 @@ test("a key's rights are changed field by field, and what no key has is refused 
     });
     expect([body, wrong.status]).toEqual([body, 400]);
   }
+});
+
+test("aliases are set, listed and removed, names with slashes among them; the default is set and taken back", async () => {
+  const { aliases } = hc<AliasesApi>(url, options).admin.v1;
+  const { "default-model": standard } = hc<DefaultModelApi>(url, options).admin.v1;
+  const set = await aliases.$post({ json: { name: "a/b:c", model: "flock-tiny", key: "key_1" } });
+  expect(await set.json()).toMatchObject({ alias: { name: "a/b:c", model: "flock-tiny", key_id: "key_1" } });
+  await aliases.$post({ json: { name: "fast", model: "flock-tiny" } });
+  expect(await (await aliases.$get()).json()).toMatchObject({ aliases: [{ name: "a/b:c" }, { key_id: null }] });
+  expect((await aliases.$delete({ query: { name: "a/b:c", key: "key_1" } })).status).toBe(200);
+  expect((await aliases.$delete({ query: { name: "a/b:c", key: "key_1" } })).status as number).toBe(404);
+  expect(await (await standard.$put({ json: { model: "big" } })).json()).toMatchObject({
+    wanted: "big",
+    origin: "store",
+  });
+  expect(await (await standard.$delete()).json()).toMatchObject({ wanted: "", origin: "default" });
+  expect(await (await standard.$get()).json()).toMatchObject({ model: "flock-tiny" });
 });
 
 test("a key made without a body is a user key without limits", async () => {
