@@ -29,6 +29,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/embedded": [...DRIVER, "engine/llama-cpp"],
   "engine/llama-cpp": DRIVER,
   "engine/ollama": DRIVER,
+  "engine/vllm": DRIVER,
+  "engine/mlx": DRIVER,
   "engine/ask-engine.ts": ["core", "engine/driver.ts"],
   "engine/lacking-ability.ts": ["core"],
   "engine/registry.ts": ["core", "engine"],

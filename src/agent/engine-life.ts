@@ -1,9 +1,10 @@
 import { closeSync } from "node:fs";
 import { isSameProcess, signalProcess, startToken } from "../cluster/process-identity.ts";
 import type { LaunchSpec } from "../engine/driver.ts";
-import { adoptChild, type Child, spawnChild } from "./child-process.ts";
-import { askHealth } from "./engine-health.ts";
+import { adoptChild, type Child, type Spawn, spawnChild } from "./child-process.ts";
+import { askHealth, askStatus, type EngineHealth } from "./engine-health.ts";
 import { type EngineRecord, type EngineRecords, hashSpec, readReadyFile } from "./engine-record.ts";
+import { freePort } from "./free-port.ts";
 import { markStart, openLog } from "./log-file.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
 import { wait } from "../cluster/wait.ts";
@@ -24,25 +25,21 @@ export function startLife(
   epoch: number,
 ): Life {
   const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
+  const port = spec.listens === undefined ? null : freePort(spec.listens.ports);
   const readyFile = records.readyFile(spec.id, epoch);
   const logFd = openLog(logPath);
   let child: Child;
   try {
     markStart(logFd, nowMs);
-    const env = {
-      ...spec.env,
-      FLOCK_ENGINE_SECRET: secret,
-      FLOCK_ENGINE_PORT: "0",
-      FLOCK_ENGINE_READY_FILE: readyFile,
-    };
-    child = spawnChild({ command: spec.command, args: spec.args, env, cwd: spec.cwd, logFd });
+    const told = port === null ? reportsItself(spec, secret, readyFile) : isTold(spec, secret, port);
+    child = spawnChild({ command: spec.command, ...told, cwd: spec.cwd, logFd });
   } finally {
     closeSync(logFd);
   }
   const record: EngineRecord = {
     pid: child.pid,
     processStart: startToken(child.pid),
-    port: null,
+    port,
     instance: null,
     secret,
     specHash: hashSpec(spec),
@@ -58,6 +55,22 @@ export function startLife(
     throw error;
   }
   return { child, record };
+}
+
+type Told = Pick<Spawn, "args" | "env">;
+
+function reportsItself(spec: LaunchSpec, secret: string, readyFile: string): Told {
+  const per = { FLOCK_ENGINE_SECRET: secret, FLOCK_ENGINE_PORT: "0", FLOCK_ENGINE_READY_FILE: readyFile };
+  return { args: spec.args, env: { ...spec.env, ...per } };
+}
+
+function isTold(spec: LaunchSpec, secret: string, port: number): Told {
+  const args = spec.args.map((arg) => arg.replaceAll("{port}", String(port)));
+  const env = Object.entries(spec.env).map(([name, value]) => [
+    name,
+    value.replaceAll("{port}", String(port)).replaceAll("{secret}", secret),
+  ]);
+  return { args, env: Object.fromEntries(env) };
 }
 
 /**
@@ -78,7 +91,7 @@ export async function adoptLife(
   const life: Life = { child, record };
   if (record.specHash === hashSpec(spec)) {
     // Not yet listening: it is waited for like any child that starts.
-    if (record.port === null || (await answersAsItself(record, times, signal))) return life;
+    if (record.port === null || (await answersAsItself(spec, record, times, signal))) return life;
     if (signal.aborted) return life;
   }
   await child.terminate(times.stopGraceMs);
@@ -103,8 +116,7 @@ export async function untilReady(
       }
     }
     if (life.record.port !== null) {
-      const health = await askHealth(endpointOf(life.record), times.healthTimeoutMs, signal);
-      if (health?.status === "ok" && health.instance === life.record.instance) return null;
+      if (await isHealthy(spec, life.record, times.healthTimeoutMs, signal)) return null;
     }
     if (performance.now() >= deadline) return `was not ready within ${Math.round(spec.readyTimeoutMs / 1_000)} s`;
     await wait(times.readyPollMs, signal);
@@ -125,9 +137,36 @@ function remember(spec: LaunchSpec, record: EngineRecord, records: EngineRecords
   }
 }
 
-async function answersAsItself(record: EngineRecord, times: SupervisorTimes, signal: AbortSignal): Promise<boolean> {
+/** It answers as itself, and requests may come. */
+export async function isHealthy(
+  spec: LaunchSpec,
+  record: EngineRecord,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const health = await healthOf(spec, record, timeoutMs, signal);
+  return health?.status === "ok" && health.instance === record.instance;
+}
+
+function healthOf(
+  { listens }: LaunchSpec,
+  record: EngineRecord,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<EngineHealth | null> {
+  const endpoint = endpointOf(record);
+  if (listens === undefined) return askHealth(endpoint, timeoutMs, signal);
+  return askStatus(endpoint + listens.healthPath, timeoutMs, signal);
+}
+
+async function answersAsItself(
+  spec: LaunchSpec,
+  record: EngineRecord,
+  times: SupervisorTimes,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (let attempt = 0; attempt < times.healthFailures && !signal.aborted; attempt++) {
-    const health = await askHealth(endpointOf(record), times.healthTimeoutMs, signal);
+    const health = await healthOf(spec, record, times.healthTimeoutMs, signal);
     if (health !== null) return health.instance === record.instance;
     await wait(times.adoptedPollMs, signal);
   }

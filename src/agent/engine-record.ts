@@ -86,7 +86,7 @@ export function hashSpec(spec: LaunchSpec): string {
   const env = Object.entries(spec.env)
     .filter(([name]) => !PER_START.has(name))
     .sort(([a], [b]) => (a < b ? -1 : 1));
-  const identity = [spec.id, spec.kind, spec.command, spec.args, env, spec.cwd];
+  const identity = [spec.id, spec.kind, spec.command, spec.args, env, spec.cwd, spec.listens];
   return new Bun.CryptoHasher("sha256").update(JSON.stringify(identity)).digest("hex");
 }
 

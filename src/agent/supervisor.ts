@@ -178,7 +178,7 @@ export class Supervisor {
       if (signal.aborted) return "interrupted";
       this.#readyAtMs = this.#parts.clock.monotonicMs();
       this.#set("ready", null);
-      this.#vigil = new Vigil(life, times);
+      this.#vigil = new Vigil(this.#spec, life, times);
       return await this.#vigil.untilHung(signal);
     };
     const exited = life.child.exited.then((exit) => this.#describe(exit));

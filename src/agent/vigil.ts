@@ -1,17 +1,19 @@
-import { askHealth } from "./engine-health.ts";
-import { endpointOf, type Life } from "./engine-life.ts";
+import type { LaunchSpec } from "../engine/driver.ts";
+import { isHealthy, type Life } from "./engine-life.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
 import { wait } from "../cluster/wait.ts";
 
 /** Watches over one life of an engine from the moment in which it is ready. */
 export class Vigil {
+  readonly #spec: LaunchSpec;
   readonly #life: Life;
   readonly #times: SupervisorTimes;
   readonly #lookers = new Set<(healthy: boolean) => void>();
   #nudge = new AbortController();
   #condemned: string | null = null;
 
-  constructor(life: Life, times: SupervisorTimes) {
+  constructor(spec: LaunchSpec, life: Life, times: SupervisorTimes) {
+    this.#spec = spec;
     this.#life = life;
     this.#times = times;
   }
@@ -30,7 +32,7 @@ export class Vigil {
       this.#nudge = new AbortController();
       const lookers = [...this.#lookers];
       this.#lookers.clear();
-      const healthy = await this.#isHealthy(signal);
+      const healthy = await isHealthy(this.#spec, this.#life.record, this.#times.healthTimeoutMs, signal);
       failed = healthy ? 0 : failed + 1;
       for (const tell of lookers) tell(healthy);
       if (failed >= healthFailures) return `did not answer ${failed} health checks in a row`;
@@ -51,11 +53,5 @@ export class Vigil {
   condemn(why: string): void {
     this.#condemned = why;
     this.#nudge.abort();
-  }
-
-  async #isHealthy(signal: AbortSignal): Promise<boolean> {
-    const { record } = this.#life;
-    const health = await askHealth(endpointOf(record), this.#times.healthTimeoutMs, signal);
-    return health?.status === "ok" && health.instance === record.instance;
   }
 }

@@ -100,6 +100,24 @@ export interface LaunchSpec {
   readonly cwd: string;
   /** How long it may take from spawn to ready. */
   readonly readyTimeoutMs: number;
+  /** Absent: the child says where it listens, as Flock's own does (`FLOCK_ENGINE_READY_FILE`). */
+  readonly listens?: Listens;
+}
+
+/**
+ * An engine that is told where to listen. At each start `{port}` in `args` and in values of `env` becomes the port, and
+ * `{secret}` in values of `env` a new secret; in `args` a secret would be for everyone to read.
+ */
+export interface Listens {
+  /** A free port of these is taken at each start; one, where others must find it. */
+  readonly ports: PortRange;
+  /** Answers 200 without a secret once requests may come. */
+  readonly healthPath: string;
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Endpoint {
