@@ -79,5 +79,7 @@ export async function callEngine(
   if (response.ok) return ok(response);
   const text = await response.text().catch(() => "");
   const failure = choice.wire.readError(response.status, text.slice(0, 65_536), choice.replica);
+  const mistake = failure.kind === "engine_failed" ? (call.mistake?.() ?? null) : null;
+  if (mistake?.kind === "invalid_request") return answered(mistake);
   return answered(failure.kind === "engine_unreachable" ? { ...failure, ...link.describe(choice.replica) } : failure);
 }

@@ -57,9 +57,12 @@ export async function enter(
   return bytes.ok ? scanBody(bytes.value) : bytes;
 }
 
+/** Usage rows keep what was asked for; no model's name is longer. */
+const MAX_NAME_CHARACTERS = 200;
+
 /** Step 3: the model behind the name, if this key may use it. */
 export function resolve(deps: GatewayDeps, account: Account, name: string, need: Need): Result<Resolved, Failure> {
-  account.requestedModel = name;
+  account.requestedModel = name.slice(0, MAX_NAME_CHARACTERS);
   const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "");
   if (!resolved.ok) return resolved;
   account.resolved = resolved.value;
@@ -90,11 +93,18 @@ export function askPolicies(
 export function answerHeaders(account: Account): Record<string, string> {
   const headers: Record<string, string> = { "x-request-id": account.requestId };
   if (account.protocol === "anthropic") headers["request-id"] = account.requestId;
-  if (account.adjusted !== "") headers["x-flock-adjusted"] = account.adjusted;
-  if (account.resolved) headers["x-flock-route"] = account.resolved.reason;
+  // Names of a client's own fields stand in these, and whatever they are made of must not break the answer.
+  if (account.adjusted !== "") headers["x-flock-adjusted"] = headerText(account.adjusted);
+  if (account.resolved) headers["x-flock-route"] = headerText(account.resolved.reason);
   if (account.choice) {
     headers["x-flock-model"] = account.choice.replica.model;
     headers["x-flock-replica"] = account.choice.replica.id;
   }
   return headers;
+}
+
+const MAX_HEADER_CHARACTERS = 1000;
+
+function headerText(text: string): string {
+  return text.slice(0, MAX_HEADER_CHARACTERS).replaceAll(/[^\x20-\x7e]/g, "?");
 }

@@ -1,5 +1,6 @@
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { decodeBody, encodingOf } from "./decode-body.ts";
 import { Ticker } from "./ticker.ts";
 
 const EMPTY = new Uint8Array();
@@ -13,14 +14,17 @@ export async function readBody(
   maxBytes: number,
   stallMs: number,
 ): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> {
-  const encoding = request.headers.get("content-encoding");
-  if (encoding !== null && encoding !== "identity") {
-    return err({
-      kind: "invalid_request",
-      field: null,
-      message: `content-encoding "${encoding}" is not accepted; send the body uncompressed`,
-    });
-  }
+  const encoding = encodingOf(request.headers);
+  const sent = await readSent(request, maxBytes, stallMs);
+  return encoding === null || !sent.ok ? sent : decodeBody(sent.value, encoding, maxBytes);
+}
+
+/** As it came over the wire. */
+async function readSent(
+  request: Request,
+  maxBytes: number,
+  stallMs: number,
+): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> {
   const declared = Number(request.headers.get("content-length") ?? Number.NaN);
   if (declared > maxBytes) return err({ kind: "too_large", limitBytes: maxBytes });
   if (!request.body) return ok(EMPTY);

@@ -1,8 +1,9 @@
 import type { ChatRequest, JsonValue } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
-import { ok, type Result } from "../core/result.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import { checkChatBody } from "../dialect/openai-chat/check-body.ts";
 import type { WireDialect } from "../engine/driver.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { passthroughRelay } from "./passthrough-relay.ts";
@@ -27,9 +28,10 @@ export interface RelayOptions {
 
 /**
  * Replicas of one model may sit in engines of different dialects, so which relay it is shows only when a replica is
- * chosen. The body is parsed for translation at most once, and not at all when it is passed through.
+ * chosen. The body is parsed for translation at most once, and not at all when it is passed through. What is wrong with it
+ * is said at once, before anybody waits for an engine: all of it where it must be translated, else what is plain to see.
  */
-export function relayFor(options: RelayOptions): Relay {
+export function relayFor(options: RelayOptions): Result<Relay, Failure> {
   const through = passthroughRelay({
     body: options.body,
     requestedModel: options.requestedModel,
@@ -41,6 +43,8 @@ export function relayFor(options: RelayOptions): Relay {
     translation ??= translate(options);
     return translation;
   };
+  const wrong = options.passthrough === null ? failureOf(translated()) : checkChatBody(options.body);
+  if (wrong) return err(wrong);
   const fits = (choice: Choice): boolean => !options.collect && options.passthrough === choice.wire.dialect;
   const relayOf = (choice: Choice): Result<ChatRelay, Failure> => (fits(choice) ? ok(through) : translated());
   /** `plan` came first and failed when the body cannot be translated. */
@@ -48,19 +52,25 @@ export function relayFor(options: RelayOptions): Relay {
     const relay = relayOf(choice);
     return relay.ok ? relay.value : through;
   };
-  return {
+  return ok({
     streaming: options.stream,
     engineStreams: options.stream || options.collect,
     plan(choice): Result<PlannedCall, Failure> {
       const relay = relayOf(choice);
-      return relay.ok ? relay.value.plan(choice) : relay;
+      if (!relay.ok || relay.value !== through) return relay.ok ? relay.value.plan(choice) : relay;
+      const call = through.plan(choice);
+      return call.ok ? ok({ ...call.value, mistake: () => failureOf(translated()) }) : call;
     },
     stream: (choice): StreamRelay => planned(choice).stream(choice),
     whole: (body, choice): Result<WholeAnswer, Failure> => planned(choice).whole(body, choice),
     failBeforeStart(failure): Uint8Array {
       return new TextEncoder().encode(options.dialect.encoder(options.meta).encode({ type: "failed", failure }));
     },
-  };
+  });
+}
+
+function failureOf(result: Result<unknown, Failure>): Failure | null {
+  return result.ok ? null : result.error;
 }
 
 function translate(options: RelayOptions): Result<ChatRelay, Failure> {

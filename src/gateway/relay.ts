@@ -39,6 +39,8 @@ export interface PlannedCall {
   readonly body: string | Uint8Array<ArrayBuffer>;
   /** What was changed of the request, for `x-flock-adjusted`. */
   readonly adjusted?: readonly string[];
+  /** What is wrong with the client's own request; asked where the engine failed over a body that nobody here looked into. */
+  readonly mistake?: () => Failure | null;
 }
 
 /** How one request crosses to an engine that answers in one piece. */

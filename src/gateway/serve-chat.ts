@@ -69,7 +69,7 @@ export async function serveChat(
   const granted = stream ? null : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
   if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
 
-  const relay = relayFor({
+  const made = relayFor({
     dialect: prepared.value.dialect ?? surface.dialect,
     passthrough: surface.passthrough,
     body: body.value,
@@ -88,6 +88,8 @@ export async function serveChat(
       ...(echo === undefined ? {} : { echo }),
     },
   });
+  if (!made.ok) return refuse(made.error);
+  const relay = made.value;
 
   if (granted !== "granted") {
     const refused = await admitChat(deps, account, relay, ask, request);

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
+import { getPathNoStrict } from "hono/utils/url";
 import { newRequestId } from "../core/id.ts";
-import { toErrorResponse, type Surface } from "../dialect/failure-shape.ts";
+import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { enterEarly } from "../gateway/enter.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
@@ -17,12 +18,20 @@ import { ollamaChatSurface, ollamaGenerateSurface } from "./routes/ollama-chat.t
 import { mountOllamaListing } from "./routes/ollama-listing.ts";
 import { responses } from "./routes/responses.ts";
 import { mountModels, type ModelRoutesDeps } from "./routes/models.ts";
+import { cors } from "./cors.ts";
+import { noWebSocket, surfaceOf, unknownPath, wrongMethod } from "./misses.ts";
+import { mountOllamaRefused } from "./routes/ollama-refused.ts";
 import { keylessGuard } from "./middleware/keyless-guard.ts";
 import type { ServerEnv } from "./server-env.ts";
 
 /** Anything that answers requests: the admin app and the dashboard, loaded when first asked for. */
 export interface SubApp {
   fetch(request: Request): Response | Promise<Response>;
+}
+
+/** The app with what its server tells of a connection. */
+export interface ClientApp {
+  fetch(request: Request, env: ServerEnv["Bindings"]): Response | Promise<Response>;
 }
 
 export interface AppDeps {
@@ -38,25 +47,32 @@ export interface AppDeps {
 }
 
 /** Everything Flock serves to clients on its one port. */
-export function createApp(deps: AppDeps): Hono<ServerEnv> {
-  const app = new Hono<ServerEnv>();
+export function createApp(deps: AppDeps): ClientApp {
+  const app = new Hono<ServerEnv>({ getPath: pathOf });
   const ticker = new Ticker();
   const { gateway } = deps;
   const responsesSurface = responses(deps.responses);
 
   if (deps.keyless) app.use(keylessGuard);
+  const pages = cors(deps.keyless);
   const post = (path: string, serve: (request: Request) => Promise<Response>): void => {
-    for (const typed of asTyped(path)) app.post(typed, (context) => serve(context.req.raw));
+    for (const typed of path.startsWith("/api/") ? [path] : asTyped(path)) {
+      app.post(typed, (context) => serve(context.req.raw));
+      app.all(typed, (context) => {
+        const { raw, path: asked } = context.req;
+        const refused = path === "/responses" ? noWebSocket : wrongMethod;
+        return pages.preflight(raw, asked) ?? refused(raw, asked, "POST");
+      });
+    }
   };
   post("/chat/completions", (request) => serveChat(gateway, ticker, chatCompletions, request));
   post("/messages", (request) => serveChat(gateway, ticker, messages, request));
   post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
   post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
-  // Codex tries a WebSocket first: 426 sends it to HTTP at once, a 404 costs it seven attempts.
-  for (const typed of asTyped("/responses")) app.get(typed, (context) => upgradeRefused(context.req.raw));
-  app.post("/api/chat", (context) => serveChat(gateway, ticker, ollamaChatSurface, context.req.raw));
-  app.post("/api/generate", (context) => serveGenerate(gateway, ticker, context.req.raw));
+  post("/api/chat", (request) => serveChat(gateway, ticker, ollamaChatSurface, request));
+  post("/api/generate", (request) => serveGenerate(gateway, ticker, request));
   mountOllamaListing(app, deps.models);
+  mountOllamaRefused(app, gateway.keys);
   post("/completions", (request) => serveCompletions(gateway, ticker, completions, request));
   post("/embeddings", (request) => serveEmbeddings(gateway, ticker, request));
   mountModels(app, deps.models, asTyped("/models"));
@@ -72,14 +88,26 @@ export function createApp(deps: AppDeps): Hono<ServerEnv> {
     return context.text("Flock is running\n", 200, { "x-request-id": newRequestId() });
   });
 
-  app.notFound((context) => unknownPath(context.req.method, context.req.path));
+  app.notFound(({ req }) => pages.preflight(req.raw, req.path) ?? unknownPath(req.raw, req.path));
   app.onError((error, context) => {
     const id = newRequestId();
     gateway.log.error("internal error", { request: id, path: context.req.path, cause: error });
-    const shape = toErrorResponse(surfaceOfPath(context.req.path), { kind: "internal", id }, id);
+    const shape = toErrorResponse(surfaceOf(context.req.path, context.req.raw.headers), { kind: "internal", id }, id);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
   });
-  return app;
+  return {
+    fetch(request, env) {
+      const answer = app.fetch(request, env);
+      if (!request.headers.has("origin")) return answer;
+      return Promise.resolve(answer).then((response) => pages.admit(request, response));
+    },
+  };
+}
+
+/** A slash too many comes from a base URL that ends in one, or from a path that does. */
+function pathOf(request: Request): string {
+  const path = getPathNoStrict(request);
+  return path.includes("//") ? path.replaceAll(/\/{2,}/g, "/") : path;
 }
 
 /** What a body of `/api/generate` asks decides who serves it: a chat of one turn, or a text to go on with. */
@@ -97,31 +125,4 @@ async function serveGenerate(gateway: GatewayDeps, ticker: Ticker, raw: Request)
  */
 function asTyped(path: string): readonly string[] {
   return [`/v1${path}`, `/v1/v1${path}`, path];
-}
-
-function upgradeRefused(request: Request): Response {
-  const requestId = newRequestId();
-  const upgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-  const message = upgrade
-    ? "The Responses API is served over HTTP here, not over WebSocket."
-    : "Use POST /v1/responses.";
-  const error = { message, type: "invalid_request_error", param: null, code: upgrade ? "upgrade_required" : null };
-  const headers = { "x-request-id": requestId, ...(upgrade ? { upgrade: "HTTP/1.1" } : { allow: "POST" }) };
-  return Response.json({ error }, { status: upgrade ? 426 : 405, headers });
-}
-
-function surfaceOfPath(path: string): Surface {
-  if (path.startsWith("/api/")) return "ollama";
-  return /^(\/v1)*\/messages/.test(path) ? "anthropic" : "openai";
-}
-
-function unknownPath(method: string, path: string): Response {
-  const requestId = newRequestId();
-  const surface = surfaceOfPath(path);
-  const message = `${method} ${path.slice(0, 200)} is not an endpoint of Flock. GET /openapi.json lists the admin API; the client APIs are under /v1/.`;
-  const error =
-    surface === "anthropic"
-      ? { type: "error", error: { type: "not_found_error", message }, request_id: requestId }
-      : { error: { message, type: "invalid_request_error", param: null, code: "unknown_url" } };
-  return Response.json(error, { status: 404, headers: { "x-request-id": requestId, "request-id": requestId } });
 }

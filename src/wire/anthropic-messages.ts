@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
+import { temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
 const tokenCount = z.number().int().nonnegative();
@@ -111,12 +112,12 @@ export const anthropicMessagesRequest = z.looseObject({
   model: z.string().min(1),
   messages: z.array(message).min(1, "at least one message is needed"),
   system: z.union([z.string(), z.array(textBlock)]).nullish(),
-  max_tokens: tokenCount.nullish(),
+  max_tokens: tokenLimit,
   stream: z.boolean().nullish(),
   stop_sequences: z.array(z.string()).nullish(),
-  temperature: z.number().nullish(),
-  top_p: z.number().nullish(),
-  top_k: z.number().nullish(),
+  temperature,
+  top_p: topP,
+  top_k: topK,
   tools: z.array(tool).nullish(),
   tool_choice: toolChoice.nullish(),
   thinking: thinking.nullish(),

@@ -20,6 +20,8 @@ const SCRATCH_FRAMES = new Int32Array(MAX_DEPTH + 1);
 export type ScanProblem =
   | { readonly what: "syntax"; readonly at: number }
   | { readonly what: "depth"; readonly at: number }
+  /** Half a character: no text has it, and engines fail on it in ways of their own. */
+  | { readonly what: "surrogate"; readonly at: number }
   | { readonly what: "duplicate"; readonly at: number; readonly key: string };
 
 /** Spans are byte offsets, ends exclusive; `keyStart` is that of the key's opening quote. */
@@ -173,7 +175,12 @@ export class JsonScanner {
             return false;
           }
         }
-        at += 6;
+        const end = endOfCharacter(bytes, at);
+        if (end < 0) {
+          this.#problem = { what: "surrogate", at };
+          return false;
+        }
+        at = end;
       } else if (isSimpleEscape(escape)) {
         at += 2;
       } else {
@@ -242,6 +249,21 @@ function skipPlainWords(words: Int32Array, word: number): number {
     i += 1;
   }
   return i;
+}
+
+/** Behind the character whose `\\u` escape stands at `at`, or behind its two halves; -1: the other half is missing. */
+function endOfCharacter(bytes: Uint8Array, at: number): number {
+  // U+D800 to U+DFFF: nearly no escape begins so.
+  if (((bytes[at + 2] as number) | 0x20) !== 0x64 || (bytes[at + 3] as number) < 0x38) return at + 6;
+  const low = at + 6;
+  if (isSecondHalf(bytes, at) || bytes[low] !== BACKSLASH || bytes[low + 1] !== 0x75) return -1;
+  for (let digit = low + 2; digit < low + 6; digit += 1) if (!isHexDigit(bytes[digit])) return -1;
+  return ((bytes[low + 2] as number) | 0x20) === 0x64 && isSecondHalf(bytes, low) ? low + 6 : -1;
+}
+
+/** Of an escape that begins with `d`: is its second digit one of c to f? */
+function isSecondHalf(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + 3] as number) | 0x20) >= 0x63;
 }
 
 function isHexDigit(byte: number | undefined): boolean {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
+import { frequencyPenalty, minP, presencePenalty, temperature, topK, topP } from "./sampling-bounds.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
@@ -42,13 +43,13 @@ export type OllamaTool = z.infer<typeof tool>;
 const options = z.looseObject({
   /** Below 0: no limit. */
   num_predict: z.number().int().nullish(),
-  temperature: z.number().nullish(),
-  top_k: z.number().nullish(),
-  top_p: z.number().nullish(),
-  min_p: z.number().nullish(),
+  temperature,
+  top_k: topK,
+  top_p: topP,
+  min_p: minP,
   seed: z.number().int().nullish(),
-  presence_penalty: z.number().nullish(),
-  frequency_penalty: z.number().nullish(),
+  presence_penalty: presencePenalty,
+  frequency_penalty: frequencyPenalty,
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
 });
 export type OllamaOptions = z.infer<typeof options>;

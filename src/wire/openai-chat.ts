@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
+import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
@@ -93,16 +94,16 @@ export const openaiChatRequest = z.looseObject({
   messages: z.array(message).min(1, "at least one message is needed"),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: tokenCount.nullish(),
-  max_completion_tokens: tokenCount.nullish(),
+  max_tokens: tokenLimit,
+  max_completion_tokens: tokenLimit,
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
-  temperature: z.number().nullish(),
-  top_p: z.number().nullish(),
-  top_k: z.number().nullish(),
-  min_p: z.number().nullish(),
+  temperature,
+  top_p: topP,
+  top_k: topK,
+  min_p: minP,
   seed: z.number().int().nullish(),
-  presence_penalty: z.number().nullish(),
-  frequency_penalty: z.number().nullish(),
+  presence_penalty: presencePenalty,
+  frequency_penalty: frequencyPenalty,
   tools: z.array(tool).nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),

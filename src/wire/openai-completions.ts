@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { openaiUsage } from "./openai-chat.ts";
+import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 const tokenCount = z.number().int().nonnegative();
 
@@ -10,15 +11,15 @@ export const openaiCompletionsRequest = z.looseObject({
   suffix: z.string().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  max_tokens: tokenCount.nullish(),
+  max_tokens: tokenLimit,
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
-  temperature: z.number().nullish(),
-  top_p: z.number().nullish(),
-  top_k: z.number().nullish(),
-  min_p: z.number().nullish(),
+  temperature,
+  top_p: topP,
+  top_k: topK,
+  min_p: minP,
   seed: z.number().int().nullish(),
-  presence_penalty: z.number().nullish(),
-  frequency_penalty: z.number().nullish(),
+  presence_penalty: presencePenalty,
+  frequency_penalty: frequencyPenalty,
   /** How many alternatives for each token; the token itself comes with 0 too. */
   logprobs: tokenCount.nullish(),
   user: z.string().nullish(),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
+import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
@@ -147,14 +148,14 @@ export const openaiResponsesRequest = z.looseObject({
   input: z.union([z.string(), z.array(inputItem).min(1, "at least one item is needed")]),
   instructions: z.string().nullish(),
   stream: z.boolean().nullish(),
-  max_output_tokens: tokenCount.nullish(),
-  temperature: z.number().nullish(),
-  top_p: z.number().nullish(),
-  top_k: z.number().nullish(),
-  min_p: z.number().nullish(),
+  max_output_tokens: tokenLimit,
+  temperature,
+  top_p: topP,
+  top_k: topK,
+  min_p: minP,
   seed: z.number().int().nullish(),
-  presence_penalty: z.number().nullish(),
-  frequency_penalty: z.number().nullish(),
+  presence_penalty: presencePenalty,
+  frequency_penalty: frequencyPenalty,
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
   tools: z.array(tool).nullish(),
   tool_choice: toolChoice.nullish(),

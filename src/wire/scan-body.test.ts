@@ -77,7 +77,8 @@ test("a body with one byte changed, added or cut is accepted exactly when JSON.p
       const result = scan(changed);
       outcomes[parsed ? "accepted" : "refused"] += 1;
       if (!parsed) expect(result.ok).toBe(false);
-      else if (!result.ok) expect(result.error).toMatchObject({ message: expect.stringContaining("twice") });
+      else if (!result.ok)
+        expect(result.error).toMatchObject({ message: expect.stringMatching(/twice|lone surrogate/) });
     }),
     { numRuns: 1500 },
   );
@@ -165,4 +166,30 @@ test("typed reads give the value or undefined, never a conversion", () => {
   expect([body.string("n"), body.raw("z"), body.has("gone")]).toEqual([undefined, "null", false]);
   expect(body.json("o")).toEqual({ include_usage: true });
   expect(body.parse()).toMatchObject({ n: -1500 });
+});
+
+test("half a character is refused wherever it stands, and a whole one is not", () => {
+  for (const half of [
+    "\\ud800",
+    "\\uDFFF",
+    "\\ud83d x",
+    "\\ud83d\\n",
+    "\\ud83d\\u0041",
+    "\\ude00\\ud83d",
+    "\\ud83d\\ud83d\\ude00",
+  ]) {
+    for (const text of [`{"a":"x${half}"}`, `{"a":[{"b${half}":1}]}`, `{"${half}":1}`]) {
+      expect(refusal(text).message).toContain("lone surrogate");
+    }
+  }
+  for (const whole of [
+    "\\ud83d\\ude00",
+    "\\uD83D\\uDE00",
+    "\\ud7ff",
+    "\\ue000",
+    "\\u00d8",
+    "\\ud83d\\ude00\\ud83d\\ude00",
+  ]) {
+    expect(scanned(`{"a":"x${whole}y"}`).json("a")).toBe(JSON.parse(`"x${whole}y"`) as string);
+  }
 });

@@ -75,8 +75,8 @@ export class ScannedBody {
 }
 
 /**
- * One pass over a request body. Accepts what `JSON.parse` accepts, if it is an object, valid UTF-8, at most
- * `MAX_DEPTH` deep and has no key twice in any object: parsers disagree on which of two wins, so a second `model`
+ * One pass over a request body. Accepts what `JSON.parse` accepts, if it is an object, valid UTF-8 without half
+ * characters, at most `MAX_DEPTH` deep and has no key twice in any object: parsers disagree on which of two wins, so a second `model`
  * would be a way around policy.
  */
 export function scanBody(bytes: Uint8Array): Result<ScannedBody, Failure> {
@@ -99,6 +99,8 @@ function describe(bytes: Uint8Array, problem: ScanProblem): Failure {
     }
     case "depth":
       return invalid(null, `The request body is nested deeper than ${MAX_DEPTH} levels (byte ${problem.at}).`);
+    case "surrogate":
+      return invalid(null, `The request body has half a character (a lone surrogate) at byte ${problem.at}.`);
     case "syntax":
       if (bytes.length === 0) return invalid(null, "The request body is empty; a JSON object is needed.");
       return invalid(null, `The request body is not a valid JSON object: ${unexpected(bytes, problem.at)}.`);

@@ -5,7 +5,7 @@ import { parseChatBody } from "./chat-body.ts";
 import { errorResponse, notSupported, type EngineError } from "./engine-error.ts";
 import { planChat, promptOf } from "./plan-chat.ts";
 import { canChat } from "./props.ts";
-import { type AnswerForm, respond, type WorkContext } from "./respond.ts";
+import { type AnswerForm, ignoredHeader, respond, type WorkContext } from "./respond.ts";
 
 /** The number of prompt tokens of a chat, exactly as `chat` would evaluate them. */
 export function countTokens(input: unknown, context: WorkContext): Result<number, EngineError> {
@@ -32,8 +32,7 @@ export async function chat(input: unknown, context: WorkContext, clientSignal: A
     system_fingerprint: `llama.cpp-${loaded.llamaCppRelease}`,
   };
   const ignored = [...call.value.ignored, ...(loaded.template.thinkingTags === null ? call.value.thinking.fields : [])];
-  const headers: Record<string, string> =
-    ignored.length > 0 ? { "x-flock-adjusted": `ignored ${ignored.join(" ")}` } : {};
+  const headers: Record<string, string> = ignored.length > 0 ? { "x-flock-adjusted": ignoredHeader(ignored) } : {};
   const answer = new WholeAnswer();
   const form: AnswerForm = {
     stream: call.value.stream,

@@ -8,7 +8,7 @@ import { contextExceeded, type EngineError, errorResponse, invalidRequest, notSu
 import type { GenerateJob } from "./generate.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { canChat } from "./props.ts";
-import { respond, type WorkContext } from "./respond.ts";
+import { ignoredHeader, respond, type WorkContext } from "./respond.ts";
 
 /** See `plan-chat.ts`: longer texts are refused by their size. */
 const MAX_CHARACTERS_PER_TOKEN = 64;
@@ -33,7 +33,7 @@ export async function complete(input: unknown, context: WorkContext, clientSigna
   };
   const answer = new WholeCompletion();
   const headers: Record<string, string> =
-    call.ignored.length > 0 ? { "x-flock-adjusted": `ignored ${call.ignored.join(" ")}` } : {};
+    call.ignored.length > 0 ? { "x-flock-adjusted": ignoredHeader(call.ignored) } : {};
   const form = {
     stream: call.stream,
     includeUsage: call.includeUsage,

@@ -31,6 +31,11 @@ export interface AnswerForm {
   toBody(end: GenerateEnd): object;
 }
 
+/** The fields that nobody here understood; a header takes not every character, and a client chose their names. */
+export function ignoredHeader(fields: readonly string[]): string {
+  return `ignored ${fields.join(" ")}`.slice(0, 1000).replaceAll(/[^\x20-\x7e]/g, "?");
+}
+
 const CLIENT_CLOSED_REQUEST = 499;
 
 /** Does the job. The status is decided with the first piece of text: errors before it keep theirs. */

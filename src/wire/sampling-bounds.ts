@@ -1,0 +1,37 @@
+import { z } from "zod";
+
+/**
+ * What the sampling fields of all APIs may hold. Wider than any one vendor's bounds, since engines differ; what no engine
+ * makes sense of is refused here, before one falls back to its default in silence. JSON has no NaN, but a number with a
+ * large exponent becomes infinite.
+ */
+export const BOUNDS = {
+  temperature: [0, 10],
+  top_p: [0, 1],
+  min_p: [0, 1],
+  /** -1 is vLLM's word for all. */
+  top_k: [-1, 2_147_483_647],
+  presence_penalty: [-10, 10],
+  frequency_penalty: [-10, 10],
+} as const satisfies Record<string, readonly [number, number]>;
+
+/** As large as a 32-bit count of tokens is; every window is far below. */
+export const MOST_TOKENS = 2_147_483_647;
+
+function within([least, most]: readonly [number, number]): z.ZodNumber {
+  return z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
+}
+
+export const tokenLimit = z
+  .number()
+  .int()
+  .min(0, "must be at least 0")
+  .max(MOST_TOKENS, `must be at most ${MOST_TOKENS}`)
+  .nullish();
+
+export const temperature = within(BOUNDS.temperature).nullish();
+export const topP = within(BOUNDS.top_p).nullish();
+export const minP = within(BOUNDS.min_p).nullish();
+export const topK = within(BOUNDS.top_k).nullish();
+export const presencePenalty = within(BOUNDS.presence_penalty).nullish();
+export const frequencyPenalty = within(BOUNDS.frequency_penalty).nullish();
