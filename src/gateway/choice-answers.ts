@@ -5,7 +5,7 @@ import { Account } from "./account.ts";
 import type { Client } from "./hang-up.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
-import type { PulledAnswer } from "./stream-response.ts";
+import type { PulledAnswer } from "./stream-reply.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
 

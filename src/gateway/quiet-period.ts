@@ -1,5 +1,5 @@
 import type { GatewayDeps } from "./ports.ts";
-import type { PulledAnswer } from "./stream-response.ts";
+import type { PulledAnswer } from "./stream-reply.ts";
 
 /** Resolves after the time in which an early failure may still become a real status. */
 export function quietPeriod(deps: Pick<GatewayDeps, "limits">, answer: PulledAnswer): Promise<"quiet"> {

@@ -1,4 +1,5 @@
 import type { Failure } from "../core/failure.ts";
+import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
@@ -11,9 +12,10 @@ import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
 import { quietPeriod } from "./quiet-period.ts";
-import { STREAM_HEADERS, streamResponse } from "./stream-response.ts";
+import { STREAM_HEADERS, streamReply } from "./stream-reply.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
+import { toResponse } from "./to-response.ts";
 import { wholeAnswer } from "./whole-answer.ts";
 
 /** What policy needs to know of a request; read from the body's bytes without parsing the rest. */
@@ -35,20 +37,30 @@ const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 /** What English prose and code come to; the engine's own count settles the account. */
 const BYTES_PER_TOKEN = 4;
 
-/** One request's life, in the seven steps of the design. Never rejects: a failure is a response. */
+/** As `replyToChat`, for a server that speaks in `Response`s. */
 export async function serveChat(
   deps: GatewayDeps,
   ticker: Ticker,
   surface: ChatSurface,
   request: Incoming,
 ): Promise<Response> {
+  return toResponse(await replyToChat(deps, ticker, surface, request));
+}
+
+/** One request's life, in the seven steps of the design. Never rejects: a failure is a reply. */
+export async function replyToChat(
+  deps: GatewayDeps,
+  ticker: Ticker,
+  surface: ChatSurface,
+  request: Incoming,
+): Promise<Reply> {
   const requestId = newRequestId();
   const kind = surface.dialect.surface;
   const account = new Account(deps, requestId, kind, surface.endpoint);
-  const refuse = async (failure: Failure): Promise<Response> => {
+  const refuse = async (failure: Failure): Promise<Reply> => {
     const shape = toErrorResponse(kind, failure, requestId);
     await account.fail(failure, shape.status);
-    return new Response(shape.body, { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers } });
+    return { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers }, body: shape.body };
   };
 
   const body = await enter(deps, account, request);
@@ -100,7 +112,7 @@ export async function serveChat(
     const answer = await wholeAnswer(deps, ticker, account, relay, model, request);
     if (!answer.ok) return refuse(answer.error);
     await account.succeed(answer.value.usage, 0);
-    return wholeResponse(answer.value.body, account);
+    return wholeReply(answer.value.body, account);
   }
 
   const answer = new StreamedAnswer(deps, ticker, account, relay, model, request);
@@ -110,13 +122,13 @@ export async function serveChat(
     if (failure) return refuse(failure);
     const whole = await answer.next();
     const broken = answer.failure;
-    return broken ? refuse(broken) : wholeResponse(whole ?? "", account);
+    return broken ? refuse(broken) : wholeReply(whole ?? "", account);
   }
 
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
   if (first !== "quiet" && first !== null) return refuse(first);
   const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
-  return streamResponse({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
+  return streamReply({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
 }
 
 /**
@@ -199,6 +211,6 @@ function invalid(field: string, message: string): Result<never, Failure> {
   return err({ kind: "invalid_request", field, message });
 }
 
-function wholeResponse(body: Uint8Array | string, account: Account): Response {
-  return new Response(body as BodyInit, { headers: { "content-type": "application/json", ...answerHeaders(account) } });
+function wholeReply(body: Uint8Array | string, account: Account): Reply {
+  return { status: 200, headers: { "content-type": "application/json", ...answerHeaders(account) }, body };
 }

@@ -12,7 +12,8 @@ import type { CompletionSurface } from "./completion-surface.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
 import { quietPeriod } from "./quiet-period.ts";
-import { STREAM_HEADERS, streamResponse } from "./stream-response.ts";
+import { STREAM_HEADERS, streamReply } from "./stream-reply.ts";
+import { toResponse } from "./to-response.ts";
 import type { Ticker } from "./ticker.ts";
 
 /** What English prose and code come to. */
@@ -88,7 +89,7 @@ export async function serveCompletions(
   const relay = {
     failBeforeStart: (failure: Failure) => relays[0]?.failBeforeStart(failure) ?? new Uint8Array(),
   };
-  return streamResponse({ deps, account, relay, answer: choices, opening, headers, keepAlive });
+  return toResponse(streamReply({ deps, account, relay, answer: choices, opening, headers, keepAlive }));
 }
 
 /** A token's number counts as the bytes of a usual token would. */

@@ -1,21 +1,26 @@
+import type { PushedBody } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
+import type { ReplySink } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
+import { pushedBody } from "./pushed-body.ts";
 import type { Relay, StreamRelay } from "./relay.ts";
+import type { PulledAnswer } from "./stream-reply.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
 type StopCause = "client" | "first_token_timeout" | "stall" | "cut";
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Began = (result: Result<null, AttemptFailure>) => void;
 
 /**
- * One answer that an engine streams: opened on a replica that begins to answer, then pulled piece by piece. The client
- * may go at any moment (`cancel`), and then the engine's call is aborted. The account is settled exactly once, before
- * the last bytes are given out.
+ * One answer that an engine streams: opened on a replica that begins to answer; then its pieces go on to the client in
+ * the moment in which they come (`flow`), or as they are asked for (`next`). While nobody has room for them the engine is
+ * held back. The client may go at any moment (`cancel`), and then the engine's call is aborted. The account is settled
+ * exactly once, before the last bytes are given out.
  */
-export class StreamedAnswer implements Ticking, Attempt {
+export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   readonly #deps: GatewayDeps;
   readonly #ticker: Ticker;
   readonly #account: Account;
@@ -25,14 +30,24 @@ export class StreamedAnswer implements Ticking, Attempt {
   #abort = new AbortController();
   readonly #hangUp: HangUp;
   #lost: Failure | null = null;
-  #reading = false;
   #stopCause: StopCause | null = null;
   #choice: Choice | null = null;
-  #reader: Reader | null = null;
+  #body: PushedBody | null = null;
+  #paused = false;
+  /** The call is out and its head has not come. */
+  #calling = false;
   #stream: StreamRelay | null = null;
   #endAttempt: (() => void) | null = null;
-  /** Frames that came together with the first content. */
-  #pending: Uint8Array | null = null;
+  /** Told when the attempt has begun to answer, or failed; null when that is past. */
+  #began: Began | null = null;
+  /** Whole frames that nobody has taken yet. */
+  #ready: Uint8Array[] = [];
+  #sink: ReplySink | null = null;
+  #waiter: (() => void) | null = null;
+  /** The books are being closed: what else comes is passed over. */
+  #settling = false;
+  /** After what is ready nothing comes. */
+  #ended = false;
   #over = false;
   #failed: Failure | null = null;
   #lastByteMs = performance.now();
@@ -60,41 +75,38 @@ export class StreamedAnswer implements Ticking, Attempt {
     return failure;
   }
 
+  /** What came goes to the sink, and what comes in the moment in which it comes. A failure becomes the last frame. */
+  flow(sink: ReplySink): void {
+    this.#sink = sink;
+    const ready = this.#takeReady();
+    if (this.#ended) sink.end(ready);
+    else if (ready === null || sink.write(ready)) this.#resume();
+  }
+
+  drained(): void {
+    this.#resume();
+  }
+
   /** The next bytes for the client; null after the last. Never rejects: a failure becomes the last frame. */
   async next(): Promise<Uint8Array | null> {
-    if (this.#pending) {
-      const bytes = this.#pending;
-      this.#pending = null;
-      return bytes;
+    while ((this.#ready.length === 0 || this.#settling) && !this.#ended) {
+      this.#resume();
+      await new Promise<void>((resolve) => {
+        this.#waiter = resolve;
+      });
     }
-    // One promise a piece, the reader's own: this loop runs for every chunk of every stream.
-    while (!this.#over) {
-      let piece: Uint8Array | null = null;
-      let done = true;
-      try {
-        this.#reading = true;
-        const read = await this.#reader?.read();
-        piece = read?.value ?? null;
-        done = read?.done ?? true;
-        this.#lastByteMs = performance.now();
-      } catch {
-        // A connection that broke has ended: what that means shows by how far the answer was.
-      }
-      this.#reading = false;
-      const out = this.#advance(piece, done);
-      const bytes = out instanceof Promise ? await out : out;
-      if (bytes) return bytes;
-    }
-    return null;
+    return this.#takeReady();
   }
 
   /** The client is gone. */
   cancel(): void {
     if (this.#over) return;
-    this.#stop("client");
+    this.#stopCause ??= "client";
     const progress = this.#stream?.progress;
     void this.#account.fail({ kind: "cancelled" }, 499, progress?.usage ?? null, progress?.outputTokens ?? 0);
     this.#close();
+    this.#abort.abort();
+    this.#finishWith(null);
   }
 
   get signal(): AbortSignal {
@@ -106,7 +118,7 @@ export class StreamedAnswer implements Ticking, Attempt {
   }
 
   get awaitsEngine(): boolean {
-    return this.#reading;
+    return this.#calling || (this.#body !== null && !this.#paused);
   }
 
   get streams(): boolean {
@@ -140,7 +152,7 @@ export class StreamedAnswer implements Ticking, Attempt {
     this.#hangUp.tick();
     if (this.#over) return;
     const { limits } = this.#deps;
-    const begun = this.#stream?.progress.contentSeen ?? false;
+    const begun = this.contentSeen;
     if (!begun && nowMs - this.#account.startedMs > limits.firstTokenMs) this.#stop("first_token_timeout");
     else if (begun && nowMs - this.#lastByteMs > limits.stallMs) this.#stop("stall");
     else this.onTick?.(nowMs);
@@ -151,74 +163,142 @@ export class StreamedAnswer implements Ticking, Attempt {
     if (!call.ok) return answered(call.error);
     this.#choice = choice;
     this.#lost = null;
-    this.#reading = true;
+    this.#calling = true;
     this.#lastByteMs = performance.now();
     this.#endAttempt = this.#deps.replicas.begin(choice.replica, this);
     const { signal } = this.#abort;
     const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, signal);
-    if (!response.ok || !response.value.body) {
+    this.#calling = false;
+    const body = response.ok ? pushedBody(response.value) : null;
+    if (!response.ok || body === null) {
       this.#release();
       if (this.#lost !== null) return err({ failure: this.#lost, answered: false });
       return response.ok ? answered(this.#broken("it answered without a body")) : response;
     }
-    this.#reader = response.value.body.getReader();
+    this.#body = body;
+    this.#paused = false;
+    this.#ready = [];
     const stream = this.#relay.stream(choice);
     this.#stream = stream;
-    const head: Uint8Array[] = [];
-    while (!stream.progress.contentSeen && !stream.progress.finished) {
-      const { bytes, done } = await this.#read();
-      const out = done ? stream.end() : stream.push(bytes ?? EMPTY);
-      const failure =
-        stream.progress.failure ?? (done && !stream.progress.finished ? this.#broken("it broke off") : null);
-      if (failure) {
-        this.#release();
-        if (this.#lost !== null) return err({ failure: this.#lost, answered: false });
-        return answered(named(failure, choice));
-      }
-      if (out) head.push(out);
-    }
-    this.#reading = false;
-    this.#account.sawContent();
-    this.#pending = head.length === 0 ? null : join(head);
-    if (stream.progress.finished) await this.#finish();
-    return ok(null);
+    return await new Promise<Result<null, AttemptFailure>>((resolve) => {
+      this.#began = resolve;
+      body.consume({
+        piece: (bytes) => {
+          if (this.#body !== body || this.#settling || this.#over) return;
+          this.#lastByteMs = performance.now();
+          this.#take(stream, stream.push(bytes), false);
+        },
+        end: () => {
+          if (this.#body !== body || this.#settling || (this.#over && this.#began === null)) return;
+          this.#take(stream, stream.end(), true);
+        },
+      });
+    });
   }
 
-  /** Feeds one piece; what comes out is whole frames for the client. A promise only where the answer ends. */
-  #advance(bytes: Uint8Array | null, done: boolean): Uint8Array | null | Promise<Uint8Array | null> {
-    const stream = this.#stream;
-    if (!stream || this.#over) return null;
-    const out = done ? stream.end() : stream.push(bytes ?? EMPTY);
+  /** Whole frames of the answer, or its end. */
+  #take(stream: StreamRelay, out: Uint8Array | null, done: boolean): void {
     const { progress } = stream;
-    if (progress.finished) return this.#finish().then(() => out);
+    const began = this.#began;
+    if (began !== null) {
+      this.#begin(stream, began, out, done);
+      return;
+    }
+    if (progress.finished) {
+      void this.#finish(out);
+      return;
+    }
     const failure = progress.failure ?? (done ? this.#broken("it broke off in the middle of its answer") : null);
-    if (failure) return this.#finishFailed(this.#explain(this.#choice ? named(failure, this.#choice) : failure), out);
-    if (this.#account.extend(progress.outputTokens)) return out;
-    this.#stop("cut");
-    const last = stream.cutShort();
-    return this.#finish().then(() => (out ? join([out, last]) : last));
-  }
-
-  async #read(): Promise<{ bytes: Uint8Array | null; done: boolean }> {
-    try {
-      const read = await this.#reader?.read();
-      this.#lastByteMs = performance.now();
-      return { bytes: read?.value ?? null, done: read?.done ?? true };
-    } catch {
-      return { bytes: null, done: true };
+    if (failure) {
+      void this.#finishFailed(this.#explain(this.#choice ? named(failure, this.#choice) : failure), out);
+    } else if (this.#account.extend(progress.outputTokens)) {
+      if (out) this.#give(out);
+    } else {
+      const last = stream.cutShort();
+      void this.#finish(out ? join([out, last]) : last);
+      this.#stop("cut");
     }
   }
 
-  async #finish(): Promise<void> {
-    const progress = this.#stream?.progress;
-    const reader = this.#reader;
-    await this.#account.succeed(progress?.usage ?? null, progress?.outputTokens ?? 0);
-    // Reading to the end gives the connection back to the pool.
-    if (reader && this.#stopCause === null) void reader.read().then(null, () => undefined);
-    this.#close();
+  /** The same before the first content: until then another replica may be tried. */
+  #begin(stream: StreamRelay, began: Began, out: Uint8Array | null, done: boolean): void {
+    const { progress } = stream;
+    const failure = progress.failure ?? (done && !progress.finished ? this.#broken("it broke off") : null);
+    if (failure) {
+      this.#began = null;
+      const choice = this.#choice;
+      this.#release();
+      if (this.#lost !== null) began(err({ failure: this.#lost, answered: false }));
+      else began(answered(choice ? named(failure, choice) : failure));
+      return;
+    }
+    if (out) this.#ready.push(out);
+    if (!progress.contentSeen && !progress.finished) return;
+    this.#began = null;
+    this.#account.sawContent();
+    if (progress.finished) void this.#finish(null).then(() => began(ok(null)));
+    else {
+      this.#pause();
+      began(ok(null));
+    }
   }
 
-  async #finishFailed(failure: Failure, before: Uint8Array | null): Promise<Uint8Array | null> {
+  #give(frames: Uint8Array): void {
+    if (this.#sink !== null) {
+      if (!this.#sink.write(frames)) this.#pause();
+      return;
+    }
+    this.#ready.push(frames);
+    if (this.#waiter === null) this.#pause();
+    else this.#wake();
+  }
+
+  /** The last frames; nothing is given after them. */
+  #finishWith(last: Uint8Array | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#sink !== null) this.#sink.end(last);
+    else if (last) this.#ready.push(last);
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#waiter?.();
+    this.#waiter = null;
+  }
+
+  #takeReady(): Uint8Array | null {
+    const ready = this.#ready;
+    if (ready.length === 0) return null;
+    this.#ready = [];
+    return join(ready);
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#body?.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#lastByteMs = performance.now();
+    this.#body?.resume();
+  }
+
+  async #finish(last: Uint8Array | null): Promise<void> {
+    this.#settling = true;
+    const progress = this.#stream?.progress;
+    await this.#account.succeed(progress?.usage ?? null, progress?.outputTokens ?? 0);
+    // Its end is still to come, and gives the connection back.
+    this.#resume();
+    this.#close();
+    this.#finishWith(last);
+  }
+
+  async #finishFailed(failure: Failure, before: Uint8Array | null): Promise<void> {
+    this.#settling = true;
     const stream = this.#stream;
     if (this.#choice !== null && this.#stopCause === null)
       this.#deps.replicas.failed(this.#choice.replica, failure, false);
@@ -226,9 +306,8 @@ export class StreamedAnswer implements Ticking, Attempt {
     await this.#account.fail(failure, 200, stream?.progress.usage ?? null, stream?.progress.outputTokens ?? 0);
     this.#stop("cut");
     this.#close();
-    if (failure.kind === "cancelled" || !stream) return null;
-    const last = stream.fail(failure);
-    return before ? join([before, last]) : last;
+    if (failure.kind === "cancelled" || !stream) this.#finishWith(null);
+    else this.#finishWith(before ? join([before, stream.fail(failure)]) : stream.fail(failure));
   }
 
   #stop(cause: StopCause): void {
@@ -259,8 +338,8 @@ export class StreamedAnswer implements Ticking, Attempt {
   #release(): void {
     this.#endAttempt?.();
     this.#endAttempt = null;
-    this.#reader?.cancel().catch(() => undefined);
-    this.#reader = null;
+    this.#body?.cancel();
+    this.#body = null;
     this.#stream = null;
   }
 
@@ -272,8 +351,6 @@ export class StreamedAnswer implements Ticking, Attempt {
     this.#endAttempt = null;
   }
 }
-
-const EMPTY = new Uint8Array();
 
 function named(failure: Failure, choice: Choice): Failure {
   return failure.kind === "engine_failed" ? { ...failure, engine: choice.replica.engine } : failure;

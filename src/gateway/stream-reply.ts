@@ -1,0 +1,126 @@
+import type { Failure } from "../core/failure.ts";
+import type { Reply, ReplySink, ReplyStream } from "../core/reply.ts";
+import type { Account } from "./account.ts";
+import type { GatewayDeps } from "./ports.ts";
+import type { Relay } from "./relay.ts";
+
+/** An answer that comes piece by piece when it is asked for. */
+export interface PulledAnswer {
+  /** No replica has it yet. */
+  readonly waiting: boolean;
+  /** Called about four times a second while the answer runs. */
+  onTick: ((nowMs: number) => void) | null;
+  /** The next whole frames; null after the last. Never rejects. */
+  next(): Promise<Uint8Array | null>;
+  /** The client is gone. */
+  cancel(): void;
+  /** Instead of `next`, where it can push: whole frames as they come, after it is open. */
+  flow?(sink: ReplySink): void;
+  /** The sink has room again. */
+  drained?(): void;
+}
+
+/** Proxies must neither keep nor gather what comes piece by piece. */
+export const STREAM_HEADERS = {
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+};
+
+export interface StreamReplyOptions {
+  readonly deps: GatewayDeps;
+  readonly account: Account;
+  readonly relay: Pick<Relay, "failBeforeStart">;
+  readonly answer: PulledAnswer;
+  /** The answer's `open()`, running or done. */
+  readonly opening: Promise<Failure | null>;
+  readonly headers: Record<string, string>;
+  readonly keepAlive: Uint8Array;
+}
+
+/** A stream for the client: nothing more is read from the engine while the client has no room. */
+export function streamReply(options: StreamReplyOptions): Reply {
+  return { status: 200, headers: options.headers, body: new AnswerStream(options) };
+}
+
+/** Comments keep a quiet stream open; only whole frames are ever written, so that one fits between any two. */
+class AnswerStream implements ReplyStream, ReplySink {
+  readonly #options: StreamReplyOptions;
+  #sink: ReplySink | null = null;
+  #full = false;
+  #closed = false;
+  #room: (() => void) | null = null;
+  #lastSentMs = performance.now();
+
+  constructor(options: StreamReplyOptions) {
+    this.#options = options;
+    options.deps.metrics.streamOpened();
+  }
+
+  flow(sink: ReplySink): void {
+    this.#sink = sink;
+    const { answer, deps, keepAlive } = this.#options;
+    answer.onTick = (nowMs) => {
+      if (this.#full || nowMs - this.#lastSentMs < deps.limits.keepAliveMs) return;
+      this.write(keepAlive);
+    };
+    void this.#run();
+  }
+
+  drained(): void {
+    this.#full = false;
+    this.#room?.();
+    this.#room = null;
+    this.#options.answer.drained?.();
+  }
+
+  hangUp(): void {
+    if (this.#closed) return;
+    this.#close();
+    this.#options.answer.cancel();
+    this.#room?.();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#closed || this.#sink === null) return false;
+    this.#lastSentMs = performance.now();
+    this.#full = !this.#sink.write(bytes);
+    return !this.#full;
+  }
+
+  end(last: Uint8Array | null): void {
+    if (this.#closed) return;
+    this.#close();
+    this.#sink?.end(last);
+  }
+
+  async #run(): Promise<void> {
+    const { answer, opening, account, relay } = this.#options;
+    const failure = await opening;
+    if (failure) {
+      await account.fail(failure, 200);
+      this.end(relay.failBeforeStart(failure));
+    } else if (answer.flow) answer.flow(this);
+    else await this.#pull();
+  }
+
+  async #pull(): Promise<void> {
+    const { answer } = this.#options;
+    for (;;) {
+      const bytes = await answer.next();
+      if (bytes === null || this.#closed) {
+        this.end(null);
+        return;
+      }
+      if (this.write(bytes) || this.#closed) continue;
+      await new Promise<void>((resolve) => {
+        this.#room = resolve;
+      });
+    }
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#options.answer.onTick = null;
+    this.#options.deps.metrics.streamClosed();
+  }
+}
