@@ -1,3 +1,5 @@
+import { adminNodes } from "./compose-nodes.ts";
+import type { Cluster } from "./compose-cluster.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import type { Followed } from "./compose-follow.ts";
 import { modelNameAdmin } from "./compose-model-names.ts";
@@ -46,6 +48,7 @@ export interface AdminParts {
   readonly url: () => string;
   readonly node: () => NodeState | null;
   readonly hints: () => readonly Hint[];
+  readonly cluster: Cluster;
 }
 
 /** Fits the parts to what the admin API declares that it needs. */
@@ -53,8 +56,6 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   const { store, ring, jobs, board, models } = parts;
   const { values } = parts.config;
   const actorOf = (principal: Principal): string => principal.keyName;
-  const stateOf = (engineId: string) =>
-    parts.node()?.engines.find((engine) => engine.id === engineId)?.state ?? "stopped";
   return {
     clock: parts.clock,
     newRequestId: () => newRequestId(),
@@ -98,7 +99,9 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         smokeTest: replicas.some((replica) => replica.model === defaultModel && replica.smokeTest),
         engines: node?.engines ?? [],
         models: replicas.map((replica) => ({ replica, busy: board.busy(replica.id) })),
-        nodes: node ? [{ id: node.node, inventory: node.inventory }] : [],
+        nodes: parts.cluster.registry
+          .list()
+          .flatMap(({ id, state }) => (state === null ? [] : [{ id, inventory: state.inventory }])),
         requestsInFlight: parts.metrics.inFlight,
         store: { type: values.storage.type, ok: parts.settler.health().ok },
         journal: { ok: journalOk, pending },
@@ -109,11 +112,18 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       const defaultModel = models.defaultModel();
       return board.state.replicas.map((replica) => ({
         replica,
-        state: stateOf(replica.engineId),
+        state: board.engineOf(replica)?.state ?? "stopped",
         isDefault: replica.model === defaultModel,
       }));
     },
     catalog: () => parts.catalog.read(),
+    nodes: adminNodes({
+      cluster: parts.cluster,
+      board,
+      jobs,
+      store,
+      settled: () => parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),
+    }),
     jobs: {
       list: (limit) => jobs.list(limit),
       get: (id) => jobs.get(id),

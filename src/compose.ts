@@ -5,6 +5,7 @@ import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
+import { composeCluster } from "./compose-cluster.ts";
 import { followStore } from "./compose-follow.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
@@ -149,7 +150,9 @@ export async function composeLeader(
     log: (message) => log.warn(message),
   });
 
-  link.onChange((state) => models.update(state));
+  const cluster = await composeCluster({ store, log, version, localNode: LOCAL_NODE, local: link, board, models });
+  cleanUp.push(() => cluster.close());
+  link.onChange((state) => cluster.local(state));
   // It takes a while, in a process of its own: the rest is built meanwhile.
   const attaching = link.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
   cleanUp.push(async () => {
@@ -184,7 +187,7 @@ export async function composeLeader(
 
   const settler = startSettler({ address: store.address, dir: journalDir, log });
   cleanUp.push(() => settler.stop());
-  const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler)] });
+  const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler), ...cluster.jobs] });
 
   const health = (): Health => {
     const problems: string[] = [];
@@ -220,6 +223,7 @@ export async function composeLeader(
       models,
       catalog: openCatalog(catalogDirectories(places)),
       metrics,
+      cluster,
     };
     const adminApp = createAdminApp(
       adminDeps({
@@ -266,7 +270,7 @@ export async function composeLeader(
   replicas.start();
   const agent = await attaching;
   if (!agent.ok) return err({ kind: "agent", message: agent.error.message, mend: agent.error.mend });
-  models.update(agent.value);
+  cluster.local(agent.value);
   await jobs.start();
 
   const ready = whenReady(link, board, options.progress).then((state): ReadyReport => {
@@ -293,6 +297,7 @@ export async function composeLeader(
     const steps: Readonly<Record<string, () => Promise<unknown>>> = {
       "watch over replicas": () => Promise.resolve(replicas.stop()),
       jobs: () => jobs.stop(),
+      cluster: () => cluster.close(),
       agent: () => endAgent(link, dataDir),
       "usage settler": () => settler.stop(),
       "usage journal": () => journal.close(),

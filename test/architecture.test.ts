@@ -37,7 +37,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/progress.ts": ["core", "engine"],
   cluster: ["core", "engine/driver.ts", "http1"],
   // The leader's half: what it knows of nodes must outlive it. Agents never load it.
-  "cluster/registry": ["core", "cluster", "store"],
+  "cluster/registry": ["core", "cluster", "store", "placement"],
+  placement: ["core"],
   agent: ["core", "cluster", "engine"],
   leader: ["core", "cluster", "config", "http/server-env.ts"],
   http: ["core", "dialect", "gateway"],
@@ -47,6 +48,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The only places that see everything.
   "compose.ts": ["*"],
   "compose-admin.ts": ["*"],
+  "compose-cluster.ts": ["*"],
+  "compose-nodes.ts": ["*"],
   "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { checkBody, logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
+import type { MachineLoad } from "../core/machine-load.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineSource } from "./engine-source.ts";
 import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
@@ -24,6 +25,7 @@ export interface AgentServerParts {
   readonly identity: AgentIdentity;
   readonly hub: StateHub;
   readonly state: () => Promise<NodeState>;
+  readonly load: (signal: AbortSignal) => Promise<MachineLoad>;
   /** Changes as models are loaded and unloaded. */
   readonly sources: readonly EngineSource[];
   /** Null: this node runs no engine that loads models. */
@@ -81,6 +83,8 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
       const stream = stateStream(parts.hub, parts.state, parts.heartbeatMs, gone);
       return new Response(stream, { headers: { "content-type": "application/x-ndjson" } });
     }
+    case "GET /v1/load":
+      return Response.json(await parts.load(request.signal));
     case "GET /v1/models":
       return Response.json({ models: parts.models?.available() ?? [] });
     case "POST /v1/models/load":

@@ -12,6 +12,7 @@ import { writeFileAtomic } from "./atomic-file.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { readFreeMemory } from "../engine/embedded/free-memory.ts";
 import type { LoadedModels } from "./loaded-models.ts";
+import { LoadMeter } from "./machine-load.ts";
 import { otherAgent } from "./other-agent.ts";
 import { StateHub } from "./state-hub.ts";
 
@@ -79,6 +80,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
   // Engines load while slow GPU tools are still being asked.
   setup.start();
   const inventory = await parts.readInventory(over);
+  const meter = new LoadMeter(inventory);
   const identity: AgentIdentity = {
     node: parts.node,
     pid: process.pid,
@@ -103,6 +105,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     identity,
     hub,
     state,
+    load: (asker) => meter.read(asker),
     sources: setup.sources,
     models: setup.models,
     heartbeatMs: parts.heartbeatMs,

@@ -45,6 +45,21 @@ const READY: readonly CommandEntry[] = [
     "Print a completion script for your shell",
     async () => (await import("./commands/completion.ts")).completion,
   ),
+  entry("Nodes", "node ls", "List nodes", async () => (await import("./commands/node-ls.ts")).nodeLs),
+  entry("Nodes", "node show", "Inspect a node", async () => (await import("./commands/node-show.ts")).nodeShow),
+  entry(
+    "Nodes",
+    "node drain",
+    "Route no new requests to a node",
+    async () => (await import("./commands/node-drain.ts")).nodeDrain,
+  ),
+  entry(
+    "Nodes",
+    "node undrain",
+    "Route requests to a drained node again",
+    async () => (await import("./commands/node-undrain.ts")).nodeUndrain,
+  ),
+  entry("Nodes", "node remove", "Forget a node", async () => (await import("./commands/node-remove.ts")).nodeRemove),
   entry(
     "Models",
     "model ls",

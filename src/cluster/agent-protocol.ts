@@ -61,3 +61,19 @@ export type AvailableModel = z.infer<typeof availableModel>;
 
 /** Answer of `GET /v1/models`. */
 export const modelsAnswer = z.strictObject({ models: z.array(availableModel) });
+
+/** Answer of `GET /v1/load`: a `MachineLoad`. */
+export const machineLoadAnswer = z.strictObject({
+  cpu: z.number().nullable(),
+  memoryBytes: z.number(),
+  freeMemoryBytes: z.number(),
+  gpus: z.array(
+    z.strictObject({
+      name: z.string(),
+      busy: z.number().nullable(),
+      memoryBytes: z.number().nullable(),
+      usedMemoryBytes: z.number().nullable(),
+      celsius: z.number().nullable(),
+    }),
+  ),
+});

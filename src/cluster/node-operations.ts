@@ -1,9 +1,11 @@
+import type { MachineLoad } from "../core/machine-load.ts";
 import {
   type AvailableModel,
   type CheckAnswer,
   checkAnswer,
   type CheckBody,
   loadAnswer,
+  machineLoadAnswer,
   modelsAnswer,
   type ModelWish,
 } from "./agent-protocol.ts";
@@ -35,6 +37,19 @@ export function restartEngine(engineId: string): NodeOperation<void> {
     path: `/v1/engines/${encodeURIComponent(engineId)}/restart`,
     timeoutMs: CALL_TIMEOUT_MS,
     read: () => ({ value: undefined }),
+  };
+}
+
+/** What the machine is doing at the moment; takes a fifth of a second. */
+export function machineLoad(): NodeOperation<MachineLoad> {
+  return {
+    method: "GET",
+    path: "/v1/load",
+    timeoutMs: CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = machineLoadAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
   };
 }
 

@@ -29,7 +29,7 @@ export function isNodeState(value: unknown): value is NodeState {
   );
 }
 
-function isInventory(value: unknown): value is Inventory {
+export function isInventory(value: unknown): value is Inventory {
   return (
     has(value, {
       hostname: "string",

@@ -82,22 +82,25 @@ export interface RecentUsage {
   readonly limit: number;
   /** A user's name or id. */
   readonly user?: string;
+  /** Id of the node that served it. */
+  readonly node?: string;
   /** Only requests that arrived before this moment (epoch ms), to read on. */
   readonly before?: number;
 }
 
 /** Newest first. */
-export async function recentUsage(sql: Sql, { limit, user, before }: RecentUsage): Promise<UsageEntry[]> {
+export async function recentUsage(sql: Sql, { limit, user, node, before }: RecentUsage): Promise<UsageEntry[]> {
   const name = storableText(user ?? "");
   const ofUser =
     user === undefined
       ? sql``
       : sql`and usage.user_id = coalesce((select id from users where name = ${name} or id = ${name} limit 1), ${name})`;
+  const onNode = node === undefined ? sql`` : sql`and usage.node = ${storableText(node)}`;
   const rows: Row[] = await sql`
     select usage.*, users.name as user_name, keys.name as key_name from usage
     left join users on users.id = usage.user_id
     left join keys on keys.id = usage.key_id
-    where usage.at < ${before ?? Number.MAX_SAFE_INTEGER} ${ofUser}
+    where usage.at < ${before ?? Number.MAX_SAFE_INTEGER} ${ofUser} ${onNode}
     order by usage.at desc limit ${limit}`;
   return rows.map(fromRow);
 }

@@ -8,7 +8,7 @@ import { NodeBook } from "./node-book.ts";
 import { nodeDirectory, nodeHandlers } from "./node-handlers.ts";
 import { type RegistryRig, registryRig, stateOf } from "./test-registry.ts";
 
-const KEYS = { linkKey: "k1", certificate: "c1" };
+const KEYS = { linkKey: "LINK-KEY-1", certificate: "c1" };
 const FROM = { peer: "10.0.0.7", token: "once" };
 
 const request = (over: Partial<RegisterRequest> = {}): RegisterRequest => ({
@@ -78,7 +78,7 @@ test("a node that registers is kept, linked and routed to after its first beat",
   expect(await recentAudit(t.store.sql, { limit: 5 })).toMatchObject([
     { action: "node.register", actor: "join token from 10.0.0.7", target: id, after: { name: "gpu-tower" } },
   ]);
-  expect(JSON.stringify(await recentAudit(t.store.sql, { limit: 5 }))).not.toContain("k1");
+  expect(JSON.stringify(await recentAudit(t.store.sql, { limit: 5 }))).not.toContain("LINK-KEY");
 });
 
 test("a machine that joins again takes its old record's place, another of the same name gets a number", async () => {

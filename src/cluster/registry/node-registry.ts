@@ -218,7 +218,8 @@ export class NodeRegistry {
       return;
     }
     const what = standing === before ? null : before === "lost" ? "is back" : "is there";
-    if (what !== null) this.#parts.log(`node ${what}`, { node: entry.id, name: entry.name, epoch: entry.epoch });
+    if (what !== null && entry.link !== "local")
+      this.#parts.log(`node ${what}`, { node: entry.id, name: entry.name, epoch: entry.epoch });
     this.#set(what === null ? told : withEvent(told, this.#parts.clock.now(), what));
   }
 

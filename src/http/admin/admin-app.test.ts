@@ -43,7 +43,7 @@ describe("who may ask", () => {
     }
   });
 
-  test("user and node keys are 403 on every path but the two for workers", async () => {
+  test("user and node keys are 403 on every path, and calls of nodes are sent to the node port", async () => {
     const app = createAdminApp(testDeps());
     const paths = ["/admin/v1/status", "/admin/v1/tokens", "/admin/v1/jobs/job_1/events", "/admin/v1/nowhere"];
     for (const secret of [USER_SECRET, NODE_SECRET]) {
@@ -55,7 +55,8 @@ describe("who may ask", () => {
     }
     for (const path of ["/admin/v1/nodes/register", "/admin/v1/nodes/heartbeat"]) {
       const asNode = request(path, { method: "POST", headers: { "x-api-key": NODE_SECRET } });
-      expect((await app.request(asNode)).status).toBe(501);
+      const refused = await app.request(asNode);
+      expect([refused.status, (await errorOf(refused)).message]).toEqual([403, expect.stringContaining("node port")]);
       const asUser = request(path, { method: "POST", headers: { "x-api-key": USER_SECRET } });
       expect((await app.request(asUser)).status).toBe(403);
     }

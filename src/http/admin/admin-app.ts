@@ -14,6 +14,7 @@ import { configRoutes } from "./routes/config.ts";
 import { defaultModelRoutes } from "./routes/default-model.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { modelsRoutes } from "./routes/models.ts";
+import { nodesRoutes } from "./routes/nodes.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { tokensRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
@@ -60,6 +61,7 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", aliasesRoutes(deps));
   app.route("/", defaultModelRoutes(deps));
   app.route("/", catalogRoutes(deps));
+  app.route("/", nodesRoutes(deps));
   app.route("/", jobsRoutes(deps, limits.heartbeatMs));
   for (const row of NOT_YET) answerNotYet(app, row);
 

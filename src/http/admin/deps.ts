@@ -6,6 +6,7 @@ import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
+import type { AdminNodes } from "./node-view.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
 export type AdminFailure =
@@ -253,4 +254,5 @@ export interface AdminDeps {
   /** What could be installed, as the files are now. */
   catalog(): Promise<CatalogReport>;
   readonly jobs: AdminJobs;
+  readonly nodes: AdminNodes;
 }

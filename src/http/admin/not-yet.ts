@@ -11,26 +11,6 @@ export interface NotYet {
  * adding its route and deleting its row. A row that only node or admin keys may call stands in `guard.ts`.
  */
 export const NOT_YET: readonly NotYet[] = [
-  { method: "get", path: "/admin/v1/nodes", capability: "cluster nodes", summary: "List nodes" },
-  {
-    method: "post",
-    path: "/admin/v1/nodes/register",
-    capability: "cluster nodes",
-    summary: "Enrol a worker (scope admin or node)",
-  },
-  {
-    method: "post",
-    path: "/admin/v1/nodes/heartbeat",
-    capability: "cluster nodes",
-    summary: "A worker says that it is alive and which models it has loaded (scope admin or node)",
-  },
-  {
-    method: "post",
-    path: "/admin/v1/nodes/{id}/drain",
-    capability: "cluster nodes",
-    summary: "Send no new requests to a node",
-  },
-  { method: "delete", path: "/admin/v1/nodes/{id}", capability: "cluster nodes", summary: "Forget a node" },
   { method: "post", path: "/admin/v1/models", capability: "model installation", summary: "Install a model" },
   { method: "delete", path: "/admin/v1/models/{id}", capability: "model installation", summary: "Remove a model" },
   { method: "get", path: "/admin/v1/shards", capability: "sharded models", summary: "List the shards of all models" },

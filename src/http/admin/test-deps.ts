@@ -15,6 +15,7 @@ import type {
   StatusReport,
   UsageView,
 } from "./deps.ts";
+import { testNodes } from "./test-nodes.ts";
 
 /** For tests only: an admin API's surroundings held in memory, open to be changed by the test. */
 export interface TestDeps extends AdminDeps {
@@ -156,6 +157,7 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
         return events;
       },
     },
+    nodes: testNodes(),
     ...over,
   };
   const result: TestDeps = Object.assign(state, deps);

@@ -1,0 +1,120 @@
+import { err, ok, type Result } from "../../core/result.ts";
+import { type KnownFloors, modelNeed } from "../../placement/model-need.ts";
+import { place, sayRefused } from "../../placement/place.ts";
+import type { AvailableModel } from "../agent-protocol.ts";
+import type { Link } from "../link.ts";
+import { availableModels, loadModel } from "../node-operations.ts";
+import { wait } from "../wait.ts";
+import type { NodeBook } from "./node-book.ts";
+import type { NodeRegistry } from "./node-registry.ts";
+import { placementNodeOf } from "./node-views.ts";
+import type { PlacementBook } from "./placement-book.ts";
+
+export interface AssignParts {
+  readonly book: NodeBook;
+  readonly registry: NodeRegistry;
+  readonly placements: PlacementBook;
+  readonly link: Pick<Link, "call">;
+  readonly busy: (replicaId: string) => number;
+  /** The catalogue's word on a model; null: it has none. */
+  readonly floors: (model: string) => Promise<KnownFloors | null>;
+  /** Brings a model's file to a node from one that has it, whole and checked. */
+  readonly bring: (
+    file: { readonly model: string; readonly bytes: number; readonly from: string },
+    to: string,
+    signal: AbortSignal,
+    progress: (message: string) => void,
+  ) => Promise<Result<void, string>>;
+}
+
+export interface Assignment {
+  readonly model: string;
+  /** Nodes that are not asked: the one that is being drained. */
+  readonly without?: string;
+  /** Only this node, if it can. */
+  readonly on?: string;
+  /** Nobody named the node: those that joined with --no-assign are left out. */
+  readonly unasked: boolean;
+  /** For the placement that comes of it. */
+  readonly reason: string;
+}
+
+const ASK_MS = 5_000;
+/** A large model from a slow disk. */
+const LOAD_MS = 30 * 60_000;
+const LOOK_MS = 100;
+
+/** Chooses a node for the model, brings its file there, loads it. Resolves with the node's name when it serves it. */
+export async function assignModel(
+  parts: AssignParts,
+  wish: Assignment,
+  signal: AbortSignal,
+  progress: (message: string) => void,
+): Promise<Result<string, string>> {
+  const { book, registry, placements } = parts;
+  const { model } = wish;
+  const files = await filesOf(parts, signal);
+  const sources = [...files].flatMap(([node, list]) =>
+    list.filter(({ id }) => id === model).map((file) => ({ node, file })),
+  );
+  const [source] = sources;
+  if (source === undefined) return err("no node that can be reached has its file");
+  const need = modelNeed(model, source.file.bytes, await parts.floors(model), wish.unasked);
+  const nodes = book
+    .list()
+    .filter(({ id }) => id !== wish.without && (wish.on === undefined || id === wish.on))
+    .flatMap((stored) => {
+      const entry = registry.get(stored.id);
+      const there = new Set((files.get(stored.id) ?? []).map(({ id }) => id));
+      return entry === null ? [] : [placementNodeOf(stored, entry, there, parts.busy)];
+    });
+  const { node, refused } = place(need, nodes);
+  if (node === null) return err(sayRefused(refused));
+  if (!node.files.has(model)) {
+    const from = { model, bytes: source.file.bytes, from: source.node };
+    const brought = await parts.bring(from, node.id, signal, progress);
+    if (!brought.ok) return err(`${node.name}: ${brought.error}`);
+  }
+  progress(`loading it on ${node.name}`);
+  placements.because(node.id, model, wish.reason);
+  const taken = await parts.link.call(node.id, loadModel({ id: model }), signal);
+  if (!taken.ok) return err(`${node.name}: ${taken.error.message}`);
+  const served = await untilServed(registry, node.id, model, taken.value.engine, signal);
+  return served.ok ? ok(node.name) : err(`${node.name}: ${served.error}`);
+}
+
+/** What lies on each ready node that answers. */
+async function filesOf(
+  { registry, link }: AssignParts,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly AvailableModel[]>> {
+  const ready = registry.list().filter(({ standing }) => standing === "ready" || standing === "draining");
+  const answers = await Promise.all(
+    ready.map(async ({ id }) => {
+      const answer = await link.call(id, availableModels(), AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]));
+      return [id, answer.ok ? answer.value : []] as const;
+    }),
+  );
+  return new Map(answers);
+}
+
+async function untilServed(
+  registry: NodeRegistry,
+  node: string,
+  model: string,
+  engineId: string,
+  signal: AbortSignal,
+): Promise<Result<void, string>> {
+  const deadline = performance.now() + LOAD_MS;
+  while (!signal.aborted) {
+    const entry = registry.get(node);
+    if (entry === null) return err("was removed");
+    if (entry.standing === "lost") return err("was lost while it loaded the model");
+    if (entry.state?.replicas.some((replica) => replica.model === model) === true) return ok(undefined);
+    const engine = entry.state?.engines.find(({ id }) => id === engineId);
+    if (engine?.state === "crashloop") return err(engine.problem ?? "cannot load the model");
+    if (performance.now() >= deadline) return err("did not load the model in time");
+    await wait(LOOK_MS, signal);
+  }
+  return err("broken off");
+}

@@ -1,0 +1,79 @@
+import type { Replica } from "../../core/replica.ts";
+import { deletePlacement, listPlacements, putPlacement, type StoredPlacement } from "../../store/placements.ts";
+import type { Store } from "../../store/store.ts";
+import type { NodeEntry } from "./node-entry.ts";
+
+/**
+ * Which node has which model, brought in line with what nodes tell; written only where it changed. It outlives the
+ * leader, so that a request which comes before its node was heard of waits instead of hearing that there is no such model.
+ */
+export class PlacementBook {
+  readonly #store: Store;
+  readonly #placements: Map<string, StoredPlacement>;
+  /** Why a model is being put on a node, by `<node>/<model>`, until the node has it. */
+  readonly #reasons = new Map<string, string>();
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(store: Store, placements: readonly StoredPlacement[]) {
+    this.#store = store;
+    this.#placements = new Map(placements.map((placement) => [placement.id, placement]));
+  }
+
+  static async open(store: Store): Promise<PlacementBook> {
+    return new PlacementBook(store, await listPlacements(store.sql));
+  }
+
+  of(node: string): readonly StoredPlacement[] {
+    return [...this.#placements.values()].filter(({ nodeId }) => nodeId === node);
+  }
+
+  /** For the placement that comes of it. */
+  because(node: string, model: string, reason: string): void {
+    this.#reasons.set(`${node}/${model}`, reason);
+  }
+
+  /** A node that was not heard of keeps what it had. Resolves when the store has it. */
+  async reconcile({ id, standing, state }: NodeEntry): Promise<void> {
+    if (standing === "joining" || standing === "lost" || state === null) return;
+    const now = this.#store.clock.now();
+    const there = new Map(state.replicas.map((replica) => [replica.id, replica]));
+    const gone = this.of(id).filter((placement) => !there.has(placement.id));
+    const come = [...there.values()].filter((replica) => !this.#placements.has(replica.id));
+    // An engine that restarts has no replicas for a moment: what it is going to serve again is not gone.
+    const expected = new Set(
+      state.engines.filter((engine) => engine.state !== "stopped").flatMap(({ models }) => models),
+    );
+    const dropped = gone.filter(({ model }) => !expected.has(model));
+    if (dropped.length === 0 && come.length === 0) return;
+    for (const placement of dropped) this.#placements.delete(placement.id);
+    const added = come.map((replica) => this.#placed(id, replica, now));
+    for (const placement of added) this.#placements.set(placement.id, placement);
+    await this.#write(async () => {
+      await this.#store.write(async (tx) => {
+        for (const placement of dropped) await deletePlacement(tx, placement.id);
+        for (const placement of added) await putPlacement(tx, placement);
+      });
+    });
+  }
+
+  /** The node was removed; its rows went with it. */
+  forget(node: string): void {
+    for (const { id } of this.of(node)) this.#placements.delete(id);
+  }
+
+  #placed(nodeId: string, replica: Replica, now: number): StoredPlacement {
+    const key = `${nodeId}/${replica.model}`;
+    const reason = this.#reasons.get(key) ?? "found there";
+    this.#reasons.delete(key);
+    const { id, model, engine, engineModel } = replica;
+    return { id, model, nodeId, engine, engineModel, state: "serving", reason, createdAt: now, updatedAt: now };
+  }
+
+  /** One after the other: an older write must not overtake a newer one. */
+  async #write(work: () => Promise<void>): Promise<void> {
+    const before = this.#writing;
+    const mine = before.catch(() => undefined).then(work);
+    this.#writing = mine;
+    await mine;
+  }
+}

@@ -1,0 +1,141 @@
+import { hostname } from "node:os";
+import { z } from "zod";
+import type { Link } from "./cluster/link.ts";
+import type { LocalLink } from "./cluster/local-link.ts";
+import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
+import { drainNode } from "./cluster/registry/drain-node.ts";
+import { NodeBook } from "./cluster/registry/node-book.ts";
+import { remembered } from "./cluster/registry/node-entry.ts";
+import { NodeRegistry } from "./cluster/registry/node-registry.ts";
+import { inventoryOf } from "./cluster/registry/node-views.ts";
+import { PlacementBook } from "./cluster/registry/placement-book.ts";
+import { systemClock } from "./core/clock.ts";
+import type { NodeState } from "./core/node.ts";
+import type { EngineKind } from "./core/replica.ts";
+import { err } from "./core/result.ts";
+import { defineJob, type JobKind } from "./jobs/job-kind.ts";
+import type { ModelDirectory } from "./routing/model-directory.ts";
+import type { ReplicaBoard } from "./routing/replica-board.ts";
+import type { Store } from "./store/store.ts";
+import type { Log } from "./telemetry/log.ts";
+
+export const DRAIN_JOB = "node.drain";
+
+const SWEEP_MS = 500;
+const KEEP_SEEN_MS = 60_000;
+
+export interface ClusterParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly version: string;
+  readonly localNode: string;
+  readonly local: LocalLink;
+  readonly board: ReplicaBoard;
+  readonly models: ModelDirectory;
+}
+
+/** The leader's nodes: who is there, what they have, and the way to them. */
+export interface Cluster {
+  readonly registry: NodeRegistry;
+  readonly book: NodeBook;
+  readonly placements: PlacementBook;
+  readonly link: Pick<Link, "call">;
+  readonly jobs: readonly JobKind[];
+  /** The leader's own agent told its state. */
+  readonly local: (state: NodeState) => void;
+  /** The node was removed: calls over its link fail from now on. */
+  unlink(node: string): void;
+  close(): Promise<void>;
+}
+
+export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
+  const { store, log, board, models, localNode } = parts;
+  const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
+  const own = await book.ensureLocal(localNode, hostname(), parts.version);
+  const registry = new NodeRegistry({
+    clock: systemClock,
+    log: (message, fields) => log.info(message, fields),
+    publish(node, state) {
+      if (state === null) models.remove(node);
+      else models.update(state);
+    },
+  });
+  registry.onChange((node) => {
+    const entry = registry.get(node);
+    if (entry === null) return placements.forget(node);
+    placements.reconcile(entry).catch((cause: unknown) => {
+      log.warn("placements cannot be kept", { node, cause: cause instanceof Error ? cause.message : String(cause) });
+    });
+  });
+  for (const node of book.list()) {
+    if (node.role === "leader") continue;
+    const inventory = inventoryOf(node);
+    const had = placements.of(node.id).map(({ model, engine }) => ({ model, engine: engine as EngineKind }));
+    registry.admit(node, "lan", inventory === null ? null : remembered(node, inventory, had));
+  }
+
+  const link: Pick<Link, "call"> = {
+    call: (node, operation, signal) => parts.local.call(node, operation, signal),
+  };
+  const busy = (replicaId: string): number => board.busy(replicaId);
+  const assigning: AssignParts = {
+    book,
+    registry,
+    placements,
+    link,
+    busy,
+    floors: async () => null,
+    bring: async () => err("its file is not there"),
+  };
+  const drain = defineJob({
+    kind: DRAIN_JOB,
+    schema: z.strictObject({ node: z.string() }),
+    async run({ input, signal, progress }) {
+      const { node } = input;
+      const from = registry.get(node)?.name ?? node;
+      await drainNode(
+        {
+          registry,
+          busy,
+          move: (model, without, over, say) =>
+            assignModel(assigning, { model, without, unasked: true, reason: `moved from ${from}` }, over, say),
+        },
+        node,
+        { signal, progress },
+      );
+    },
+  });
+
+  const sweeping = setInterval(() => registry.sweep(), SWEEP_MS);
+  const seen = new Map<string, number>();
+  const keepSeen = async (): Promise<void> => {
+    const news = registry
+      .list()
+      .flatMap(({ id, lastSeenAt, state }) =>
+        lastSeenAt === null || state === null || seen.get(id) === lastSeenAt
+          ? []
+          : [{ id, at: lastSeenAt, inventory: state.inventory }],
+      );
+    await book.markSeen(news);
+    for (const { id, at } of news) seen.set(id, at);
+  };
+  const keeping = setInterval(() => {
+    keepSeen().catch((cause: unknown) => log.warn("when nodes were seen cannot be kept", { cause: String(cause) }));
+  }, KEEP_SEEN_MS);
+  sweeping.unref();
+  keeping.unref();
+  return {
+    registry,
+    book,
+    placements,
+    link,
+    jobs: [drain],
+    local: (state) => registry.local(own, state),
+    unlink: () => undefined,
+    async close() {
+      clearInterval(sweeping);
+      clearInterval(keeping);
+      await keepSeen();
+    },
+  };
+}

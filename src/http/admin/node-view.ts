@@ -1,0 +1,64 @@
+import type { MachineLoad } from "../../core/machine-load.ts";
+import type { EngineStatus, Inventory } from "../../core/node.ts";
+import type { Principal } from "../../core/principal.ts";
+import type { Result } from "../../core/result.ts";
+import type { AdminFailure, JobView, UsageView } from "./deps.ts";
+
+/** A machine of the cluster, as an operator sees it. */
+export interface NodeView {
+  readonly id: string;
+  /** Its host's name, or what it was called when it joined; unique. */
+  readonly name: string;
+  readonly role: "leader" | "worker";
+  readonly standing: "joining" | "ready" | "draining" | "drained" | "lost";
+  /** Null: there is no way to it at the moment. */
+  readonly link: "local" | "lan" | "tunnel" | null;
+  /** `host:port` of its node port; empty: it dials out only. */
+  readonly addresses: readonly string[];
+  /** Changes when it comes back after it was lost. */
+  readonly epoch: number;
+  /** Of its Flock. */
+  readonly version: string;
+  readonly joinedAt: number;
+  readonly lastSeenAt: number | null;
+  readonly drainedAt: number | null;
+  /** Null: it has never told. */
+  readonly inventory: Inventory | null;
+  /** Secrets in here are not sent on. */
+  readonly engines: readonly EngineStatus[];
+  readonly models: readonly {
+    readonly id: string;
+    readonly engine: string;
+    readonly contextTokens: number;
+    readonly slots: number;
+    readonly busy: number;
+    readonly smokeTest: boolean;
+  }[];
+  /** Shares of 1; null: not known. */
+  readonly utilisation: { readonly cpu: number | null; readonly gpu: number | null };
+  readonly problems: readonly string[];
+}
+
+export interface NodeDetail {
+  readonly node: NodeView;
+  /** What happened to it since the leader's start, and what its engines wrote last; oldest first. */
+  readonly events: readonly { readonly at: number; readonly what: string }[];
+  readonly logs: readonly { readonly engine: string; readonly lines: readonly string[] }[];
+  /** Newest first. */
+  readonly requests: readonly UsageView[];
+  /** Asked for just now; null: the node does not tell. */
+  readonly load: MachineLoad | null;
+}
+
+export interface AdminNodes {
+  list(): Promise<readonly NodeView[]>;
+  show(id: string): Promise<Result<NodeDetail, AdminFailure>>;
+  /** Answers when no new requests go there; the job tells of the rest. */
+  drain(
+    id: string,
+    actor: Principal,
+  ): Promise<Result<{ readonly node: NodeView; readonly job: JobView }, AdminFailure>>;
+  undrain(id: string, actor: Principal): Promise<Result<NodeView, AdminFailure>>;
+  /** The node is refused from now on. */
+  remove(id: string, actor: Principal): Promise<Result<NodeView, AdminFailure>>;
+}

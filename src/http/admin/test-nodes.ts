@@ -1,0 +1,69 @@
+import { err, ok, type Result } from "../../core/result.ts";
+import type { AdminFailure } from "./deps.ts";
+import type { AdminNodes, NodeView } from "./node-view.ts";
+
+/** For tests only: a cluster of one machine, `n_1`. */
+export function testNodes(): AdminNodes {
+  const find = (id: string): Result<NodeView, AdminFailure> =>
+    id === "n_1" ? ok(A_NODE) : err({ kind: "not_found", what: `node ${id}`, mend: "flock node ls" });
+  return {
+    list: async () => [A_NODE],
+    async show(id) {
+      const node = find(id);
+      return node.ok ? ok({ node: node.value, events: [], logs: [], requests: [], load: null }) : node;
+    },
+    async drain(id) {
+      const node = find(id);
+      if (!node.ok) return node;
+      const job = {
+        id: "job_9",
+        kind: "node.drain",
+        state: "queued",
+        actor: "admin",
+        attempt: 0,
+        createdAt: 1,
+        startedAt: null,
+        finishedAt: null,
+        progress: null,
+        error: null,
+      } as const;
+      return ok({ node: { ...node.value, standing: "draining" }, job });
+    },
+    undrain: async (id) => find(id),
+    remove: async (id) => find(id),
+  };
+}
+
+const A_NODE: NodeView = {
+  id: "n_1",
+  name: "gpu-tower",
+  role: "worker",
+  standing: "ready",
+  link: "lan",
+  addresses: ["10.0.0.7:8443"],
+  epoch: 3,
+  version: "0.1.0",
+  joinedAt: 1,
+  lastSeenAt: 2,
+  drainedAt: null,
+  inventory: null,
+  engines: [
+    {
+      id: "embedded",
+      kind: "embedded",
+      managed: true,
+      state: "ready",
+      endpoint: "http://127.0.0.1:1",
+      secret: "engine-secret-that-stays-here",
+      pid: 1,
+      restarts: 0,
+      problem: null,
+      start: "flock up",
+      models: ["a"],
+      epoch: 1,
+    },
+  ],
+  models: [{ id: "a", engine: "embedded", contextTokens: 2048, slots: 2, busy: 1, smokeTest: false }],
+  utilisation: { cpu: 0.5, gpu: null },
+  problems: [],
+};
