@@ -115,6 +115,8 @@ export const heartbeatAnswer = heartbeatAnswerV1.extend({
   drained: z.boolean(),
   /** True: the credential is old, make a new one (`rotate`). */
   rotate: z.boolean(),
+  /** Where clients reach the leader, for whoever asks a worker. */
+  url: z.string().optional(),
 });
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 

@@ -54,6 +54,7 @@ async function rig(t: TestStore): Promise<Rig> {
       kindOf: () => null,
     },
     now: () => t.clock.now(),
+    url: () => "http://leader:8080",
     joined: () => undefined,
     admin: async () => new Response(),
   });

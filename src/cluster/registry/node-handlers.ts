@@ -14,6 +14,8 @@ export interface NodeHandlerParts {
   readonly registry: NodeRegistry;
   readonly links: LinkTable & { kindOf(node: string): LinkKind | null };
   readonly now: () => number;
+  /** Where clients reach the leader. */
+  readonly url: () => string;
   /** A node registered: look whether it should get a model. */
   readonly joined: (node: string) => void;
   readonly admin: NodeHandlers["admin"];
@@ -62,7 +64,7 @@ export function nodeHandlers(parts: NodeHandlerParts): NodeHandlers {
 }
 
 async function heartbeat(
-  { book, registry, links, now }: NodeHandlerParts,
+  { book, registry, links, now, url }: NodeHandlerParts,
   request: HeartbeatRequest,
   { node }: NodeCaller,
 ): Promise<Result<Omit<HeartbeatAnswer, "addresses">, NodeRefusal>> {
@@ -82,7 +84,7 @@ async function heartbeat(
   const kind = links.kindOf(node);
   if (kind !== null) registry.linked(node, kind);
   const rotate = known.nextKeys === null && now() - known.keysAt > KEYS_MAX_AGE_MS;
-  return ok({ heartbeatMs: answer.nextMs, drained: known.drainedAt !== null, rotate });
+  return ok({ heartbeatMs: answer.nextMs, drained: known.drainedAt !== null, rotate, url: url() });
 }
 
 function unknown(node: string): NodeRefusal {

@@ -1,0 +1,105 @@
+import { expect, test } from "bun:test";
+import type { LeaderCallFailure } from "../cluster/node-endpoint.ts";
+import { heartbeatRequest } from "../cluster/node-protocol.ts";
+import { stateOf } from "../cluster/registry/test-registry.ts";
+import type { NodeState } from "../core/node.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { type HeartbeatParts, heartbeatLoop } from "./heartbeat-loop.ts";
+
+type Answer = Result<unknown, LeaderCallFailure>;
+
+const GOOD = ok({ heartbeatMs: 60_000, addresses: ["10.0.0.1:8443"], drained: false, rotate: false });
+const AWAY: Answer = err({ kind: "unreachable", message: "the leader cannot be reached", tried: ["a:1 (refused)"] });
+const refusal = (status: number, code: string): Answer =>
+  err({ kind: "refused", status, code, message: `said ${code}`, mend: "flock join" });
+
+interface Rig {
+  readonly parts: HeartbeatParts;
+  readonly beats: unknown[];
+  readonly log: string[];
+  readonly over: AbortController;
+  change(state: NodeState): void;
+}
+
+/** Gives the answers one after the other; the loop ends after the last. */
+function rig(answers: readonly Answer[], more: Partial<HeartbeatParts> = {}): Rig {
+  const beats: unknown[] = [];
+  const log: string[] = [];
+  const over = new AbortController();
+  const listeners = new Set<() => void>();
+  let state = stateOf("n_1", ["a"]);
+  const left = [...answers];
+  const parts: HeartbeatParts = {
+    calls: {
+      async call(_method, _path, body) {
+        beats.push(body);
+        const answer = left.shift() ?? AWAY;
+        if (left.length === 0) queueMicrotask(() => over.abort());
+        return answer;
+      },
+    },
+    version: "1",
+    epoch: 7,
+    state: () => state,
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    addresses: () => ["10.0.0.7:8443"],
+    load: () => [{ replica: "n_1/embedded/a", running: 1, waiting: 0 }],
+    utilisation: async () => ({ cpu: 0.5, gpu: null }),
+    answered: () => undefined,
+    registerAgain: async () => false,
+    random: () => 0,
+    log: (message) => void log.push(message),
+    times: { retryMs: [1, 4], soonestMs: 1 },
+    ...more,
+  };
+  const change = (next: NodeState): void => {
+    state = next;
+    for (const listener of listeners) listener();
+  };
+  return { parts, beats, log, over, change };
+}
+
+test("a beat is what the protocol says, without the engines' secrets", async () => {
+  const { parts, beats, over } = rig([GOOD]);
+  expect(await heartbeatLoop(parts, over.signal)).toBeNull();
+  const [beat] = beats;
+  expect(heartbeatRequest.safeParse(beat).success).toBe(true);
+  expect(JSON.stringify(beat)).not.toContain("s3cret");
+  expect(beat).toMatchObject({ epoch: 7, sequence: 1, addresses: ["10.0.0.7:8443"], utilisation: { cpu: 0.5 } });
+});
+
+test("a change is told at once, long before the next beat is due", async () => {
+  const told: string[][] = [];
+  const made: Rig = rig([GOOD, GOOD], {
+    answered: () => {
+      if (told.push([]) === 1) setTimeout(() => made.change(stateOf("n_1", ["a", "b"], 2)), 5);
+    },
+  });
+  await heartbeatLoop(made.parts, made.over.signal);
+  expect(made.beats).toMatchObject([{ state: { version: 1 } }, { state: { version: 2 } }]);
+});
+
+test("a leader that is away is tried again with growing pauses, and said once", async () => {
+  const { parts, beats, log, over } = rig([AWAY, AWAY, refusal(503, "unavailable"), refusal(401, "clock_skew"), GOOD]);
+  expect(await heartbeatLoop(parts, over.signal)).toBeNull();
+  expect(beats.length).toBe(5);
+  expect(log[0]).toBe("the leader cannot be reached (tried a:1 (refused)); trying again");
+  expect(log.filter((line) => line.includes("tried")).length).toBe(1);
+});
+
+test("a node that was removed ends, with the words for whoever finds it", async () => {
+  const { parts, over } = rig([refusal(401, "revoked"), GOOD]);
+  expect(await heartbeatLoop(parts, over.signal)).toEqual({ message: "said revoked", mend: "flock join" });
+});
+
+test("a node without a record registers again, and ends when it cannot", async () => {
+  let asked = 0;
+  const again = rig([refusal(404, "unknown_node"), GOOD], { registerAgain: async () => (asked += 1) > 0 });
+  expect(await heartbeatLoop(again.parts, again.over.signal)).toBeNull();
+  expect(asked).toBe(1);
+  const cannot = rig([refusal(404, "unknown_node"), GOOD]);
+  expect(await heartbeatLoop(cannot.parts, cannot.over.signal)).toMatchObject({ message: "said unknown_node" });
+});
