@@ -42,6 +42,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // What a worker is besides its agent: its end of the link to the leader.
   worker: ["core", "cluster"],
   agent: ["core", "cluster", "engine"],
+  // What a worker is besides its agent: its end of the link to the leader.
+  worker: ["core", "cluster"],
   leader: ["core", "cluster", "config", "http/server-env.ts"],
   http: ["core", "dialect", "gateway"],
   "http/admin": ["core", "dashboard", "wire", "catalog/entry.ts"],

@@ -57,7 +57,12 @@ test("a client that trusts another certificate refuses it", async () => {
   const ask = (ca: string) =>
     fetch(`https://127.0.0.1:${server.port}/`, { keepalive: false, tls: { ca, checkServerIdentity: () => undefined } });
   expect(await (await ask(own.certificate)).text()).toBe("reached");
-  expect(ask(other.certificate)).rejects.toThrow();
+  expect(
+    await ask(other.certificate).then(
+      () => "reached",
+      () => "refused",
+    ),
+  ).toBe("refused");
 });
 
 test("numbers, object ids and times are written as DER wants them", () => {

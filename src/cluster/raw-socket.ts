@@ -25,6 +25,7 @@ export class RawSocket {
   #unsent: Uint8Array[] = [];
   #closed = false;
   #ending = false;
+  #onClosed: () => void = () => undefined;
 
   constructor(socket: Socket<RawSocket>) {
     this.#socket = socket;
@@ -50,8 +51,24 @@ export class RawSocket {
     this.#early = [];
     this.#earlyBytes = 0;
     if (!this.#closed) this.#socket.resume();
-    for (const chunk of early) handlers.data(chunk);
-    if (this.#closed) handlers.close();
+    for (const chunk of early) {
+      // These handlers may have handed over to others in the middle.
+      if (this.#handlers === handlers) handlers.data(chunk);
+      else this.#early.push(chunk);
+    }
+    if (this.#closed && this.#handlers === handlers) handlers.close();
+  }
+
+  /** Called at the end as well as the handlers' `close`, whoever they are then. */
+  onClosed(listener: () => void): void {
+    this.#onClosed = listener;
+  }
+
+  /** Nobody listens until the next `attach`; `rest` was read too far, and comes first then. */
+  detach(rest: Uint8Array): void {
+    this.#handlers = null;
+    this.pause();
+    if (rest.length > 0) this.#early.unshift(rest);
   }
 
   /** True: go on. False: it is kept, and `drain` tells when to go on. */
@@ -113,6 +130,7 @@ export class RawSocket {
       if (this.#closed) return;
       this.#closed = true;
       this.#unsent = [];
+      this.#onClosed();
       this.#handlers?.close();
     },
   };

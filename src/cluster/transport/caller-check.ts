@@ -1,0 +1,72 @@
+import type { Clock } from "../../core/clock.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { type SigningKeys, signingKeys } from "../link-key.ts";
+import type { NodeKeys } from "../node-credential.ts";
+import type { NodeDirectory } from "../node-endpoint.ts";
+import type { NodeRefusal } from "../node-protocol.ts";
+import { ReplayGuard } from "../replay-guard.ts";
+import { badSignature, type CallToVerify, parseSigned, verifySigned } from "../signed-call.ts";
+
+export interface CallerCheckParts {
+  readonly directory: NodeDirectory;
+  /** The leader's X25519 key, PKCS#8 in PEM. */
+  readonly linkPrivateKey: string;
+  readonly clock: Clock;
+  /** The first call signed with a node's next keys came. */
+  readonly rotated: (node: string) => void;
+}
+
+/** Says which worker a signed call is from. One for all ways in, so that a call is taken once whichever way it comes. */
+export class CallerCheck {
+  readonly #parts: CallerCheckParts;
+  readonly #derived = new Map<string, { readonly keys: SigningKeys; readonly guard: ReplayGuard }>();
+
+  constructor(parts: CallerCheckParts) {
+    this.#parts = parts;
+  }
+
+  check(signed: string | null, call: CallToVerify): Result<{ readonly node: string }, NodeRefusal> {
+    const claim = parseSigned(signed);
+    if (claim === null) return err(badSignature("the call is not signed"));
+    const known = this.#parts.directory.keysOf(claim.node);
+    if (known === null) return err(unknownNode(claim.node));
+    // Of a node that was removed nothing is checked: that is what it must hear.
+    if (known.revoked) return err(revokedNode(claim.node));
+    const verified = this.#verify(known.keys, claim, call);
+    if (verified.ok) return ok({ node: claim.node });
+    if (known.next === null || verified.error.code !== "signature") return verified;
+    const next = this.#verify(known.next, claim, call);
+    if (!next.ok) return verified;
+    this.#parts.rotated(claim.node);
+    return ok({ node: claim.node });
+  }
+
+  #verify(keys: NodeKeys, claim: NonNullable<ReturnType<typeof parseSigned>>, call: CallToVerify) {
+    const { keys: derived, guard } = this.#of(keys.linkKey);
+    return verifySigned(claim, call, derived.toLeader, guard, this.#parts.clock);
+  }
+
+  #of(linkKey: string): { readonly keys: SigningKeys; readonly guard: ReplayGuard } {
+    const known = this.#derived.get(linkKey);
+    if (known !== undefined) return known;
+    const made = { keys: signingKeys(this.#parts.linkPrivateKey, linkKey), guard: new ReplayGuard() };
+    this.#derived.set(linkKey, made);
+    return made;
+  }
+}
+
+function unknownNode(node: string): NodeRefusal {
+  return {
+    code: "unknown_node",
+    message: `this leader has no record of node ${node}`,
+    mend: "flock join   # with a new token: flock token create --node at the leader",
+  };
+}
+
+function revokedNode(node: string): NodeRefusal {
+  return {
+    code: "revoked",
+    message: `node ${node} was removed from the cluster`,
+    mend: "flock join   # with a new token: flock token create --node at the leader",
+  };
+}

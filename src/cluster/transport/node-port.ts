@@ -1,0 +1,97 @@
+import { chmodSync, rmSync } from "node:fs";
+import { err, ok, type Result } from "../../core/result.ts";
+import { listenRaw, type RawListener } from "../raw-listener.ts";
+import type { RawSocket } from "../raw-socket.ts";
+import { acceptNode } from "./accept-node.ts";
+
+/** Bun keeps to it on a Unix socket, though its types say that only TCP has it. */
+const NO_IDLE_TIMEOUT: object = { idleTimeout: 0 };
+const MAX_BODY_BYTES = 128 * 1024 * 1024;
+/** Where the port of choice is taken, how many after it are tried. */
+const MORE_PORTS = 20;
+
+export interface NodePortParts {
+  /** Host, "" for every interface, and the port; null: nothing listens, connections come in other ways. */
+  readonly listen: { readonly host: string; readonly port: number; readonly otherPorts: boolean } | null;
+  readonly tls: { readonly certificate: string; readonly key: string; readonly client: string | null };
+  /** Unix socket for the HTTP that comes in. */
+  readonly socket: string;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly lines: Readonly<Record<string, (socket: RawSocket, text: string) => void>>;
+}
+
+export interface NodePort {
+  /** 0: nothing listens. */
+  readonly port: number;
+  /** For a connection that came in another way: a tunnel. */
+  accept(socket: RawSocket): void;
+  close(): Promise<void>;
+}
+
+/** A port for other nodes: TLS, HTTP to `fetch`, and connections of our own kind by their first line. */
+export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
+  rmSync(parts.socket, { force: true });
+  const server = Bun.serve({
+    unix: parts.socket,
+    ...NO_IDLE_TIMEOUT,
+    maxRequestBodySize: MAX_BODY_BYTES,
+    fetch: (request) => parts.fetch(request),
+  });
+  chmodSync(parts.socket, 0o600);
+  const accept = (socket: RawSocket): void => acceptNode(socket, { http: parts.socket, lines: parts.lines });
+  const closeServer = async (): Promise<void> => {
+    await server.stop(true);
+    rmSync(parts.socket, { force: true });
+  };
+  const listening = parts.listen === null ? ok(null) : listenSomewhere(parts.listen, parts.tls, accept);
+  if (!listening.ok) {
+    void closeServer();
+    return listening;
+  }
+  const listener = listening.value;
+  return ok({
+    port: listener?.port ?? 0,
+    accept,
+    async close() {
+      listener?.stop(true);
+      await closeServer();
+    },
+  });
+}
+
+function listenSomewhere(
+  { host, port, otherPorts }: NonNullable<NodePortParts["listen"]>,
+  tls: NodePortParts["tls"],
+  accept: (socket: RawSocket) => void,
+): Result<RawListener, string> {
+  const last = otherPorts && port !== 0 ? Math.min(port + MORE_PORTS, 65_535) : port;
+  for (let tried = port; ; tried++) {
+    try {
+      return ok(listenAt(host, tried, tls, accept));
+    } catch (cause) {
+      const busy = codeOf(cause) === "EADDRINUSE";
+      if (busy && tried < last) continue;
+      return err(busy ? `port ${tried} is in use by another program` : String(cause));
+    }
+  }
+}
+
+function listenAt(
+  host: string,
+  port: number,
+  tls: NodePortParts["tls"],
+  accept: (socket: RawSocket) => void,
+): RawListener {
+  if (host !== "") return listenRaw({ host, port, tls }, accept);
+  try {
+    return listenRaw({ host: "::", port, tls }, accept);
+  } catch (cause) {
+    if (codeOf(cause) === "EADDRINUSE") throw cause;
+    // Where IPv6 is switched off there is no "::".
+    return listenRaw({ host: "0.0.0.0", port, tls }, accept);
+  }
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+}

@@ -1,0 +1,273 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Failure } from "../../core/failure.ts";
+import { err, ok, type Result } from "../../core/result.ts";
+import { fingerprintOf, normalFingerprint } from "../certificate.ts";
+import type {
+  ByteStream,
+  LinkFailure,
+  LinkKind,
+  LinkRequest,
+  NodeOperation,
+  NodeService,
+  RemoteNode,
+} from "../link.ts";
+import { signingKeys } from "../link-key.ts";
+import { splitAddress } from "../node-address.ts";
+import { connectRaw } from "../raw-connect.ts";
+import type { RawSocket } from "../raw-socket.ts";
+import { type CallSigner, callSigner, SIGNED_HEADER } from "../signed-call.ts";
+import { firstLine } from "./accept-node.ts";
+import { readControlAnswer } from "./control-answer.ts";
+import { readFirstLine } from "./json-lines.ts";
+import { type LanTimes, watchLan } from "./lan-watch.ts";
+import { FAILURE_HEADER, FRESH_HEADER, readFailure } from "./relayed-failure.ts";
+import { toByteStream } from "./byte-stream.ts";
+import { STREAM_METHOD, STREAM_WORD, streamPath, tunnelAnswer } from "./tunnel-frames.ts";
+import { TunnelPool, type TunnelTimes } from "./tunnel-pool.ts";
+
+/** What the leader's end of every link shares. */
+export interface RemoteLinkParts {
+  readonly identity: { readonly certificate: string; readonly certificateKey: string; readonly linkPrivateKey: string };
+  readonly clock: Clock;
+  /** Random: see `SignerParts.life`. */
+  readonly newLife: () => string;
+  /** Path of the Unix socket of a node's tunnel. */
+  readonly tunnelSocket: (node: string) => string;
+  readonly times: { readonly tunnel: TunnelTimes; readonly lan: LanTimes };
+  readonly onChange: (node: string) => void;
+}
+
+/** Bun's fetch, told where and how. */
+type Way = { readonly url: string } & Pick<BunFetchRequestInit, "tls" | "unix">;
+
+const STREAM_CONNECT_MS = 10_000;
+
+/** The leader's end of the link to one worker: by its own port where that can be reached, through its tunnel otherwise. */
+export class RemoteLink {
+  readonly node: string;
+  readonly tunnel: TunnelPool;
+  readonly #parts: RemoteLinkParts;
+  readonly #closed = new AbortController();
+  #cut = new AbortController();
+  #lan: { readonly address: string; readonly way: Way } | null = null;
+  #record: RemoteNode;
+  #signer: CallSigner;
+  #watch: { stop(): void; failed(): void };
+
+  constructor(record: RemoteNode, parts: RemoteLinkParts) {
+    this.node = record.node;
+    this.#parts = parts;
+    this.#record = record;
+    this.#signer = this.#newSigner();
+    this.tunnel = new TunnelPool({
+      socket: parts.tunnelSocket(record.node),
+      times: parts.times.tunnel,
+      onChange: () => parts.onChange(record.node),
+    });
+    this.#watch = this.#watchLan();
+  }
+
+  /** The node's record changed. */
+  update(record: RemoteNode): void {
+    const before = this.#record;
+    this.#record = record;
+    if (before.keys.linkKey !== record.keys.linkKey) this.#signer = this.#newSigner();
+    const same = before.addresses.join() === record.addresses.join();
+    if (same && before.keys.certificate === record.keys.certificate) return;
+    this.#watch.stop();
+    this.#watch = this.#watchLan();
+  }
+
+  kind(): LinkKind | null {
+    if (this.#lan !== null) return "lan";
+    return this.tunnel.alive ? "tunnel" : null;
+  }
+
+  async fetch(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<Response, Failure>> {
+    const path = `/engine/${encodeURIComponent(engineId)}${request.path}`;
+    const sent = await this.#send(path, request, null, signal);
+    if (!sent.ok) {
+      if (sent.error === "cancelled") return err({ kind: "cancelled" });
+      if (sent.error === "broken")
+        return err({ kind: "engine_failed", engine: engineId, cause: `node ${this.node} broke off the connection` });
+      return err({ kind: "engine_unreachable", engine: engineId, endpoint: `node ${this.node}`, start: START });
+    }
+    if (!sent.value.headers.has(FAILURE_HEADER)) return sent;
+    return err(await readFailure(sent.value, engineId));
+  }
+
+  async call<Answer>(operation: NodeOperation<Answer>, signal: AbortSignal): Promise<Result<Answer, LinkFailure>> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(operation.timeoutMs)]);
+    const body = operation.body === undefined ? "" : JSON.stringify(operation.body);
+    const request = { method: operation.method, path: operation.path, fresh: true, ...(body === "" ? {} : { body }) };
+    const sent = await this.#send(operation.path, request, body, limit);
+    if (!sent.ok) {
+      if (signal.aborted) return err({ kind: "cancelled", message: "broken off", mend: "flock node ls" });
+      return err(this.#unreachable());
+    }
+    return await readControlAnswer(sent.value, operation, limit);
+  }
+
+  async connect(service: NodeService, signal: AbortSignal): Promise<Result<ByteStream, LinkFailure>> {
+    const limit = AbortSignal.any([signal, this.#cut.signal, AbortSignal.timeout(STREAM_CONNECT_MS)]);
+    const socket = await this.#rawConnection(limit);
+    if (socket === null) return err(this.#unreachable());
+    const signed = this.#signer.sign({ method: STREAM_METHOD, path: streamPath(service), body: null });
+    socket.write(firstLine(STREAM_WORD, { service, signed }));
+    const answer = tunnelAnswer.safeParse(await readFirstLine(socket, limit)).data;
+    if (answer !== undefined && "ok" in answer) return ok(toByteStream(socket, signal));
+    socket.destroy();
+    return err(answer === undefined ? this.#unreachable() : { kind: "refused", ...pick(answer.error) });
+  }
+
+  /** Everything that is in flight fails now; what comes next is tried anew. */
+  cut(): void {
+    this.#cut.abort();
+    this.#cut = new AbortController();
+    this.tunnel.cut();
+    this.#watch.failed();
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#watch.stop();
+    this.#cut.abort();
+    this.tunnel.close();
+  }
+
+  async #send(
+    path: string,
+    request: LinkRequest,
+    signedBody: string | null,
+    signal: AbortSignal,
+  ): Promise<Result<Response, "cancelled" | "broken" | "unreachable">> {
+    // Twice at most: when the node's port is closed nothing was sent, and the tunnel may still be there.
+    for (;;) {
+      const lan = this.#lan;
+      const way = lan?.way ?? this.#tunnelWay();
+      if (way === null) return err("unreachable");
+      if (signal.aborted) return err("cancelled");
+      try {
+        return ok(
+          await fetch(way.url + path, {
+            ...way,
+            method: request.method,
+            headers: {
+              ...request.headers,
+              ...(request.fresh === true ? { [FRESH_HEADER]: "1" } : {}),
+              [SIGNED_HEADER]: this.#signer.sign({ method: request.method, path, body: signedBody }),
+            },
+            ...(request.body === undefined ? {} : { body: request.body }),
+            signal: AbortSignal.any([signal, this.#cut.signal]),
+            timeout: false,
+            keepalive: request.fresh !== true,
+            decompress: false,
+            redirect: "manual",
+          }),
+        );
+      } catch (error) {
+        if (signal.aborted) return err("cancelled");
+        const code = error instanceof Error && "code" in error ? String(error.code) : "";
+        if (!NOTHING_SENT.has(code)) return err("broken");
+        if (lan === null) return err("unreachable");
+        if (this.#lan === lan) this.#setLan(null);
+        this.#watch.failed();
+      }
+    }
+  }
+
+  async #rawConnection(signal: AbortSignal): Promise<RawSocket | null> {
+    if (this.#lan !== null) {
+      const { certificate, certificateKey } = this.#parts.identity;
+      const tls = { pinned: this.#record.keys.certificate, own: { certificate, key: certificateKey } };
+      const connected = await connectRaw({ ...splitAddress(this.#lan.address), tls }, signal);
+      if (connected.ok) return connected.value;
+    }
+    return this.tunnel.alive ? await this.tunnel.take(signal) : null;
+  }
+
+  #tunnelWay(): Way | null {
+    return this.tunnel.alive ? { url: "http://node", unix: this.tunnel.path } : null;
+  }
+
+  #lanWay(address: string): Way {
+    const { certificate, certificateKey } = this.#parts.identity;
+    const pinned = this.#record.keys.certificate;
+    const fingerprint = fingerprintOf(pinned);
+    return {
+      url: `https://${address}`,
+      tls: {
+        ca: pinned,
+        cert: certificate,
+        key: certificateKey,
+        // The address is no name of the certificate; that it is the pinned one is what counts.
+        checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
+          normalFingerprint(shown.fingerprint256) === fingerprint ? undefined : new Error("another certificate"),
+      },
+    };
+  }
+
+  #watchLan(): { stop(): void; failed(): void } {
+    this.#setLan(null);
+    const ask = async (address: string, signal: AbortSignal): Promise<boolean> => {
+      const path = "/v1/hello";
+      const signed = this.#signer.sign({ method: "GET", path, body: "" });
+      const way = this.#lanWay(address);
+      const answer = await fetch(way.url + path, { ...way, headers: { [SIGNED_HEADER]: signed }, signal });
+      return answer.ok && (await answer.json().catch(() => null)) !== null;
+    };
+    return watchLan({
+      addresses: this.#record.addresses,
+      ask,
+      times: this.#parts.times.lan,
+      found: (address) => {
+        if (address === (this.#lan?.address ?? null)) return;
+        const lost = this.#lan !== null && address === null;
+        this.#setLan(address);
+        // What runs over a way that answers no more would hang until a limit of its own.
+        if (lost) this.#cutRunning();
+      },
+    });
+  }
+
+  #cutRunning(): void {
+    this.#cut.abort();
+    this.#cut = new AbortController();
+  }
+
+  #setLan(address: string | null): void {
+    if ((this.#lan?.address ?? null) === address) return;
+    this.#lan = address === null ? null : { address, way: this.#lanWay(address) };
+    this.#parts.onChange(this.node);
+  }
+
+  #newSigner(): CallSigner {
+    const { identity, clock, newLife } = this.#parts;
+    const { toWorker } = signingKeys(identity.linkPrivateKey, this.#record.keys.linkKey);
+    return callSigner({ node: this.node, key: toWorker, clock, life: newLife() });
+  }
+
+  #unreachable(): LinkFailure {
+    return { kind: "node_unreachable", message: `node ${this.node} cannot be reached`, mend: START };
+  }
+}
+
+function pick({ message, mend }: { readonly message: string; readonly mend: string }) {
+  return { message, mend };
+}
+
+/** The command that brings a worker back, typed there. */
+const START = "flock join   # on that machine";
+
+/** Nobody took the connection, so the call cannot have begun. */
+const NOTHING_SENT: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "EPROTO",
+]);

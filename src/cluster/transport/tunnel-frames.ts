@@ -1,0 +1,62 @@
+import { z } from "zod";
+import { NODE_PROTOCOL, OLDEST_NODE_PROTOCOL } from "../node-protocol.ts";
+
+/** `control`: one a worker, for pings and wishes. `exchange`: carries one connection of HTTP or bytes when it is needed. */
+export type TunnelKind = "control" | "exchange";
+
+/** The word of the first line of a connection that a worker dialled. */
+export const TUNNEL_WORD = "TUNNEL";
+/** The word of the first line of a byte stream to a service of a worker. */
+export const STREAM_WORD = "STREAM";
+
+/** What is signed of the first line: as a call of this method and path, without a body. */
+export const TUNNEL_METHOD = "TUNNEL";
+export const tunnelPath = (kind: TunnelKind): string => `/tunnel/${kind}`;
+export const STREAM_METHOD = "STREAM";
+export const streamPath = (service: string): string => `/stream/${service}`;
+
+const kind = z.enum(["control", "exchange"]);
+/** A hello of protocol 1 said nothing of what else it understands. */
+export const tunnelHelloV1 = z.strictObject({ protocol: z.literal(1), kind, signed: z.string() });
+export const tunnelHello = z.strictObject({
+  protocol: z.number().int().min(2),
+  oldestProtocol: z.number().int().min(1),
+  kind,
+  signed: z.string(),
+});
+export type TunnelHello = z.infer<typeof tunnelHello>;
+
+/** Brings a hello of either protocol to today's. Null: it is none. */
+export function parseTunnelHello(value: unknown): TunnelHello | null {
+  const today = tunnelHello.safeParse(value);
+  if (today.success) return today.data;
+  const before = tunnelHelloV1.safeParse(value);
+  return before.success ? { ...before.data, oldestProtocol: 1 } : null;
+}
+
+/** The leader's answer to a hello; after `ok` the connection is the leader's to use. */
+export const tunnelAnswer = z.union([
+  z.strictObject({ ok: z.literal(true), protocol: z.number().int() }),
+  z.strictObject({ error: z.object({ code: z.string(), message: z.string(), mend: z.string() }) }),
+]);
+export type TunnelAnswer = z.infer<typeof tunnelAnswer>;
+
+/** Leader to worker, on the control connection. `want`: dial so many exchanges more; not in protocol 1. */
+export const controlDown = z.union([
+  z.strictObject({ ping: z.number().int() }),
+  z.strictObject({ want: z.number().int().positive() }),
+]);
+/** Worker to leader. */
+export const controlUp = z.strictObject({ pong: z.number().int() });
+
+/** First line of a byte stream: which service, signed. */
+export const streamHello = z.strictObject({ service: z.string().min(1).max(300), signed: z.string() });
+
+/**
+ * The protocol that two nodes speak, from what the caller speaks at most and at least. Null: none in common. Both ends
+ * work it out from the same numbers.
+ */
+export function commonProtocol(theirs: { readonly protocol: number; readonly oldestProtocol: number }): number | null {
+  const common = Math.min(theirs.protocol, NODE_PROTOCOL);
+  return common >= Math.max(theirs.oldestProtocol, OLDEST_NODE_PROTOCOL) ? common : null;
+}

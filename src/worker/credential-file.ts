@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { fingerprintOf } from "../cluster/certificate.ts";
+import { isLinkKey } from "../cluster/link-key.ts";
+import type { NodeCredential } from "../cluster/node-credential.ts";
+import { readPrivateFile, writePrivateFile } from "../cluster/private-file.ts";
+import { err, ok, type Result } from "../core/result.ts";
+
+const publicKeys = z.strictObject({
+  linkKey: z.string().refine(isLinkKey, "no X25519 key"),
+  certificate: z.string().refine(isCertificate, "no certificate"),
+});
+
+const credentialFile = z.strictObject({
+  node: z.string().min(1),
+  keys: publicKeys,
+  certificateKey: z.string().min(1),
+  linkPrivateKey: z.string().min(1),
+  leader: z.strictObject({ id: z.string().min(1), keys: publicKeys, addresses: z.array(z.string()) }),
+});
+
+export function credentialPath(dataDir: string): string {
+  return join(dataDir, "node.json");
+}
+
+/** Null: this machine belongs to no cluster. The error is for a person. */
+export function readCredential(
+  dataDir: string,
+): Result<NodeCredential | null, { readonly message: string; readonly mend: string }> {
+  const path = credentialPath(dataDir);
+  const text = readPrivateFile(path);
+  if (text === null) return ok(null);
+  try {
+    return ok(credentialFile.parse(JSON.parse(text)));
+  } catch {
+    const message = `${path} holds no node credential any more`;
+    return err({
+      message,
+      mend: `rm ${path}; flock token create --node   # the latter at the leader, then flock join`,
+    });
+  }
+}
+
+/** For this user alone: who has it is this node. */
+export function keepCredential(dataDir: string, credential: NodeCredential): void {
+  writePrivateFile(credentialPath(dataDir), `${JSON.stringify(credential, null, 2)}\n`);
+}
+
+function isCertificate(text: string): boolean {
+  try {
+    return fingerprintOf(text) !== "";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,94 @@
+import { err, ok, type Result } from "../core/result.ts";
+import { fingerprintOf, normalFingerprint } from "../cluster/certificate.ts";
+import type { LeaderCallFailure, LeaderCalls } from "../cluster/node-endpoint.ts";
+import { refusalBody } from "../cluster/node-protocol.ts";
+import { type CallSigner, SIGNED_HEADER } from "../cluster/signed-call.ts";
+
+/** For TCP, TLS and a short answer together, at each address. */
+const ANSWER_MS = 10_000;
+
+export interface LeaderClientParts {
+  readonly certificate: string;
+  /** `host:port`, in the order in which they are tried. */
+  readonly addresses: () => readonly string[];
+  readonly signer: () => CallSigner;
+  /** This address answered: it comes first from now on. */
+  readonly answered: (address: string) => void;
+}
+
+/** A worker's signed calls to its leader. A call goes to the next address only while nobody has answered it. */
+export function leaderClient(parts: LeaderClientParts): LeaderCalls {
+  const send = async (
+    method: string,
+    path: string,
+    body: Uint8Array<ArrayBuffer> | null,
+    headers: Headers,
+    signal: AbortSignal,
+    answerMs: number | null,
+  ): Promise<Result<Response, LeaderCallFailure>> => {
+    const tried: string[] = [];
+    for (const address of parts.addresses()) {
+      headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }));
+      const limit = answerMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+      try {
+        const answer = await fetch(`https://${address}${path}`, {
+          method,
+          headers,
+          ...(body === null ? {} : { body }),
+          signal: limit,
+          timeout: false,
+          redirect: "manual",
+          tls: pinnedFetch(parts.certificate),
+        });
+        parts.answered(address);
+        return ok(answer);
+      } catch (error) {
+        tried.push(`${address} (${reasonOf(error)})`);
+        if (signal.aborted) break;
+      }
+    }
+    return err({ kind: "unreachable", message: "the leader cannot be reached", tried });
+  };
+  return {
+    async call(method, path, body, signal) {
+      const bytes = body === undefined || method === "GET" ? null : new TextEncoder().encode(JSON.stringify(body));
+      const headers = new Headers(bytes === null ? {} : { "content-type": "application/json" });
+      const sent = await send(method, path, bytes, headers, signal, ANSWER_MS);
+      return sent.ok ? await readLeaderAnswer(sent.value) : sent;
+    },
+    async fetch(request, signal) {
+      const { pathname, search } = new URL(request.url);
+      const headers = new Headers(request.headers);
+      for (const name of ["host", "connection", "authorization", "content-length"]) headers.delete(name);
+      const body = request.body === null ? null : await request.bytes();
+      return await send(request.method, pathname + search, body, headers, signal, null);
+    },
+  };
+}
+
+export async function readLeaderAnswer(answer: Response): Promise<Result<unknown, LeaderCallFailure>> {
+  const value: unknown = await answer.json().catch(() => null);
+  if (answer.ok) return ok(value);
+  const told = refusalBody.safeParse(value);
+  const error = told.success
+    ? told.data.error
+    : { code: "unknown", message: `the leader answered ${answer.status}`, mend: "flock status   # at the leader" };
+  return err({ kind: "refused", status: answer.status, ...error });
+}
+
+/** What makes Bun's fetch accept this certificate and no other, whatever the address. */
+export function pinnedFetch(certificate: string): NonNullable<BunFetchRequestInit["tls"]> {
+  const pin = fingerprintOf(certificate);
+  return {
+    ca: certificate,
+    checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
+      normalFingerprint(shown.fingerprint256) === pin ? undefined : new Error("another certificate"),
+  };
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (/REFUSED|FailedToOpenSocket/i.test(code)) return "nothing listens there";
+  if (/CERT|SIGNATURE|EPROTO/i.test(code)) return "another certificate";
+  return error instanceof Error && error.name === "TimeoutError" ? "no answer" : code || "no connection";
+}

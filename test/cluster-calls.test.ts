@@ -1,0 +1,259 @@
+import { expect, test } from "bun:test";
+import { makeCertificate } from "../src/cluster/certificate.ts";
+import { makeLinkKey } from "../src/cluster/link-key.ts";
+import { NODE_PATHS } from "../src/cluster/node-protocol.ts";
+import { connectRaw } from "../src/cluster/raw-connect.ts";
+import { SIGNED_HEADER } from "../src/cluster/signed-call.ts";
+import { firstLine } from "../src/cluster/transport/accept-node.ts";
+import { readFirstLine } from "../src/cluster/transport/json-lines.ts";
+import { TUNNEL_METHOD, TUNNEL_WORD, tunnelPath } from "../src/cluster/transport/tunnel-frames.ts";
+import { pinnedFetch } from "../src/worker/leader-client.ts";
+import { startTestLeader, startTestWorker, type TestLeader, type TestWorker } from "./support/in-process-cluster.ts";
+import { poll } from "./support/start-flock.ts";
+
+const FOREVER = new AbortController().signal;
+const STATE = {
+  node: "local",
+  inventory: {
+    hostname: "box",
+    os: "linux",
+    arch: "x64",
+    cpuModel: "cpu",
+    physicalCores: 1,
+    logicalCores: 1,
+    memoryBytes: 1,
+    freeMemoryBytes: 1,
+    gpus: [],
+  },
+  engines: [],
+  replicas: [],
+  embeddedGpu: null,
+  problems: [],
+  version: 1,
+};
+const BEAT = {
+  protocol: 2,
+  epoch: 1,
+  sequence: 7,
+  addresses: [],
+  state: STATE,
+  version: "1",
+  load: [],
+  utilisation: { cpu: null, gpu: null },
+};
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly code: string;
+}
+
+/** Straight to the leader's port, with whatever headers. */
+async function post(leader: TestLeader, path: string, body: string, headers: Record<string, string>): Promise<Answer> {
+  const answer = await fetch(`https://${leader.address}${path}`, {
+    method: "POST",
+    body,
+    headers,
+    tls: pinnedFetch(leader.identity.certificate),
+  });
+  const value = (await answer.json()) as { error?: { code: string } };
+  return { status: answer.status, body: value, code: value.error?.code ?? "" };
+}
+
+function signed(worker: TestWorker, path: string, body: string): Record<string, string> {
+  return { [SIGNED_HEADER]: worker.signer.sign({ method: "POST", path, body }) };
+}
+
+test("a worker's signed call is taken once; replayed, tampered and stripped ones never reach the handlers", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const path = NODE_PATHS.heartbeat;
+  const body = JSON.stringify(BEAT);
+  const headers = signed(worker, path, body);
+  expect(await post(leader, path, body, headers)).toMatchObject({ status: 200, body: { addresses: [leader.address] } });
+  expect(await post(leader, path, body, headers)).toMatchObject({ status: 401, code: "signature" });
+  const changed = body.replace('"sequence":7', '"sequence":8');
+  expect(await post(leader, path, changed, signed(worker, path, body))).toMatchObject({
+    status: 401,
+    code: "signature",
+  });
+  expect(await post(leader, NODE_PATHS.leave, body, signed(worker, path, body))).toMatchObject({ code: "signature" });
+  expect(await post(leader, path, body, {})).toMatchObject({ status: 401, code: "signature" });
+  const bearer = { authorization: "Bearer whatever" };
+  expect(await post(leader, path, body, bearer)).toMatchObject({ status: 401, code: "signature" });
+  expect(leader.seen).toEqual(["heartbeat n_one 7"]);
+});
+
+test("a clock that is wrong by more than five minutes is refused in words, and put right it works", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  worker.clock.aheadMs = 6 * 60_000;
+  const late = await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER);
+  expect(late.ok ? {} : late.error).toMatchObject({ kind: "refused", code: "clock_skew", status: 401 });
+  expect(JSON.stringify(late)).toContain("6 minutes apart (the caller's is ahead)");
+  worker.clock.aheadMs = 4 * 60_000;
+  expect((await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER)).ok).toBe(true);
+});
+
+test("a stranger, a removed node and another node's key are told apart", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const entry = leader.known.get(worker.node);
+  if (entry === undefined) throw new Error("no entry");
+  const ask = async (): Promise<unknown> => {
+    const answer = await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER);
+    return answer.ok
+      ? "taken"
+      : answer.error.kind === "refused"
+        ? `${answer.error.status} ${answer.error.code}`
+        : answer.error;
+  };
+  leader.known.set(worker.node, { ...entry, keys: { ...entry.keys, linkKey: makeLinkKey().linkKey } });
+  expect(await ask()).toBe("401 signature");
+  leader.known.set(worker.node, { ...entry, revoked: true });
+  expect(await ask()).toBe("401 revoked");
+  leader.known.delete(worker.node);
+  expect(await ask()).toBe("404 unknown_node");
+});
+
+test("a credential rotates while the tunnel is open, and the old one ends with the first use of the new", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader);
+  await poll(5_000, () => leader.links.kindOf(worker.node) === "tunnel");
+  const next = makeLinkKey();
+  const keys = { linkKey: next.linkKey, certificate: makeCertificate(Date.now()).certificate };
+  const old = worker.signer;
+  expect((await worker.leader.call("POST", NODE_PATHS.rotate, { keys }, FOREVER)).ok).toBe(true);
+  // Both are good until the new one was used.
+  expect((await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER)).ok).toBe(true);
+  worker.turn(next.linkPrivateKey);
+  expect((await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER)).ok).toBe(true);
+  expect(leader.seen).toContain("rotated n_one");
+  const body = JSON.stringify(BEAT);
+  const stale = { [SIGNED_HEADER]: old.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }) };
+  expect(await post(leader, NODE_PATHS.heartbeat, body, stale)).toMatchObject({ status: 401, code: "signature" });
+  // The leader's calls to the worker, under the new key, through the tunnel that was there before.
+  expect(leader.links.kindOf(worker.node)).toBe("tunnel");
+  const call = await leader.links.fetch(worker.node, "none", { method: "GET", path: "/x" }, FOREVER);
+  expect(call.ok ? "" : call.error).toMatchObject({ kind: "engine_unreachable", endpoint: "nowhere" });
+});
+
+test("a removed node's tunnel is closed, and it is not let in again", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader);
+  await poll(5_000, () => leader.links.kindOf(worker.node) === "tunnel");
+  const entry = leader.known.get(worker.node);
+  if (entry) leader.known.set(worker.node, { ...entry, revoked: true });
+  leader.links.remove(worker.node);
+  expect(leader.links.kindOf(worker.node)).toBeNull();
+  await poll(5_000, () => worker.refusals.includes("revoked"));
+});
+
+test("a join token is good for one machine, for five minutes, at its leader; a refused wish does not spend it", async () => {
+  await using leader = await startTestLeader();
+  await using other = await startTestLeader();
+  const { certificate } = makeCertificate(Date.now());
+  const wish = (machine: string, changes: object = {}) =>
+    JSON.stringify({
+      protocol: 2,
+      machine: machine.repeat(64),
+      name: `box-${machine}`,
+      version: "1",
+      keys: { linkKey: makeLinkKey().linkKey, certificate },
+      addresses: [],
+      inventory: STATE.inventory,
+      assign: true,
+      ...changes,
+    });
+  const ask = (at: TestLeader, body: string, token: string) =>
+    post(at, NODE_PATHS.register, body, { authorization: `Bearer ${token}` });
+  const { token } = await leader.tokens.issue([leader.address]);
+  expect(await ask(other, wish("a"), token)).toMatchObject({ status: 401, code: "token_foreign" });
+  expect(await ask(leader, wish("a", { surprise: 1 }), token)).toMatchObject({ status: 400, code: "invalid" });
+  expect(await ask(leader, wish("a", { keys: { linkKey: "x".repeat(60), certificate } }), token)).toMatchObject({
+    status: 400,
+  });
+  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 2 } });
+  expect(await ask(leader, wish("b"), token)).toMatchObject({ status: 401, code: "token_used" });
+  expect(await ask(leader, wish("b"), "")).toMatchObject({ status: 401, code: "token_foreign" });
+  const late = await leader.tokens.issue([leader.address]);
+  leader.clock.aheadMs = 301_000;
+  expect(await ask(leader, wish("b"), late.token)).toMatchObject({ status: 401, code: "token_expired" });
+  leader.clock.aheadMs = 0;
+  const { token: contested } = await leader.tokens.issue([leader.address]);
+  const race = await Promise.all(["c", "d", "e", "f"].map((machine) => ask(leader, wish(machine), contested)));
+  expect(race.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 401, 401, 401]);
+  expect(leader.bugs).toEqual([]);
+});
+
+test("frames of protocol 1 are understood, and answered without what came after it", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const before = JSON.stringify({ protocol: 1, epoch: 1, sequence: 3, addresses: [], state: STATE });
+  const beat = await post(leader, NODE_PATHS.heartbeat, before, signed(worker, NODE_PATHS.heartbeat, before));
+  expect(beat).toMatchObject({ status: 200, body: { heartbeatMs: 5_000 } });
+  expect(Object.keys(beat.body as object)).toEqual(["heartbeatMs"]);
+  const dial = async (hello: object): Promise<unknown> => {
+    const [host = "", port] = leader.address.split(":");
+    const tls = { pinned: leader.identity.certificate };
+    const connected = await connectRaw({ host, port: Number(port), tls }, FOREVER);
+    if (!connected.ok) throw new Error(connected.error.message);
+    connected.value.write(firstLine(TUNNEL_WORD, hello));
+    return await readFirstLine(connected.value, AbortSignal.timeout(5_000));
+  };
+  const sign = () => worker.signer.sign({ method: TUNNEL_METHOD, path: tunnelPath("control"), body: null });
+  expect(await dial({ protocol: 1, kind: "control", signed: sign() })).toEqual({ ok: true, protocol: 1 });
+  expect(leader.links.kindOf(worker.node)).toBe("tunnel");
+  const later = { protocol: 3, oldestProtocol: 2, kind: "control", signed: sign() };
+  expect(await dial(later)).toEqual({ ok: true, protocol: 2 });
+  const tooNew = { protocol: 9, oldestProtocol: 8, kind: "control", signed: sign() };
+  expect(await dial(tooNew)).toMatchObject({ error: { code: "protocol", mend: "flock update   # on the leader" } });
+  const future = JSON.stringify({ ...BEAT, protocol: 9 });
+  const refused = await post(leader, NODE_PATHS.heartbeat, future, signed(worker, NODE_PATHS.heartbeat, future));
+  expect(refused).toMatchObject({ status: 426, code: "protocol" });
+  expect(await dial({ protocol: 2, oldestProtocol: 1, kind: "control", signed: "forged" })).toMatchObject({
+    error: { code: "signature" },
+  });
+});
+
+test("a worker takes calls of its leader alone: no client certificate, no signature, no replay", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false, lan: true });
+  await poll(5_000, () => leader.links.kindOf(worker.node) === "lan");
+  const url = `https://127.0.0.1:${worker.port.port}/v1/process/start`;
+  const own = { cert: leader.identity.certificate, key: leader.identity.certificateKey };
+  const ask = (tls: object) =>
+    fetch(url, {
+      method: "POST",
+      body: "{}",
+      keepalive: false,
+      tls: { ...pinnedFetch(worker.keys.certificate), ...tls },
+    });
+  const closed = () => "closed" as const;
+  expect(await ask({}).catch(closed)).toBe("closed");
+  const stranger = makeCertificate(Date.now());
+  expect(await ask({ cert: stranger.certificate, key: stranger.key }).catch(closed)).toBe("closed");
+  const unsigned = await ask(own);
+  expect(unsigned.status).toBe(401);
+  // The worker's own signature, made for the other direction.
+  const header = worker.signer.sign({ method: "POST", path: "/v1/process/start", body: "{}" });
+  const reflected = await fetch(url, {
+    method: "POST",
+    body: "{}",
+    headers: { [SIGNED_HEADER]: header },
+    tls: { ...pinnedFetch(worker.keys.certificate), ...own },
+  });
+  expect(reflected.status).toBe(401);
+});
+
+test("other admin calls of a worker reach the leader as that node's, body and all", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const request = new Request("http://local/admin/v1/status?x=1", { method: "POST", body: "hello" });
+  const answer = await worker.leader.fetch(request, FOREVER);
+  expect(answer.ok ? await answer.value.json() : answer.error).toEqual({
+    path: "/admin/v1/status",
+    node: "n_one",
+    body: "hello",
+  });
+});

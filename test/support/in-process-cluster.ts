@@ -1,0 +1,262 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
+import { JoinTokens } from "../../src/cluster/join-tokens.ts";
+import { type LeaderIdentity, openLeaderIdentity } from "../../src/cluster/leader-identity.ts";
+import { makeCertificate } from "../../src/cluster/certificate.ts";
+import { makeLinkKey, signingKeys } from "../../src/cluster/link-key.ts";
+import type { NodeKeys } from "../../src/cluster/node-credential.ts";
+import type { NodeHandlers } from "../../src/cluster/node-endpoint.ts";
+import { type CallSigner, callSigner } from "../../src/cluster/signed-call.ts";
+import { CallerCheck } from "../../src/cluster/transport/caller-check.ts";
+import { LAN_TIMES } from "../../src/cluster/transport/lan-watch.ts";
+import { leaderEndpoint } from "../../src/cluster/transport/leader-endpoint.ts";
+import { NodeLinks } from "../../src/cluster/transport/node-links.ts";
+import { type NodePort, openNodePort } from "../../src/cluster/transport/node-port.ts";
+import { STREAM_WORD, TUNNEL_WORD } from "../../src/cluster/transport/tunnel-frames.ts";
+import { TUNNEL_TIMES } from "../../src/cluster/transport/tunnel-pool.ts";
+import { tunnelServer } from "../../src/cluster/transport/tunnel-server.ts";
+import { err, ok } from "../../src/core/result.ts";
+import { LeaderCheck } from "../../src/worker/leader-check.ts";
+import { leaderClient } from "../../src/worker/leader-client.ts";
+import { DIAL_TIMES, TunnelDialer } from "../../src/worker/tunnel-dialer.ts";
+import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "../../src/worker/worker-endpoint.ts";
+
+/** Clocks that a test moves, one for each machine. */
+export class TestClock {
+  aheadMs = 0;
+  now = (): number => Date.now() + this.aheadMs;
+  monotonicMs = (): number => performance.now();
+}
+
+export interface TestLeader extends AsyncDisposable {
+  readonly dir: string;
+  readonly clock: TestClock;
+  readonly identity: LeaderIdentity;
+  readonly links: NodeLinks;
+  readonly port: NodePort;
+  readonly address: string;
+  readonly tokens: JoinTokens;
+  /** Credentials as the registry would have them. */
+  readonly known: Map<string, { keys: NodeKeys; next: NodeKeys | null; revoked: boolean }>;
+  /** What the handlers were called with. */
+  readonly seen: string[];
+  readonly bugs: unknown[];
+}
+
+const newLife = (): string => crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+
+/** The transport's leader half with handlers that only note what they get. */
+export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Promise<TestLeader> {
+  const dir = mkdtempSync(join(tmpdir(), "flock-tl-"));
+  const clock = new TestClock();
+  const opened = openLeaderIdentity(dir, clock.now());
+  if (!opened.ok) throw new Error(opened.error.message);
+  const identity = opened.value;
+  const known: TestLeader["known"] = new Map();
+  const seen: string[] = [];
+  const bugs: unknown[] = [];
+  const used = new Map<string, boolean>();
+  const tokens = new JoinTokens(
+    identity,
+    {
+      add: async (id) => void used.set(id, false),
+      spend: async (id) => {
+        const before = used.get(id);
+        used.set(id, true);
+        return before === undefined ? "unknown" : before ? "used" : "spent";
+      },
+    },
+    clock,
+  );
+  const local = { fetch: async () => err({ kind: "cancelled" as const }), call: async () => err(NO_LOCAL) };
+  const links = new NodeLinks({
+    localNode: "local",
+    local,
+    localPort: () => null,
+    remote: {
+      identity,
+      clock,
+      newLife,
+      tunnelSocket: (node) => join(dir, `${node}.sock`),
+      times: { tunnel: { ...TUNNEL_TIMES, pingMs: 300 }, lan: { ...LAN_TIMES, everyMs: 200, retryMs: [50, 200] } },
+      onChange: () => undefined,
+    },
+  });
+  const callers = new CallerCheck({
+    directory: { keysOf: (node) => known.get(node) ?? null },
+    linkPrivateKey: identity.linkPrivateKey,
+    clock,
+    rotated: (node) => {
+      const entry = known.get(node);
+      if (entry?.next) known.set(node, { ...entry, keys: entry.next, next: null });
+      if (entry?.next) links.put({ node, keys: entry.next, addresses: [] });
+      seen.push(`rotated ${node}`);
+    },
+  });
+  let address = "";
+  const whole: NodeHandlers = {
+    register: async (request) => {
+      seen.push(`register ${request.name}`);
+      const node = `n_${request.machine.slice(0, 8)}`;
+      known.set(node, { keys: request.keys, next: null, revoked: false });
+      links.put({ node, keys: request.keys, addresses: request.addresses });
+      return ok({ node, heartbeatMs: 5_000 });
+    },
+    heartbeat: async (request, { node }) => {
+      seen.push(`heartbeat ${node} ${request.sequence}`);
+      return ok({ heartbeatMs: 5_000, drained: false, rotate: false });
+    },
+    leave: async ({ node }) => {
+      seen.push(`leave ${node}`);
+      return ok(undefined);
+    },
+    rotate: async ({ keys }, { node }) => {
+      const entry = known.get(node);
+      if (entry) known.set(node, { ...entry, next: keys });
+      return ok(undefined);
+    },
+    rotated: () => undefined,
+    admin: async (request, { node }) =>
+      Response.json({ path: new URL(request.url).pathname, node, body: await request.text() }),
+    ...handlers,
+  };
+  const endpoint = leaderEndpoint({
+    identity,
+    version: "1.2.3",
+    clock,
+    tokens,
+    callers,
+    handlers: whole,
+    addresses: () => [address],
+    reportBug: (cause) => bugs.push(cause),
+  });
+  const port = openNodePort({
+    listen: { host: "127.0.0.1", port: 0, otherPorts: false },
+    tls: { certificate: identity.certificate, key: identity.certificateKey, client: null },
+    socket: join(dir, "nodes.sock"),
+    fetch: endpoint,
+    lines: { [TUNNEL_WORD]: tunnelServer({ callers, poolOf: (node) => links.poolOf(node), log: () => undefined }) },
+  });
+  if (!port.ok) throw new Error(port.error);
+  address = `127.0.0.1:${port.value.port}`;
+  return {
+    dir,
+    clock,
+    identity,
+    links,
+    port: port.value,
+    address,
+    tokens,
+    known,
+    seen,
+    bugs,
+    async [Symbol.asyncDispose]() {
+      links.close();
+      await port.value.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+const NO_LOCAL = { kind: "node_unreachable", message: "no local node", mend: "" } as const;
+
+export interface TestWorker extends AsyncDisposable {
+  readonly node: string;
+  readonly clock: TestClock;
+  readonly keys: NodeKeys;
+  readonly signer: CallSigner;
+  readonly leader: ReturnType<typeof leaderClient>;
+  readonly dialer: TunnelDialer;
+  readonly port: NodePort;
+  readonly refusals: string[];
+  readonly check: LeaderCheck;
+  /** Signs with these from now on. */
+  turn(linkPrivateKey: string): void;
+}
+
+export interface TestWorkerOptions {
+  readonly node?: string;
+  /** HTTP engine of this worker, with its id. */
+  readonly engine?: { readonly id: string; readonly endpoint: string; readonly secret?: string };
+  /** Listens on a port of its own, which the leader is told. */
+  readonly lan?: boolean;
+  readonly tunnel?: boolean;
+  readonly call?: WorkerEndpointParts["call"];
+}
+
+/** The transport's worker half, in the leader's records without having joined. */
+export async function startTestWorker(leader: TestLeader, options: TestWorkerOptions = {}): Promise<TestWorker> {
+  const { node = "n_one", engine, lan = false, tunnel = true } = options;
+  const clock = new TestClock();
+  const { certificate, key } = makeCertificate(clock.now());
+  const link = makeLinkKey();
+  const keys = { linkKey: link.linkKey, certificate };
+  const check = new LeaderCheck(node, leader.identity.linkKey, clock);
+  check.use(link.linkPrivateKey);
+  const newSigner = (privateKey: string): CallSigner =>
+    callSigner({ node, key: signingKeys(privateKey, leader.identity.linkKey).toLeader, clock, life: newLife() });
+  let signer = newSigner(link.linkPrivateKey);
+  const parts: WorkerEndpointParts = {
+    node,
+    version: "1.2.3",
+    clock,
+    check,
+    fetch: async (id, request, signal) =>
+      id === engine?.id
+        ? await fetchFromEngine({ start: "start it", secret: "", ...engine }, request, signal)
+        : err({ kind: "engine_unreachable", engine: id, endpoint: "nowhere", start: "flock up" }),
+    call: options.call ?? (async () => err(NO_LOCAL)),
+    portOf: (service) => (service === `engine/${engine?.id}` ? Number(new URL(engine?.endpoint ?? "").port) : null),
+  };
+  const opened = openNodePort({
+    listen: lan ? { host: "127.0.0.1", port: 0, otherPorts: false } : null,
+    tls: { certificate, key, client: leader.identity.certificate },
+    socket: join(leader.dir, `${node}-http.sock`),
+    fetch: workerEndpoint(parts),
+    lines: { [STREAM_WORD]: serviceStreams(parts) },
+  });
+  if (!opened.ok) throw new Error(opened.error);
+  const port = opened.value;
+  const refusals: string[] = [];
+  const dialer = new TunnelDialer({
+    addresses: () => [leader.address],
+    tls: { pinned: leader.identity.certificate },
+    signer: () => signer,
+    times: { ...DIAL_TIMES, retryMs: [20, 200] },
+    accept: (socket) => port.accept(socket),
+    refused: (code) => refusals.push(code),
+    connected: () => undefined,
+    log: () => undefined,
+  });
+  leader.known.set(node, { keys, next: null, revoked: false });
+  leader.links.put({ node, keys, addresses: lan ? [`127.0.0.1:${port.port}`] : [] });
+  if (tunnel) dialer.start();
+  return {
+    node,
+    clock,
+    keys,
+    get signer() {
+      return signer;
+    },
+    leader: leaderClient({
+      certificate: leader.identity.certificate,
+      addresses: () => [leader.address],
+      signer: () => signer,
+      answered: () => undefined,
+    }),
+    dialer,
+    port,
+    refusals,
+    check,
+    turn(linkPrivateKey) {
+      signer = newSigner(linkPrivateKey);
+      check.use(linkPrivateKey);
+    },
+    async [Symbol.asyncDispose]() {
+      await dialer.stop();
+      await port.close();
+    },
+  };
+}
