@@ -39,8 +39,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The leader's half: what it knows of nodes must outlive it. Agents never load it.
   "cluster/registry": ["core", "cluster", "store", "placement"],
   placement: ["core"],
-  // What a worker is besides its agent: its end of the link to the leader.
-  worker: ["core", "cluster"],
   agent: ["core", "cluster", "engine"],
   // What a worker is besides its agent: its end of the link to the leader.
   worker: ["core", "cluster"],

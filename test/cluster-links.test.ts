@@ -28,7 +28,7 @@ function startEngine() {
       if (pathname === "/endless") return new Response(endless());
       if (pathname === "/slow-start") await Bun.sleep(60_000);
       if (pathname === "/bytes") return new Response(new Uint8Array(Number(search.slice(1))).fill(65));
-      return Response.json({ got: seen.at(-1)?.body }, { status: 418, headers: { "x-engine": "yes" } });
+      return Response.json({ got: seen.at(-1)?.body }, { status: 418, headers: { "retry-after": "7" } });
     },
   });
   return { seen, aborted, endpoint: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
@@ -62,7 +62,7 @@ for (const kind of ["lan", "tunnel"] as const) {
       const answer = await leader.links.fetch(worker.node, "embedded", request, FOREVER);
       if (!answer.ok) throw new Error(JSON.stringify(answer.error));
       expect(answer.value.status).toBe(418);
-      expect(answer.value.headers.get("x-engine")).toBe("yes");
+      expect(answer.value.headers.get("retry-after")).toBe("7");
       expect(await answer.value.json()).toEqual({ got: '{"x":"ü"}' });
       const last = engine.seen.at(-1);
       expect(last?.path).toBe("/v1/chat/completions?a=%20b");

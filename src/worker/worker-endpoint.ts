@@ -13,12 +13,15 @@ import { writeLine } from "../cluster/transport/json-lines.ts";
 import { failureResponse, FRESH_HEADER } from "../cluster/transport/relayed-failure.ts";
 import { STREAM_METHOD, streamHello, streamPath, type TunnelAnswer } from "../cluster/transport/tunnel-frames.ts";
 import type { Clock } from "../core/clock.ts";
+import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
 import type { LeaderCheck } from "./leader-check.ts";
 
 /** What a leader does not get to do: the agent is this machine's. */
 const NOT_FOR_LEADERS: ReadonlySet<string> = new Set(["/v1/shutdown", "/v1/state/watch", "/v1/identity"]);
+/** Headers of an engine's answer that mean something to a gateway. */
+const PASSED_ON = ["content-type", "content-encoding", "retry-after", "x-request-id", "cache-control"];
 const CONTROL_TIMEOUT_MS = 60_000;
 const CONNECT_MS = 5_000;
 
@@ -28,7 +31,11 @@ export interface WorkerEndpointParts {
   readonly clock: Clock;
   readonly check: LeaderCheck;
   /** To an engine of this machine; the link adds its secret. */
-  readonly fetch: (engineId: string, request: LinkRequest, signal: AbortSignal) => Promise<Result<Response, Failure>>;
+  readonly fetch: (
+    engineId: string,
+    request: LinkRequest,
+    signal: AbortSignal,
+  ) => Promise<Result<EngineAnswer, Failure>>;
   /** To this machine's agent. */
   readonly call: <Answer>(
     operation: NodeOperation<Answer>,
@@ -107,9 +114,11 @@ async function relay(parts: WorkerEndpointParts, engineId: string, path: string,
   } as const;
   const answer = await parts.fetch(engineId, call, request.signal);
   if (!answer.ok) return failureResponse(answer.error, engineId);
-  const headers = new Headers(answer.value.headers);
-  // Of this hop alone.
-  for (const name of ["connection", "keep-alive", "transfer-encoding"]) headers.delete(name);
+  const headers = new Headers();
+  for (const name of PASSED_ON) {
+    const value = answer.value.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
   return new Response(answer.value.body, { status: answer.value.status, headers });
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fetchFromEngine } from "../../src/cluster/fetch-engine.ts";
+import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import { JoinTokens } from "../../src/cluster/join-tokens.ts";
 import { type LeaderIdentity, openLeaderIdentity } from "../../src/cluster/leader-identity.ts";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
@@ -198,6 +198,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
   const newSigner = (privateKey: string): CallSigner =>
     callSigner({ node, key: signingKeys(privateKey, leader.identity.linkKey).toLeader, clock, life: newLife() });
   let signer = newSigner(link.linkPrivateKey);
+  const engines = new EngineConnections();
   const parts: WorkerEndpointParts = {
     node,
     version: "1.2.3",
@@ -205,7 +206,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     check,
     fetch: async (id, request, signal) =>
       id === engine?.id
-        ? await fetchFromEngine({ start: "start it", secret: "", ...engine }, request, signal)
+        ? await engines.fetch({ start: "start it", secret: "", ...engine }, request, signal)
         : err({ kind: "engine_unreachable", engine: id, endpoint: "nowhere", start: "flock up" }),
     call: options.call ?? (async () => err(NO_LOCAL)),
     portOf: (service) => (service === `engine/${engine?.id}` ? Number(new URL(engine?.endpoint ?? "").port) : null),
@@ -257,6 +258,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     async [Symbol.asyncDispose]() {
       await dialer.stop();
       await port.close();
+      engines.close();
     },
   };
 }

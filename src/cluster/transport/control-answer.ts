@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { EngineAnswer } from "../../core/engine-answer.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { LinkFailure, NodeOperation } from "../link.ts";
 
@@ -7,7 +8,7 @@ const refusal = z.object({ error: z.object({ message: z.string(), mend: z.string
 
 /** What a node's agent said to a control call. */
 export async function readControlAnswer<Answer>(
-  response: Response,
+  response: EngineAnswer,
   operation: NodeOperation<Answer>,
   signal: AbortSignal,
 ): Promise<Result<Answer, LinkFailure>> {

@@ -1,3 +1,4 @@
+import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, type Result } from "../../core/result.ts";
 import type {
@@ -65,7 +66,7 @@ export class NodeLinks implements ClusterLink, LinkTable {
     engineId: string,
     request: LinkRequest,
     signal: AbortSignal,
-  ): Promise<Result<Response, Failure>> {
+  ): Promise<Result<EngineAnswer, Failure>> {
     if (node === this.#parts.localNode) return await this.#parts.local.fetch(node, engineId, request, signal);
     const link = this.#remote.get(node);
     if (link !== undefined) return await link.fetch(engineId, request, signal);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 
 /** An answer with this header is not the engine's: the node could not reach it, and the body says why. */
@@ -27,7 +28,7 @@ export function failureResponse(failure: Failure, engine: string): Response {
 }
 
 /** Of an answer that carries the header. */
-export async function readFailure(response: Response, engine: string): Promise<Failure> {
+export async function readFailure(response: EngineAnswer, engine: string): Promise<Failure> {
   const read = relayed.safeParse(await response.json().catch(() => null));
   return read.success ? read.data : { kind: "engine_failed", engine, cause: "its node gave an answer that is none" };
 }

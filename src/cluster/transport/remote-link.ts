@@ -1,7 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
+import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { fingerprintOf, normalFingerprint } from "../certificate.ts";
+import { ConnectionPool } from "../../http1/connection-pool.ts";
+import { CERTIFICATE_NAME } from "../certificate.ts";
 import type {
   ByteStream,
   LinkFailure,
@@ -37,9 +39,6 @@ export interface RemoteLinkParts {
   readonly onChange: (node: string) => void;
 }
 
-/** Bun's fetch, told where and how. */
-type Way = { readonly url: string } & Pick<BunFetchRequestInit, "tls" | "unix">;
-
 const STREAM_CONNECT_MS = 10_000;
 
 /** The leader's end of the link to one worker: by its own port where that can be reached, through its tunnel otherwise. */
@@ -49,7 +48,8 @@ export class RemoteLink {
   readonly #parts: RemoteLinkParts;
   readonly #closed = new AbortController();
   #cut = new AbortController();
-  #lan: { readonly address: string; readonly way: Way } | null = null;
+  readonly #throughTunnel: ConnectionPool;
+  #lan: { readonly address: string; readonly pool: ConnectionPool } | null = null;
   #record: RemoteNode;
   #signer: CallSigner;
   #watch: { stop(): void; failed(): void };
@@ -64,6 +64,7 @@ export class RemoteLink {
       times: parts.times.tunnel,
       onChange: () => parts.onChange(record.node),
     });
+    this.#throughTunnel = new ConnectionPool({ unix: this.tunnel.path });
     this.#watch = this.#watchLan();
   }
 
@@ -83,7 +84,7 @@ export class RemoteLink {
     return this.tunnel.alive ? "tunnel" : null;
   }
 
-  async fetch(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<Response, Failure>> {
+  async fetch(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
     const path = `/engine/${encodeURIComponent(engineId)}${request.path}`;
     const sent = await this.#send(path, request, null, signal);
     if (!sent.ok) {
@@ -92,7 +93,7 @@ export class RemoteLink {
         return err({ kind: "engine_failed", engine: engineId, cause: `node ${this.node} broke off the connection` });
       return err({ kind: "engine_unreachable", engine: engineId, endpoint: `node ${this.node}`, start: START });
     }
-    if (!sent.value.headers.has(FAILURE_HEADER)) return sent;
+    if (sent.value.headers.get(FAILURE_HEADER) === null) return sent;
     return err(await readFailure(sent.value, engineId));
   }
 
@@ -132,6 +133,8 @@ export class RemoteLink {
     this.#closed.abort();
     this.#watch.stop();
     this.#cut.abort();
+    this.#lan?.pool.close();
+    this.#throughTunnel.close();
     this.tunnel.close();
   }
 
@@ -140,39 +143,27 @@ export class RemoteLink {
     request: LinkRequest,
     signedBody: string | null,
     signal: AbortSignal,
-  ): Promise<Result<Response, "cancelled" | "broken" | "unreachable">> {
+  ): Promise<Result<EngineAnswer, "cancelled" | "broken" | "unreachable">> {
+    const { method, body, fresh = false } = request;
+    const over = AbortSignal.any([signal, this.#cut.signal]);
     // Twice at most: when the node's port is closed nothing was sent, and the tunnel may still be there.
     for (;;) {
       const lan = this.#lan;
-      const way = lan?.way ?? this.#tunnelWay();
-      if (way === null) return err("unreachable");
+      const pool = lan?.pool ?? (this.tunnel.alive ? this.#throughTunnel : null);
+      if (pool === null) return err("unreachable");
+      const headers: Record<string, string> = { ...request.headers };
+      headers[SIGNED_HEADER] = this.#signer.sign({ method, path, body: signedBody });
+      if (fresh) headers[FRESH_HEADER] = "1";
+      const answer = await pool.request(
+        { method, path, headers, fresh, ...(body === undefined ? {} : { body }) },
+        over,
+      );
+      if (answer.ok) return answer;
       if (signal.aborted) return err("cancelled");
-      try {
-        return ok(
-          await fetch(way.url + path, {
-            ...way,
-            method: request.method,
-            headers: {
-              ...request.headers,
-              ...(request.fresh === true ? { [FRESH_HEADER]: "1" } : {}),
-              [SIGNED_HEADER]: this.#signer.sign({ method: request.method, path, body: signedBody }),
-            },
-            ...(request.body === undefined ? {} : { body: request.body }),
-            signal: AbortSignal.any([signal, this.#cut.signal]),
-            timeout: false,
-            keepalive: request.fresh !== true,
-            decompress: false,
-            redirect: "manual",
-          }),
-        );
-      } catch (error) {
-        if (signal.aborted) return err("cancelled");
-        const code = error instanceof Error && "code" in error ? String(error.code) : "";
-        if (!NOTHING_SENT.has(code)) return err("broken");
-        if (lan === null) return err("unreachable");
-        if (this.#lan === lan) this.#setLan(null);
-        this.#watch.failed();
-      }
+      if (answer.error.kind !== "refused") return err("broken");
+      if (lan === null) return err("unreachable");
+      if (this.#lan === lan) this.#setLan(null);
+      this.#watch.failed();
     }
   }
 
@@ -186,37 +177,24 @@ export class RemoteLink {
     return this.tunnel.alive ? await this.tunnel.take(signal) : null;
   }
 
-  #tunnelWay(): Way | null {
-    return this.tunnel.alive ? { url: "http://node", unix: this.tunnel.path } : null;
-  }
-
-  #lanWay(address: string): Way {
+  #lanPool(address: string): ConnectionPool {
     const { certificate, certificateKey } = this.#parts.identity;
-    const pinned = this.#record.keys.certificate;
-    const fingerprint = fingerprintOf(pinned);
-    return {
-      url: `https://${address}`,
-      tls: {
-        ca: pinned,
-        cert: certificate,
-        key: certificateKey,
-        // The address is no name of the certificate; that it is the pinned one is what counts.
-        checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
-          normalFingerprint(shown.fingerprint256) === fingerprint ? undefined : new Error("another certificate"),
-      },
-    };
+    const { host: hostname, port } = splitAddress(address);
+    // Its own certificate is the only root: no other gets through, whatever the address.
+    const tls = { ca: this.#record.keys.certificate, cert: certificate, key: certificateKey };
+    return new ConnectionPool({ hostname, port, tls: { ...tls, serverName: CERTIFICATE_NAME } });
   }
 
   #watchLan(): { stop(): void; failed(): void } {
     this.#setLan(null);
+    const pools = new Map(this.#record.addresses.map((address) => [address, this.#lanPool(address)]));
     const ask = async (address: string, signal: AbortSignal): Promise<boolean> => {
       const path = "/v1/hello";
-      const signed = this.#signer.sign({ method: "GET", path, body: "" });
-      const way = this.#lanWay(address);
-      const answer = await fetch(way.url + path, { ...way, headers: { [SIGNED_HEADER]: signed }, signal });
-      return answer.ok && (await answer.json().catch(() => null)) !== null;
+      const headers = { [SIGNED_HEADER]: this.#signer.sign({ method: "GET", path, body: "" }) };
+      const answer = await pools.get(address)?.request({ method: "GET", path, headers }, signal);
+      return answer?.ok === true && answer.value.ok && (await answer.value.json().catch(() => null)) !== null;
     };
-    return watchLan({
+    const watch = watchLan({
       addresses: this.#record.addresses,
       ask,
       times: this.#parts.times.lan,
@@ -228,6 +206,11 @@ export class RemoteLink {
         if (lost) this.#cutRunning();
       },
     });
+    const stop = (): void => {
+      watch.stop();
+      for (const pool of pools.values()) pool.close();
+    };
+    return { stop, failed: () => watch.failed() };
   }
 
   #cutRunning(): void {
@@ -237,7 +220,8 @@ export class RemoteLink {
 
   #setLan(address: string | null): void {
     if ((this.#lan?.address ?? null) === address) return;
-    this.#lan = address === null ? null : { address, way: this.#lanWay(address) };
+    this.#lan?.pool.close();
+    this.#lan = address === null ? null : { address, pool: this.#lanPool(address) };
     this.#parts.onChange(this.node);
   }
 
@@ -258,16 +242,3 @@ function pick({ message, mend }: { readonly message: string; readonly mend: stri
 
 /** The command that brings a worker back, typed there. */
 const START = "flock join   # on that machine";
-
-/** Nobody took the connection, so the call cannot have begun. */
-const NOTHING_SENT: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ConnectionRefused",
-  "FailedToOpenSocket",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "EPROTO",
-]);
