@@ -1,4 +1,5 @@
 import type { AgentOptions } from "./agent/agent-options.ts";
+import { parseListen } from "./config/listen.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
 import type { LeaderOptions } from "./compose.ts";
 import { endLeftovers } from "./compose-leftovers.ts";
@@ -51,7 +52,19 @@ export function toAgentOptions(
     bundledModel,
     defaultModel: values.router.default_model,
     enginePreferred: engine.preferred,
-    llamacppEndpoint: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
+    endpoints: {
+      ollama: { url: engine.ollama_endpoint, secret: "" },
+      vllm: { url: engine.vllm_endpoint, secret: engine.vllm_api_key },
+      mlx: { url: engine.mlx_endpoint, secret: "" },
+      llamacpp: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
+    },
+    ownPorts: [parseListen(values.listen)?.port ?? 0].filter((port) => port > 0),
+    ollama: {
+      contextTokens: engine.ollama_context,
+      slots: engine.ollama_slots,
+      keepAlive: engine.ollama_keep_alive,
+    },
+    mlx: { model: engine.mlx_model, slots: engine.mlx_concurrency, contextTokens: engine.mlx_context },
     slots: engine.embedded_slots,
     contextTokens: engine.embedded_context,
     threads: engine.embedded_threads,

@@ -134,7 +134,7 @@ export async function composeLeader(
   });
   cleanUp.push(() => Promise.resolve(replicas.stop()));
   const { board } = replicas;
-  const models = new ModelDirectory(board, values.router.default_model);
+  const models = new ModelDirectory(board, values.router.default_model, values.engine.preferred);
   const followed = await followStore({ store, ring, models, config, keysSeen, log });
   cleanUp.push(() => Promise.resolve(followed.stop()));
   const ledger = new DailyLedger(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));

@@ -2,11 +2,15 @@ import { expect, test } from "bun:test";
 import { hashOptions } from "../cluster/agent-record.ts";
 import { agentOptions } from "./agent-options.ts";
 
+const NOWHERE = { url: "", secret: "" };
 const OPTIONS = {
   dataDir: "/data",
   modelsDir: "/data/models",
   bundledModel: "/app/flock-tiny.gguf",
-  llamacppEndpoint: { url: "http://127.0.0.1:8089", secret: "k" },
+  endpoints: { ollama: NOWHERE, vllm: NOWHERE, mlx: NOWHERE, llamacpp: { url: "http://127.0.0.1:8089", secret: "k" } },
+  ownPorts: [8080],
+  ollama: { contextTokens: 0, slots: 1, keepAlive: "" },
+  mlx: { model: "", slots: 1, contextTokens: 0 },
   slots: 2,
   contextTokens: 0,
   threads: 0,
@@ -28,6 +32,7 @@ test("an unknown or wrong option is refused by name", () => {
 test("the hash of options does not depend on the order of their keys, and changes with any value", () => {
   const reversed = Object.fromEntries(Object.entries(OPTIONS).reverse());
   expect(hashOptions(reversed)).toBe(hashOptions(OPTIONS));
-  const otherSecret = { ...OPTIONS, llamacppEndpoint: { ...OPTIONS.llamacppEndpoint, secret: "l" } };
+  const llamacpp = { ...OPTIONS.endpoints.llamacpp, secret: "l" };
+  const otherSecret = { ...OPTIONS, endpoints: { ...OPTIONS.endpoints, llamacpp } };
   expect(hashOptions(otherSecret)).not.toBe(hashOptions(OPTIONS));
 });

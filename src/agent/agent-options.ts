@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+const endpoint = z.strictObject({ url: z.string(), secret: z.string() });
+
 /** All that an agent is told, as one JSON value on its standard input: secrets never stand in a command line. */
 export const agentOptions = z.strictObject({
   dataDir: z.string().startsWith("/"),
@@ -9,7 +11,19 @@ export const agentOptions = z.strictObject({
   /** `router.default_model`; "": pick one. */
   defaultModel: z.string().default(""),
   enginePreferred: z.enum(["auto", "embedded", "llamacpp", "ollama", "vllm", "mlx"]).default("auto"),
-  llamacppEndpoint: z.strictObject({ url: z.string(), secret: z.string() }),
+  /** Where engines that a person started may be; url "": that kind is not looked for. */
+  endpoints: z.strictObject({ ollama: endpoint, vllm: endpoint, mlx: endpoint, llamacpp: endpoint }),
+  /** Where this machine's Flock itself listens: an engine is never looked for there. */
+  ownPorts: z.array(z.number().int()),
+  ollama: z.strictObject({
+    /** 0: chosen to fit. */
+    contextTokens: z.number().int().min(0),
+    slots: z.number().int().min(1),
+    /** "": as Ollama is set up. */
+    keepAlive: z.string(),
+  }),
+  /** `model` "": the one that it lists. */
+  mlx: z.strictObject({ model: z.string(), slots: z.number().int().min(1), contextTokens: z.number().int().min(0) }),
   /** 0: as fits. */
   slots: z.number().int().min(0),
   /** 0: as fits, at most the model's own. */

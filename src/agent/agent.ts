@@ -96,7 +96,9 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
       engines: setup.sources.map((source) => source.status()),
       replicas: setup.sources.flatMap((source) => source.replicas()),
       embeddedGpu: setup.sources.find((source) => source.status().kind === "embedded")?.gpu() ?? null,
-      problems: setup.problems,
+      problems: [...setup.problems, ...setup.sources.map((source) => source.advice?.() ?? null)].filter(
+        (problem) => problem !== null,
+      ),
       version: hub.version,
     };
   };

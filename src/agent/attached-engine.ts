@@ -19,6 +19,10 @@ export interface AttachedParts {
   readonly clock: Clock;
   readonly times: AttachedTimes;
   readonly onChange: () => void;
+  /** Why Flock uses it, in a few words. */
+  readonly note?: string;
+  /** What it said of itself when it was found. */
+  readonly found?: EngineInfo;
 }
 
 /** An engine that a person started: it is asked again and again, and never started or ended by Flock. */
@@ -48,6 +52,7 @@ export class AttachedEngine implements EngineSource {
     this.#manager = manager;
     this.#parts = parts;
     this.#progress = new EngineProgress(manager.kind);
+    if (parts.found !== undefined) this.#take(parts.found, null);
   }
 
   status(): EngineStatus {
@@ -61,6 +66,7 @@ export class AttachedEngine implements EngineSource {
       pid: null,
       restarts: 0,
       problem: this.#info === null ? this.#problem : null,
+      note: [this.#info && `${this.#manager.kind} ${this.#info.version}`, this.#parts.note].filter(Boolean).join(", "),
       start: this.#manager.startCommand,
       models: this.#models,
       epoch: this.#epoch,
@@ -73,6 +79,14 @@ export class AttachedEngine implements EngineSource {
 
   gpu(): string | null {
     return null;
+  }
+
+  advice(): string | null {
+    if (this.#info === null || this.#info.models.length > 0) return this.#info?.advice ?? null;
+    const { kind, pullCommand } = this.#manager;
+    if (this.#info.advice !== undefined) return this.#info.advice;
+    const get = pullCommand ?? `start it with a model: ${this.#manager.startCommand}`;
+    return `${kind} runs at ${this.#at.url} but has no model: ${get}`;
   }
 
   start(): void {

@@ -16,6 +16,8 @@ export interface EngineSource {
   restart(): boolean;
   /** Looks at it now, because traffic saw something; an engine of ours that gets too many strikes is started again. */
   check(doubt: CheckBody): Promise<CheckAnswer>;
+  /** What a person should mend though it runs, with the command; see `NodeState.problems`. */
+  advice?(): string | null;
   /** Newest lines of its log, oldest first. */
   logs(lines: number): string[];
   /** Ends it when it is ours. Resolves when it is gone. */

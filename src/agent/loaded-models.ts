@@ -13,8 +13,8 @@ export interface LoadedModelsParts {
   readonly dataDir: string;
   readonly modelsDir: string;
   readonly bundledModel: string;
-  /** Served from the start on, and not to be unloaded. */
-  readonly defaultModel: ModelChoice;
+  /** Served from the start on, and not to be unloaded; null: another engine serves, and all here were asked for. */
+  readonly main: { readonly engine: EngineSource; readonly model: ModelChoice } | null;
   /** The node's engines: what is loaded is added to the list, what is unloaded taken off. */
   readonly sources: EngineSource[];
   readonly create: (engineId: string, model: ModelChoice) => EngineSource;
@@ -53,7 +53,7 @@ export class LoadedModels {
   restore(): readonly string[] {
     for (const path of this.#remembered()) {
       const id = modelIdOf(path);
-      if (isFile(path) && !this.#loaded.has(id) && id !== this.#parts.defaultModel.modelId) this.#add(id, path);
+      if (isFile(path) && !this.#loaded.has(id) && id !== this.#parts.main?.model.modelId) this.#add(id, path);
     }
     this.#remember();
     return [...this.#loaded.values()].map(({ engine }) => engine.id);
@@ -66,9 +66,9 @@ export class LoadedModels {
 
   /** What could be loaded, and what is. */
   available(): AvailableModel[] {
-    const { defaultModel, bundledModel, modelsDir } = this.#parts;
+    const { main, bundledModel, modelsDir } = this.#parts;
     const paths = new Set([
-      defaultModel.path,
+      ...(main ? [main.model.path] : []),
       ...[...this.#loaded.values()].map(({ path }) => path),
       ...listModelFiles(modelsDir).map(({ path }) => path),
       bundledModel,
@@ -77,10 +77,9 @@ export class LoadedModels {
       const bytes = statSync(path, { throwIfNoEntry: false })?.size;
       if (bytes === undefined) return [];
       const id = modelIdOf(path);
-      const isDefault = path === defaultModel.path;
       const loaded = this.#loaded.get(id);
-      const engine = isDefault ? (this.#parts.sources[0]?.id ?? null) : loaded?.path === path ? loaded.engine.id : null;
-      return [{ id, path, bytes, engine, default: isDefault }];
+      const own = path === main?.model.path ? main.engine : loaded?.path === path ? loaded.engine : null;
+      return [{ id, path, bytes, engine: own?.id ?? null, default: own !== null && own === main?.engine }];
     });
   }
 
@@ -89,13 +88,12 @@ export class LoadedModels {
     const found = this.#find(wish);
     if (!found.ok) return found;
     const { id, path } = found.value;
-    const { defaultModel, sources } = this.#parts;
+    const { main } = this.#parts;
     const present = this.#loaded.get(id);
-    const [first] = sources;
-    if (id === defaultModel.modelId && path === defaultModel.path && first) return ok({ engine: first.id, model: id });
+    if (main && path === main.model.path) return ok({ engine: main.engine.id, model: id });
     if (present?.path === path) return ok({ engine: present.engine.id, model: id });
-    if (present || id === defaultModel.modelId) {
-      const other = present?.path ?? defaultModel.path;
+    const other = present?.path ?? (id === main?.model.modelId ? main.model.path : undefined);
+    if (other !== undefined) {
       return refuse(409, `${other} is served as ${id} already`, "rename one of the two files");
     }
     if (this.#loaded.size >= MOST_MODELS) {
@@ -113,7 +111,7 @@ export class LoadedModels {
     const wanted = id.toLowerCase();
     const loaded = this.#loaded.get(wanted);
     if (!loaded) {
-      if (wanted === this.#parts.defaultModel.modelId) {
+      if (wanted === this.#parts.main?.model.modelId) {
         return refuse(409, `${wanted} is the default model, which stays`, "flock config edit (router.default_model)");
       }
       const known = [...this.#loaded.keys()].join(", ") || "none";

@@ -3,8 +3,10 @@ import type { EngineManager, LaunchSpec } from "../engine/driver.ts";
 import { readCgroupLimits } from "../engine/embedded/cgroup.ts";
 import type { EngineSetup } from "./agent.ts";
 import type { AgentOptions } from "./agent-options.ts";
-import { ATTACHED_TIMES, type AttachedTimes, AttachedEngine } from "./attached-engine.ts";
+import { ATTACHED_TIMES, type AttachedTimes } from "./attached-engine.ts";
 import { chooseModel, type ModelChoice } from "./choose-model.ts";
+import { type AttachedKind, candidatesOf, isAttachedKind, unlookedFor } from "./engine-candidates.ts";
+import { EngineFinder } from "./engine-finder.ts";
 import { EngineRecords } from "./engine-record.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { defaultThreads, readPhysicalCores } from "./inventory.ts";
@@ -19,7 +21,7 @@ import { SUPERVISOR_TIMES, type SupervisorTimes } from "./supervisor-times.ts";
 export interface Drivers {
   readonly embedded: EngineManager;
   readonly launch: (model: ModelChoice, threads: number) => LaunchSpec;
-  readonly llamacpp: EngineManager;
+  readonly attached: Readonly<Record<AttachedKind, EngineManager>>;
 }
 
 export interface EngineTimes {
@@ -38,13 +40,19 @@ export async function setUpEngines(
   onChange: () => void,
   signal: AbortSignal,
 ): Promise<EngineSetup> {
-  const { dataDir, node, enginePreferred, llamacppEndpoint } = options;
+  const { dataDir, node, enginePreferred } = options;
   const records = new EngineRecords(dataDir);
-  if (enginePreferred === "llamacpp") {
+  const preferred = isAttachedKind(enginePreferred) ? enginePreferred : null;
+  const sources: EngineSource[] = [];
+  const candidates = candidatesOf(options, drivers.attached);
+  const finder = new EngineFinder({ node, candidates, preferred, sources, clock, times: times.attached, onChange });
+  const found = await finder.lookOnce(signal);
+  const problems: string[] = [];
+  if (preferred !== null) {
+    const reason = unlookedFor(preferred, options);
+    if (reason !== null) problems.push(reason);
     await endStrays(records, [], times.supervisor);
-    const parts = { clock, times: times.attached, onChange };
-    const attached = new AttachedEngine(node, llamacppEndpoint, drivers.llamacpp, parts);
-    return { sources: [attached], models: null, problems: [], start: () => attached.start() };
+    return { sources, models: null, problems, start: () => finder.start(signal) };
   }
   // The agent's standard output is its log file.
   const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
@@ -62,27 +70,25 @@ export async function setUpEngines(
     return new ManagedEngine(node, spec, [modelId], drivers.embedded, parts);
   };
   const main = create(drivers.launch(model, threads), model.modelId);
-  const sources: EngineSource[] = [main];
+  // The smoke-test model steps back for an engine that has a real one; it is there when there is nothing else.
+  const needless = enginePreferred === "auto" && found.length > 0 && model.bundled && options.defaultModel === "";
+  if (!needless) sources.unshift(main);
   const models = new LoadedModels({
     dataDir,
     modelsDir: options.modelsDir,
     bundledModel: options.bundledModel,
-    defaultModel: model,
+    main: needless ? null : { engine: main, model },
     sources,
     create: (id, choice) => create({ ...drivers.launch(choice, threads), id }, choice.modelId),
     onChange,
     over: signal,
   });
-  await endStrays(records, [main.id, ...models.restore()], times.supervisor);
-  const problems = model.problem === null ? [] : [model.problem];
-  if (enginePreferred !== "auto" && enginePreferred !== "embedded") {
-    problems.push(
-      `this version does not drive ${enginePreferred} yet, the embedded engine serves instead: set engine.preferred to auto (flock config edit)`,
-    );
-  }
+  await endStrays(records, [...(needless ? [] : [main.id]), ...models.restore()], times.supervisor);
+  if (model.problem !== null && found.length === 0) problems.push(model.problem);
   const start = (): void => {
-    main.start();
+    if (!needless) main.start();
     models.start();
+    finder.start(signal);
   };
   return { sources, models, problems, start };
 }

@@ -66,6 +66,11 @@ const SAMPLES = {
   "engine.vllm_endpoint": urls,
   "engine.vllm_api_key": words,
   "engine.mlx_endpoint": urls,
+  "engine.ollama_context": same(4096, 8192, 16384),
+  "engine.ollama_slots": same(1, 2, 4),
+  "engine.ollama_keep_alive": same("-1", "30m", "5m"),
+  "engine.mlx_model": words,
+  "engine.mlx_context": same(1024, 2048, 4096),
   "engine.mlx_concurrency": same(2, 3, 4),
   "engine.llamacpp_endpoint": urls,
   "engine.llamacpp_api_key": words,
@@ -259,9 +264,9 @@ describe("warnings", () => {
   });
 
   test("name what was set without effect, unless it says the default", async () => {
-    const env = { FLOCK_ENGINE: "ollama", OPENAI_API_KEY: "sk", FLOCK_VERTEX_LOCATION: "us-central1" };
-    const { warnings } = await load(given("mesh:\n  backend: tailscale\n", { env }));
-    expect(warnings).toEqual(["Set, but without effect in this version yet: engine.preferred, mesh.backend"]);
+    const env = { FLOCK_MESH_BACKEND: "tailscale", OPENAI_API_KEY: "sk", FLOCK_VERTEX_LOCATION: "us-central1" };
+    const { warnings } = await load(given("router:\n  sticky_sessions: false\n", { env }));
+    expect(warnings).toEqual(["Set, but without effect in this version yet: router.sticky_sessions, mesh.backend"]);
   });
 });
 
@@ -282,14 +287,14 @@ test("the description hides secrets and passwords in URLs, and marks what has no
     FLOCK_MESH_AUTH_KEY: "hunter2",
     FLOCK_STORAGE_TYPE: "postgres",
     FLOCK_STORAGE_DSN: "postgres://u:hunter2@db/flock",
-    FLOCK_ENGINE: "mlx",
+    FLOCK_MESH_BACKEND: "tailscale",
   };
   const rows = describeConfig(await load(given(null, { env })));
   expect(JSON.stringify(rows)).not.toContain("hunter2");
   const row = (key: string) => rows.find((candidate) => candidate.key === key);
   expect(row("mesh.auth_key")).toMatchObject({ value: HIDDEN, origin: "env", secret: true });
   expect(row("storage.dsn")?.value).toBe(`postgres://${HIDDEN}@db/flock`);
-  expect(row("engine.preferred")?.effective).toBe(false);
+  expect(row("mesh.backend")?.effective).toBe(false);
   expect(row("engine.llamacpp_api_key")?.value).toBe("");
   expect(rows).toHaveLength(SETTINGS.length);
 });

@@ -68,6 +68,11 @@ export const url: SettingType<string> = fromString('a URL such as "http://127.0.
   return text.replace(/\/+$/, "");
 });
 
+/** Where an engine is; `off`: nowhere, and it is not looked for. */
+export const endpoint: SettingType<string> = fromString('a URL such as "http://127.0.0.1:8000", or off', (text) =>
+  text === "off" ? "" : url.fromText(text),
+);
+
 /** What an OTLP collector goes by: a URL, or a bare `host:port`; "" for none. */
 export const collector: SettingType<string> = fromString(
   'a URL such as "http://localhost:4318", or host:port',

@@ -1,4 +1,17 @@
-import { bool, choice, collector, dsn, integer, listen, number, path, type SettingType, text, url } from "./schema.ts";
+import {
+  bool,
+  choice,
+  collector,
+  dsn,
+  endpoint,
+  integer,
+  listen,
+  number,
+  path,
+  type SettingType,
+  text,
+  url,
+} from "./schema.ts";
 
 /** Where a setting's default comes from when it depends on where Flock lives. */
 export interface Places {
@@ -76,24 +89,49 @@ export const SETTINGS = [
     "engine.preferred",
     choice("auto", "embedded", "ollama", "vllm", "mlx", "llamacpp"),
     "auto",
-    "Engine to use",
+    "Engine whose models come first",
     {
       env: "FLOCK_ENGINE",
-      effective: ["auto", "embedded", "llamacpp"],
+      effective: true,
     },
   ),
-  setting("engine.ollama_endpoint", url, "http://127.0.0.1:11434", "Where Ollama listens", {
+  setting("engine.ollama_endpoint", endpoint, "http://127.0.0.1:11434", "Where Ollama listens; off: not used", {
     env: "FLOCK_OLLAMA_ENDPOINT",
+    effective: true,
   }),
-  setting("engine.vllm_endpoint", url, "http://127.0.0.1:8000", "Where vLLM listens", { env: "FLOCK_VLLM_ENDPOINT" }),
+  setting("engine.ollama_context", integer(0, 1_048_576), 0, "Tokens of context on Ollama; 0: chosen to fit", NOW),
+  setting(
+    "engine.ollama_slots",
+    integer(1, 64),
+    1,
+    "Answers at once of one Ollama model: its OLLAMA_NUM_PARALLEL",
+    NOW,
+  ),
+  setting("engine.ollama_keep_alive", text, "", "How long Ollama keeps a model, e.g. 30m or -1; empty: its own", NOW),
+  setting("engine.vllm_endpoint", endpoint, "http://127.0.0.1:8000", "Where vLLM listens; off: not used", {
+    env: "FLOCK_VLLM_ENDPOINT",
+    effective: true,
+  }),
   setting("engine.vllm_api_key", text, "", "Bearer token for vLLM", {
     env: "VLLM_API_KEY",
     secret: true,
     envOnly: true,
+    effective: true,
   }),
-  setting("engine.mlx_endpoint", url, "http://127.0.0.1:8080", "Where MLX-LM listens", { env: "FLOCK_MLX_ENDPOINT" }),
-  setting("engine.mlx_concurrency", integer(1, 64), 1, "Requests at once to MLX-LM"),
-  setting("engine.llamacpp_endpoint", url, "http://127.0.0.1:8089", "Where llama-server listens", {
+  setting("engine.mlx_endpoint", endpoint, "http://127.0.0.1:8080", "Where MLX-LM listens; off: not used", {
+    env: "FLOCK_MLX_ENDPOINT",
+    effective: true,
+  }),
+  setting("engine.mlx_model", text, "", "The model MLX-LM was started with; empty: the one that it lists", NOW),
+  setting(
+    "engine.mlx_context",
+    integer(0, 1_048_576),
+    0,
+    "Tokens of context on MLX-LM; 0: as the model's files say",
+    NOW,
+  ),
+  setting("engine.mlx_concurrency", integer(1, 64), 1, "Requests at once to MLX-LM", NOW),
+  setting("engine.llamacpp_endpoint", endpoint, "http://127.0.0.1:8089", "Where llama-server listens; off: not used", {
     env: "FLOCK_LLAMACPP_ENDPOINT",
     effective: true,
   }),

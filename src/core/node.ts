@@ -40,6 +40,8 @@ export interface EngineStatus {
   readonly restarts: number;
   /** Why it is not ready, in one line, without secrets; null when it is. */
   readonly problem: string | null;
+  /** What it is and why Flock uses it, e.g. `Ollama 0.33.0, found running`; absent: nothing to tell. */
+  readonly note?: string;
   /** The command that starts it, for errors. */
   readonly start: string;
   /** Models it serves, or will serve when it is ready; empty where only a running engine can tell. */

@@ -8,6 +8,8 @@ const MAX_ANSWER_CHARACTERS = 4 * 2 ** 20;
 export interface Answer {
   readonly status: number;
   readonly text: string;
+  /** Its `server` header; "": none. */
+  readonly server: string;
   /** Null: not JSON. */
   readonly body: unknown;
 }
@@ -30,7 +32,8 @@ export async function askEngine(
   try {
     const response = await openEngine(at, path, limited(signal, question.timeoutMs), question);
     const text = (await response.text()).slice(0, MAX_ANSWER_CHARACTERS);
-    return ok({ status: response.status, text, body: parseJson(text) });
+    const server = response.headers.get("server") ?? "";
+    return ok({ status: response.status, text, server, body: parseJson(text) });
   } catch (error) {
     return err(error instanceof Error ? error.message : String(error));
   }

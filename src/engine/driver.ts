@@ -47,7 +47,7 @@ export interface CompletionWire {
    * `extra`: the client's other fields, for an engine that speaks their dialect. What the engine cannot do (a prompt of
    * token numbers, a `suffix`) is refused here by name.
    */
-  plan(request: CompletionRequest, extra: JsonObject, replica: Replica): Result<EngineCall, Failure>;
+  plan(request: CompletionRequest, extra: JsonObject, replica: Replica, tenant: string): Result<EngineCall, Failure>;
   /** A fresh parser for the streamed answer to `request`: calls that fill a gap may be answered differently. */
   decode(request: CompletionRequest): StreamDecoder;
 }
@@ -142,6 +142,8 @@ export interface ServedModel {
 
 export interface EngineInfo {
   readonly version: string;
+  /** What a person should mend though it runs, with the command. */
+  readonly advice?: string;
   /** What it computes on, e.g. `CUDA: NVIDIA GeForce RTX 4090`; null: the CPU, or not told. */
   readonly gpu: string | null;
   readonly models: readonly ServedModel[];

@@ -14,6 +14,8 @@ export interface CompletionRelayOptions {
   readonly ask: CompletionAsk;
   /** The choice that this call is for. */
   readonly request: CompletionRequest;
+  /** Who asks; see `EngineWire.plan`. */
+  readonly tenant: string;
   readonly encoder: () => StreamEncoder;
   /** What the choices before took, for the count at a stream's end. */
   readonly countWith: (usage: TokenUsage) => TokenUsage;
@@ -33,7 +35,7 @@ export function completionRelay(options: CompletionRelayOptions): Relay {
     plan({ replica, wire }: Choice) {
       if (!wire.completions) return err(withoutCompletions(ask.model, wire.kind));
       const sent = { ...request, model: replica.engineModel, stream: true, includeUsage: true };
-      return wire.completions.plan(sent, ask.extra, replica);
+      return wire.completions.plan(sent, ask.extra, replica, options.tenant);
     },
     stream({ wire }: Choice): StreamRelay {
       const decoder = wire.completions?.decode(request);

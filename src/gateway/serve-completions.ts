@@ -63,6 +63,7 @@ export async function serveCompletions(
   const answers: ChatAnswer[] = [];
   const relays = ask.choices.map((choice, index) =>
     completionRelay({
+      tenant: account.principal?.keyId ?? "",
       ask,
       request: choice,
       encoder: () => surface.dialect.encoder(meta, { index, last: index === ask.choices.length - 1 }),

@@ -15,11 +15,17 @@ export interface HintInput {
   readonly keyProblem: { readonly message: string; readonly mend: string } | null;
 }
 
+const WITH_COMMAND = /^(.*): ((?:flock|ollama|vllm|mlx_lm\.server|llama-server) .*)$/s;
+
 export function hints({ state, defaultModel, program, gpuCommand, keyProblem }: HintInput): Hint[] {
   const found: Hint[] = [];
   if (keyProblem) found.push({ message: keyProblem.message, command: keyProblem.mend });
   if (!state) return found;
-  for (const problem of state.problems) found.push({ message: problem, command: `${program} status` });
+  for (const problem of state.problems) {
+    // Most end in the command that mends them.
+    const [, message = problem, command = `${program} status`] = WITH_COMMAND.exec(problem) ?? [];
+    found.push({ message, command });
+  }
   for (const gpu of unusedGpus(state)) {
     found.push({ message: `${gpu.name} is not used by the embedded engine`, command: gpuCommand });
   }

@@ -1,4 +1,4 @@
-import type { Gpu, NodeState } from "../core/node.ts";
+import type { EngineStatus, Gpu, NodeState } from "../core/node.ts";
 import { unusedGpus } from "./hints.ts";
 import { shellQuote } from "./shell-quote.ts";
 
@@ -26,10 +26,9 @@ export function readyBlock(input: ReadyBlockInput): string[] {
   const { state, url } = input;
   const lines = [`▶ detected ${describeMachine(state)}`];
   for (const engine of state.engines) {
-    const where = engine.managed ? `started by Flock (pid ${engine.pid ?? "?"})` : `at ${engine.endpoint}`;
     lines.push(
       engine.state === "ready"
-        ? `✔ engine: ${engine.kind} ${where}, on ${engine.kind === "embedded" ? (state.embeddedGpu ?? "the CPU") : "its own device"}`
+        ? `✔ engine: ${describeEngine(engine, state)}`
         : `✗ engine: ${engine.kind} is ${engine.state}${engine.problem ? `: ${engine.problem}` : ""}`,
     );
     if (engine.state !== "ready") lines.push(`    ${engine.start}`);
@@ -39,8 +38,11 @@ export function readyBlock(input: ReadyBlockInput): string[] {
   }
   for (const problem of state.problems) lines.push(`! ${problem}`);
   const tiny = state.replicas.some((replica) => replica.model === input.defaultModel && replica.smokeTest);
-  if (input.defaultModel !== "")
-    lines.push(`✔ default model: ${input.defaultModel}${tiny ? " (smoke test only)" : ""}`);
+  if (input.defaultModel !== "") {
+    const engine = state.replicas.find((replica) => replica.model === input.defaultModel)?.engine;
+    const where = state.engines.length > 1 && engine !== undefined ? ` on ${engine}` : "";
+    lines.push(`✔ default model: ${input.defaultModel}${where}${tiny ? " (smoke test only)" : ""}`);
+  }
   const serving = state.replicas.length > 0;
   lines.push(
     "",
@@ -51,6 +53,17 @@ export function readyBlock(input: ReadyBlockInput): string[] {
   if (serving) lines.push("", "  Try it:", ...curlLines(input));
   if (tiny) lines.push("", ...realModelLines(input));
   return lines;
+}
+
+/** Where it is, whose it is, and how many models it brings. */
+function describeEngine({ id, kind, managed, pid, endpoint, note, models }: EngineStatus, state: NodeState): string {
+  if (managed) {
+    const device = kind === "embedded" ? (state.embeddedGpu ?? "the CPU") : "its own device";
+    return `${kind} started by Flock (pid ${pid ?? "?"}), on ${device}`;
+  }
+  const replicas = state.replicas.filter(({ engineId }) => engineId === id).length || models.length;
+  const has = replicas === 1 ? "1 model" : `${replicas} models`;
+  return `${kind} at ${endpoint}${note === undefined ? "" : ` (${note})`}, ${has}`;
 }
 
 function describeMachine({ inventory }: NodeState): string {

@@ -1,8 +1,10 @@
 import type { EngineStatus, NodeState } from "../core/node.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
+import type { EngineKind } from "../core/replica.ts";
 import { AliasTable } from "./alias-table.ts";
-import type { ReplicaBoard } from "./replica-board.ts";
+import { chooseDefaultModel } from "./default-model.ts";
+import type { BoardState, ReplicaBoard } from "./replica-board.ts";
 import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
 
 /**
@@ -14,11 +16,17 @@ export class ModelDirectory {
   #wantedDefault: string;
   /** What each engine of each node served when it was last ready. */
   readonly #servedBy = new Map<string, Map<string, readonly string[]>>();
+  readonly #preferred: EngineKind | "auto";
+  #lastDefault = "";
+  /** The board that `#lastDefault` was chosen from. */
+  #defaultOf: BoardState | null = null;
   #aliases = new AliasTable([]);
 
-  constructor(board: ReplicaBoard, wantedDefault: string) {
+  /** `preferred`: whose models come first where nobody named one. */
+  constructor(board: ReplicaBoard, wantedDefault: string, preferred: EngineKind | "auto" = "auto") {
     this.#board = board;
     this.#wantedDefault = wantedDefault;
+    this.#preferred = preferred;
   }
 
   setAliases(aliases: AliasTable): void {
@@ -28,6 +36,7 @@ export class ModelDirectory {
   /** The model that `auto` should get, as somebody wrote it; "": whatever is there. */
   setDefault(wanted: string): void {
     this.#wantedDefault = wanted;
+    this.#defaultOf = null;
   }
 
   /** Each alias that leads to a model which a client could use now, for one key. */
@@ -69,12 +78,13 @@ export class ModelDirectory {
 
   /** The model behind `auto`; "" when nothing is served. */
   defaultModel(): string {
-    const { replicas, expected } = this.#board.state;
-    const wanted = this.#wantedDefault.toLowerCase();
-    const chat = replicas.filter((replica) => replica.abilities.chat);
-    const named = chat.find((replica) => replica.model === wanted || wanted.endsWith(`/${replica.model}.gguf`));
-    const real = chat.find((replica) => !replica.smokeTest);
-    return (named ?? real ?? chat[0])?.model ?? expected[0] ?? "";
+    const { state } = this.#board;
+    // Every request asks; the answer changes with the board only.
+    if (state === this.#defaultOf) return this.#lastDefault;
+    const wish = { configured: this.#wantedDefault, preferred: this.#preferred, last: this.#lastDefault };
+    this.#lastDefault = chooseDefaultModel(state, wish);
+    this.#defaultOf = state;
+    return this.#lastDefault;
   }
 
   /** `keyId`: whose aliases count. */

@@ -60,6 +60,11 @@ export function testEnv(dataDir: string, extra: Readonly<Record<string, string>>
     FLOCK_LISTEN: "127.0.0.1:0",
     FLOCK_ENGINE_EMBEDDED_THREADS: "1",
     FLOCK_ENGINE_EMBEDDED_GPU: "off",
+    // What runs on this machine is not the test's.
+    FLOCK_OLLAMA_ENDPOINT: "off",
+    FLOCK_VLLM_ENDPOINT: "off",
+    FLOCK_MLX_ENDPOINT: "off",
+    FLOCK_LLAMACPP_ENDPOINT: "off",
     ...extra,
   };
 }

@@ -49,7 +49,7 @@ function render(status: Status, out: Out): void {
       { title: "STATE", cell: (engine) => engine.state, tone: (engine) => toneOf(engine.state) },
       { title: "RESTARTS", cell: (engine) => String(engine.restarts), right: true },
       { title: "ENDPOINT", cell: (engine) => engine.endpoint },
-      { title: "PROBLEM", cell: (engine) => engine.problem ?? "", shrink: true },
+      { title: "NOTE", cell: (engine) => engine.problem ?? engine.note ?? "", shrink: true },
     ]),
   );
   section(out, "Models", status.models, "No model is loaded", (rows) =>

@@ -192,9 +192,12 @@ test("status tells engines, models and nodes, and no engine's secret", async () 
         restarts: 5,
         pid: null,
         managed: true,
+        note: null,
       },
     ],
-    models: [{ id: "flock-tiny", engine: "embedded", node: "node_1", context_tokens: 2048, slots: 2, busy: 1 }],
+    models: [
+      { id: "flock-tiny", engine: "embedded", node: "node_1", context_tokens: 2048, slots: 2, busy: 1, load: null },
+    ],
     nodes: [
       {
         id: "node_1",

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { EngineStatus } from "../../../core/node.ts";
+import type { ReplicaLoad } from "../../../core/replica.ts";
 import { adminGroup } from "../admin-env.ts";
 import type { AdminDeps, StatusReport } from "../deps.ts";
 import { bearer, epochMs, errorResponses, jsonContent } from "../schemas.ts";
@@ -13,6 +14,7 @@ const engine = z.object({
   restarts: z.int(),
   pid: z.int().nullable(),
   managed: z.boolean().openapi({ description: "Flock started it, and starts it again" }),
+  note: z.string().nullable().openapi({ description: "What it is and why Flock uses it" }),
 });
 
 const gpu = z.object({
@@ -42,6 +44,10 @@ const status = z
         context_tokens: z.int(),
         slots: z.int(),
         busy: z.int(),
+        load: z
+          .object({ running: z.number(), waiting: z.number(), kv_cache_usage: z.number().nullable() })
+          .nullable()
+          .openapi({ description: "What the engine says of its own queue, others' requests included" }),
       }),
     ),
     nodes: z.array(
@@ -96,6 +102,7 @@ function toStatusJson(report: StatusReport, now: number): z.infer<typeof status>
       context_tokens: replica.contextTokens,
       slots: replica.slots,
       busy,
+      load: toLoadJson(replica.load),
     })),
     nodes: report.nodes.map(({ id, inventory }) => ({
       id,
@@ -118,8 +125,13 @@ function toStatusJson(report: StatusReport, now: number): z.infer<typeof status>
   };
 }
 
+function toLoadJson(load: ReplicaLoad | undefined) {
+  if (!load) return null;
+  return { running: load.running, waiting: load.waiting, kv_cache_usage: load.kvCacheUsage };
+}
+
 /** Field by field: an engine's secret stands beside these and must not go out. */
 function toEngineJson(engine: EngineStatus) {
-  const { id, kind, state, endpoint, problem, restarts, pid, managed } = engine;
-  return { id, kind, state, endpoint, problem, restarts, pid, managed };
+  const { id, kind, state, endpoint, problem, restarts, pid, managed, note = null } = engine;
+  return { id, kind, state, endpoint, problem, restarts, pid, managed, note };
 }
