@@ -33,7 +33,13 @@ export type Failure =
       readonly usedTokens: number;
       readonly retryAfterMs: number;
     }
-  | { readonly kind: "queue_full"; readonly model: string; readonly retryAfterMs: number }
+  | {
+      readonly kind: "queue_full";
+      readonly model: string;
+      readonly retryAfterMs: number;
+      /** It had a place in the queue, and waited this long in vain. */
+      readonly waitedMs?: number;
+    }
   | {
       readonly kind: "engine_unreachable";
       readonly engine: string;

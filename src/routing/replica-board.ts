@@ -1,8 +1,6 @@
 import type { Failure } from "../core/failure.ts";
-import type { EngineKind, Replica } from "../core/replica.ts";
-import { err, ok, type Result } from "../core/result.ts";
 import type { EngineStatus } from "../core/node.ts";
-import { leastBusy } from "./least-busy.ts";
+import type { EngineKind, Replica } from "../core/replica.ts";
 
 /** What one node offers; the board is told anew each time something changes there. */
 export interface NodeOffer {
@@ -40,24 +38,15 @@ const ALWAYS_OPEN: ReplicaGate = {
   picked: () => undefined,
 };
 
-/**
- * The replicas there are and what each has in flight. A request for a model whose engine is just starting waits here
- * until the replica appears; one for a model whose engine is down for good fails at once, with the way to start it.
- */
+/** The replicas that there are, as their nodes tell, and which of them may be used just now. */
 export class ReplicaBoard {
-  readonly #localNode: string;
-  readonly #waitMs: number;
-  readonly #busy = new Map<string, number>();
-  readonly #waiting = new Set<() => void>();
-  readonly #gate: ReplicaGate;
+  readonly gate: ReplicaGate;
   readonly #nodes = new Map<string, NodeOffer>();
+  readonly #listeners = new Set<() => void>();
   #state: BoardState = { replicas: [], engines: [], expected: [] };
-  #byModel: ReadonlyMap<string, readonly Replica[]> = new Map();
 
-  constructor(localNode: string, waitMs: number, gate: ReplicaGate = ALWAYS_OPEN) {
-    this.#localNode = localNode;
-    this.#waitMs = waitMs;
-    this.#gate = gate;
+  constructor(gate: ReplicaGate = ALWAYS_OPEN) {
+    this.gate = gate;
   }
 
   get state(): BoardState {
@@ -75,113 +64,70 @@ export class ReplicaBoard {
     if (this.#nodes.delete(node)) this.#changed();
   }
 
+  /** Called after each change; the returned function ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Something changed that is not in the state: a gate that opened. */
+  wake(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Replicas of nodes that take no new requests. */
+  get drained(): readonly Replica[] {
+    return [...this.#nodes.values()].flatMap(({ drained, replicas }) => (drained === true ? replicas : []));
+  }
+
   /** The engine that serves a replica, as its node last told; ids of engines are a node's own. */
   engineOf({ node, engineId }: Pick<Replica, "node" | "engineId">): EngineStatus | undefined {
     return this.#nodes.get(node)?.engines.find(({ id }) => id === engineId);
   }
 
-  #changed(): void {
-    this.#state = merge(this.#nodes.values());
-    this.#byModel = Map.groupBy(this.#state.replicas, ({ model }) => model);
-    // Drained ones too: what runs there runs on.
-    const all = [...this.#nodes.values()].flatMap(({ replicas }) => replicas);
-    this.#gate.update(all, (replica) => this.engineOf(replica)?.epoch ?? 0);
-    this.wake();
+  /** A new epoch: the engine was started anew, and knows nothing of what it was asked before. */
+  epochOf(replica: Replica): number {
+    return this.engineOf(replica)?.epoch ?? 0;
   }
 
-  /** Something changed that is not in the state: a gate that opened. */
-  wake(): void {
-    const waiting = [...this.#waiting];
-    for (const wake of waiting) wake();
-  }
-
-  busy(replicaId: string): number {
-    return this.#busy.get(replicaId) ?? 0;
-  }
-
-  get inFlight(): number {
-    let total = 0;
-    for (const count of this.#busy.values()) total += count;
-    return total;
-  }
-
-  /** One more in flight; the returned function, called any number of times, takes it back once. */
-  begin(replica: Replica): () => void {
-    const { id } = replica;
-    this.#busy.set(id, this.busy(id) + 1);
-    let over = false;
-    return () => {
-      if (over) return;
-      over = true;
-      const left = this.busy(id) - 1;
-      if (left > 0) this.#busy.set(id, left);
-      else this.#busy.delete(id);
-    };
+  /** How long the replica is shut still; 0: it may be used. */
+  shutMs(replicaId: string, nowMs: number): number {
+    return this.gate.anyShut ? Math.max(0, this.gate.shutUntilMs(replicaId, nowMs) - nowMs) : 0;
   }
 
   /** Whether a request that cannot stay at this replica could go to another one now. */
   hasOther({ id, model }: Replica): boolean {
     const nowMs = performance.now();
-    return this.#open(model, nowMs).some((other) => other.id !== id);
+    return this.#state.replicas.some(
+      (other) => other.model === model && other.id !== id && this.shutMs(other.id, nowMs) === 0,
+    );
   }
 
-  async pick(
-    model: string,
-    tried: ReadonlySet<string>,
-    signal: AbortSignal,
-  ): Promise<Result<{ replica: Replica; reason: string }, Failure>> {
-    const deadline = performance.now() + this.#waitMs;
-    while (true) {
-      const nowMs = performance.now();
-      const pick = leastBusy(this.#open(model, nowMs), model, tried, this, this.#localNode);
-      if (pick) {
-        this.#gate.picked(pick.replica.id, nowMs);
-        return ok(pick);
-      }
-      if (signal.aborted) return err({ kind: "cancelled" });
-      const leftMs = deadline - nowMs;
-      const shutMs = this.#shutMs(model, tried, nowMs);
-      const comingUp = this.#state.engines.some((engine) => engine.state === "starting" || engine.state === "backoff");
-      if ((!comingUp && shutMs <= 0) || leftMs <= 0) return err(this.#down());
-      await this.#change(shutMs > 0 ? Math.min(leftMs, shutMs) : leftMs, signal);
-    }
+  /** Is an engine on its way up that serves the model, or may? */
+  comingUp(model: string): boolean {
+    return this.#state.engines.some(
+      ({ state, models }) =>
+        (state === "starting" || state === "backoff") && (models.length === 0 || models.includes(model)),
+    );
   }
 
-  #open(model: string, nowMs: number): readonly Replica[] {
-    const replicas = this.#byModel.get(model) ?? [];
-    if (!this.#gate.anyShut) return replicas;
-    return replicas.filter(({ id }) => this.#gate.shutUntilMs(id, nowMs) === 0);
-  }
-
-  /** How long all of this model's replicas are shut still, at the least; 0: none is. */
-  #shutMs(model: string, tried: ReadonlySet<string>, nowMs: number): number {
-    let soonest = 0;
-    for (const { id } of this.#byModel.get(model) ?? []) {
-      const untilMs = tried.has(id) ? 0 : this.#gate.shutUntilMs(id, nowMs);
-      if (untilMs > nowMs) soonest = soonest === 0 ? untilMs - nowMs : Math.min(soonest, untilMs - nowMs);
-    }
-    return soonest;
-  }
-
-  /** Resolves at the next change, after `limitMs`, or when the client goes. */
-  #change(limitMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(done);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, limitMs);
-      this.#waiting.add(done);
-      signal.addEventListener("abort", done, { once: true });
-    });
-  }
-
-  #down(): Failure {
-    const engine = this.#state.engines.find((candidate) => candidate.state !== "ready") ?? this.#state.engines[0];
+  /** Why nobody serves the model, with the command that helps. */
+  down(model: string): Failure {
+    const { engines } = this.#state;
+    const drained = this.drained.find((replica) => replica.model === model);
+    if (drained) return unreachable(drained.engine, `node ${drained.node}`, `flock node undrain ${drained.node}`);
+    const dead = engines.filter(({ state }) => state !== "ready");
+    const engine = dead.find(({ models }) => models.includes(model)) ?? dead[0] ?? engines[0];
     if (!engine) return unreachable("embedded", "this machine", "flock up");
     return unreachable(engine.kind, engine.endpoint || "this machine", engine.start);
+  }
+
+  #changed(): void {
+    this.#state = merge(this.#nodes.values());
+    // Drained ones too: what runs there runs on.
+    const all = [...this.#nodes.values()].flatMap(({ replicas }) => replicas);
+    this.gate.update(all, (replica) => this.epochOf(replica));
+    this.wake();
   }
 }
 

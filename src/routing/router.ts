@@ -1,0 +1,275 @@
+import type { Failure } from "../core/failure.ts";
+import type { Replica } from "../core/replica.ts";
+import { err, ok } from "../core/result.ts";
+import { AffinityBook, type Known } from "./affinity-book.ts";
+import { chooseReplica } from "./choose-replica.ts";
+import { misfits } from "./misfits.ts";
+import { KeyActivity } from "./key-activity.ts";
+import { type LeaseTerms, OUTPUT_WEIGHT, SlotLease } from "./lease.ts";
+import { ModelDesk } from "./model-desk.ts";
+import type { ReplicaBoard } from "./replica-board.ts";
+import { ReplicaLoad } from "./replica-load.ts";
+import type { Picked, QueuePlace, RouteAsk, RouterClock } from "./route-ask.ts";
+import { cancelled, WaitingRequest } from "./waiting-request.ts";
+
+export interface RouterLimits {
+  /** How long a request waits for an engine that is starting. */
+  readonly replicaWaitMs: number;
+  /** How long it waits for a slot. */
+  readonly queueWaitMs: number;
+  /** How many wait for the slots of one model. */
+  readonly queueLength: number;
+}
+
+export interface RouterOptions {
+  readonly board: ReplicaBoard;
+  readonly localNode: string;
+  readonly limits: RouterLimits;
+  readonly clock: RouterClock;
+  readonly stickySessions: boolean;
+  /** May another key than the one that asks come at any time? */
+  readonly severalKeys: () => boolean;
+}
+
+type Desk = ModelDesk<WaitingRequest>;
+
+/**
+ * Gives each request a slot of a replica: at once where one is free, else in turn, fair across keys. Where one replica
+ * serves a model, nothing is computed about conversations.
+ */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #desks = new Map<string, Desk>();
+  readonly #loads = new Map<string, ReplicaLoad>();
+  readonly #epochs = new Map<string, number>();
+  readonly #book: AffinityBook;
+  readonly #activity = new KeyActivity();
+  readonly #changes = new Set<() => void>();
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#book = new AffinityBook(options.stickySessions);
+    options.board.onChange(() => this.#changed());
+    this.#changed();
+  }
+
+  /** Requests in flight on a replica. */
+  busy(replicaId: string): number {
+    return this.#loads.get(replicaId)?.inFlight ?? 0;
+  }
+
+  /** Requests that wait for a slot of the model. */
+  waiting(model: string): number {
+    return this.#desks.get(model)?.queue.length ?? 0;
+  }
+
+  /** A live replica of the model, without a slot of it: for questions that cost the engine next to nothing. */
+  peek(model: string): Replica | null {
+    return this.#desks.get(model)?.loads[0]?.replica ?? null;
+  }
+
+  /** Nobody answered there. */
+  suspect(replica: Replica): void {
+    this.#options.board.suspect(replica, this.#options.clock.nowMs());
+  }
+
+  /** A slot, at once where one is free for this key. `tried` holds ids of replicas that failed this request. */
+  pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal): Picked | Promise<Picked> {
+    const nowMs = this.#options.clock.nowMs();
+    this.#activity.saw(ask.keyId, nowMs);
+    const desk = this.#desks.get(ask.model);
+    if (desk !== undefined && desk.queue.length === 0) {
+      const lease = this.#take(desk, ask, tried, nowMs, 0);
+      if (lease !== null) return ok(lease);
+    }
+    return this.#wait(ask, tried, signal, nowMs);
+  }
+
+  async #wait(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal, sinceMs: number): Promise<Picked> {
+    const { board, clock, limits } = this.#options;
+    while (!signal.aborted) {
+      const nowMs = clock.nowMs();
+      const desk = this.#desks.get(ask.model);
+      if (desk?.loads.some(({ replica }) => !tried.has(replica.id) && board.doubtMs(replica.id, nowMs) === 0) === true)
+        return this.#queueUp(desk, ask, tried, signal, sinceMs);
+      const leftMs = sinceMs + limits.replicaWaitMs - nowMs;
+      const hopeMs = board.comingUp(ask.model) ? leftMs : Math.min(leftMs, this.#doubtMs(desk, tried, nowMs));
+      if (hopeMs <= 0) return err(board.down(ask.model));
+      await this.#change(hopeMs, signal);
+    }
+    return cancelled();
+  }
+
+  #queueUp(
+    desk: Desk,
+    ask: RouteAsk,
+    tried: ReadonlySet<string>,
+    signal: AbortSignal,
+    sinceMs: number,
+  ): Picked | Promise<Picked> {
+    const { clock, limits } = this.#options;
+    const { queue } = desk;
+    if (queue.length >= limits.queueLength) {
+      const longest = queue.longestOther(ask.keyId);
+      if (longest === null) return err(full(desk, queue.length));
+      queue.remove(longest);
+      longest.settle(err(full(desk, queue.length)));
+    }
+    const costTokens = ask.promptTokens + desk.expectedOutputTokens(ask.maxOutputTokens) * OUTPUT_WEIGHT;
+    const entry = new WaitingRequest(ask, tried, costTokens, sinceMs);
+    queue.push(entry);
+    this.#dispatch(desk);
+    if (entry.settled !== null) return entry.settled;
+    const place: QueuePlace = {
+      position: () => queue.order().indexOf(entry) + 1,
+      length: () => queue.length,
+    };
+    ask.queued(place);
+    return entry.wait(
+      signal,
+      (expired) => clock.after(limits.queueWaitMs, expired),
+      (why) => {
+        const ahead = place.position();
+        if (!queue.remove(entry)) return;
+        const expired = { ...full(desk, ahead), waitedMs: limits.queueWaitMs };
+        entry.settle(why === "cancelled" ? cancelled() : err(expired));
+      },
+    );
+  }
+
+  /** Gives free slots to those whose turn it is. */
+  #dispatch(desk: Desk): void {
+    const nowMs = this.#options.clock.nowMs();
+    while (desk.queue.length > 0 && desk.hasFreeSlot) {
+      const entry = desk.queue.next(({ ask, tried }) => this.#candidates(desk, ask, tried, nowMs).length > 0);
+      if (entry === null) return;
+      const lease = this.#take(desk, entry.ask, entry.tried, nowMs, nowMs - entry.sinceMs);
+      // Without one it would be lost: it cannot happen, since it fitted a moment ago.
+      entry.settle(lease === null ? err(full(desk, desk.queue.length)) : ok(lease));
+    }
+  }
+
+  #take(desk: Desk, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number, queueMs: number): SlotLease | null {
+    const { keyId, batch, promptTokens } = ask;
+    const outputTokens = desk.expectedOutputTokens(ask.maxOutputTokens);
+    const terms = { keyId, batch, queueMs, outputTokens, startedMs: nowMs };
+    const [only] = desk.loads;
+    if (desk.loads.length === 1 && only !== undefined) {
+      if (this.#refusal(only, ask, tried, nowMs) !== null) return null;
+      return this.#begin(desk, { ...terms, load: only, reason: "only replica", promptTokens }, null);
+    }
+    const candidates = this.#candidates(desk, ask, tried, nowMs);
+    if (candidates.length === 0) return null;
+    const known = this.#book.look(ask);
+    const { affinities } = known;
+    const costTokens = promptTokens + outputTokens * OUTPUT_WEIGHT;
+    const { localNode } = this.#options;
+    const { candidate: load, reason } = chooseReplica({ candidates, affinities, costTokens, localNode });
+    const saved = affinities.find(({ replicaId }) => replicaId === load.replica.id)?.savedTokens ?? 0;
+    return this.#begin(desk, { ...terms, load, reason, promptTokens: promptTokens - saved }, known);
+  }
+
+  #begin(desk: Desk, terms: LeaseTerms, known: Known | null): SlotLease {
+    const { id } = terms.load.replica;
+    const given = known === null ? null : this.#book.give(known, id);
+    const epoch = this.#epochs.get(id);
+    return new SlotLease(terms, (lease, usage) => {
+      if (usage !== null) {
+        desk.served(this.#options.clock.nowMs() - terms.startedMs, usage.completionTokens);
+        const cost = usage.promptTokens - usage.cachedTokens + usage.completionTokens * OUTPUT_WEIGHT;
+        desk.queue.charge(terms, cost - lease.costTokens);
+        // What an engine's earlier life had in its cache says nothing of this one.
+        if (known !== null && given !== null && this.#epochs.get(id) === epoch)
+          this.#book.learn(known, id, given, usage);
+      }
+      if (terms.load.inFlight === 0 && epoch !== undefined && !this.#epochs.has(id)) this.#loads.delete(id);
+      if (desk.queue.length > 0) this.#dispatch(desk);
+    });
+  }
+
+  /** The replicas that may take the request now. */
+  #candidates(desk: Desk, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number): ReplicaLoad[] {
+    const free = desk.loads.filter((load) => this.#refusal(load, ask, tried, nowMs) === null);
+    if (!desk.mixed || free.length === 0) return free;
+    const misfit = misfits(desk.loads, ask);
+    return free.filter((load) => misfit(load) === null);
+  }
+
+  /** Why the replica cannot take the request now; null: it can. */
+  #refusal(load: ReplicaLoad, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number): string | null {
+    const { replica, freeSlots } = load;
+    if (tried.size > 0 && tried.has(replica.id)) return "it failed this request";
+    if (this.#options.board.doubtMs(replica.id, nowMs) > 0) return "nobody answered there";
+    if (freeSlots <= 0) return "no free slot";
+    if (freeSlots > 1 || replica.slots === 1 || load.heldBy(ask.keyId) === 0) return null;
+    return this.#othersMayCome(ask.keyId, replica.slots, nowMs) ? "its last free slot is kept for other keys" : null;
+  }
+
+  /** With two slots keeping one costs half of the replica: only while others are really there. */
+  #othersMayCome(keyId: string, slots: number, nowMs: number): boolean {
+    return this.#activity.others(keyId, nowMs) || (slots > 2 && this.#options.severalKeys());
+  }
+
+  #doubtMs(desk: Desk | undefined, tried: ReadonlySet<string>, nowMs: number): number {
+    let longest = 0;
+    for (const { replica } of desk?.loads ?? []) {
+      if (!tried.has(replica.id)) longest = Math.max(longest, this.#options.board.doubtMs(replica.id, nowMs));
+    }
+    return longest;
+  }
+
+  #changed(): void {
+    const { board } = this.#options;
+    const byModel = Map.groupBy(board.state.replicas, ({ model }) => model);
+    const epochs = new Map(board.state.replicas.map((replica) => [replica.id, board.epochOf(replica)]));
+    for (const [id, epoch] of this.#epochs) {
+      if (epochs.get(id) === epoch) continue;
+      this.#book.forget(id);
+      this.#epochs.delete(id);
+      if (!epochs.has(id) && this.busy(id) === 0) this.#loads.delete(id);
+    }
+    for (const [id, epoch] of epochs) this.#epochs.set(id, epoch);
+    for (const model of byModel.keys()) if (!this.#desks.has(model)) this.#desks.set(model, new ModelDesk(model));
+    for (const [model, desk] of this.#desks) {
+      desk.setLoads((byModel.get(model) ?? []).map((replica) => this.#loadOf(replica)));
+      this.#dispatch(desk);
+      if (desk.queue.length > 0 && desk.loads.length === 0 && !board.comingUp(model)) {
+        for (const entry of desk.queue.order()) {
+          desk.queue.remove(entry);
+          entry.settle(err(board.down(model)));
+        }
+      }
+    }
+    const changes = [...this.#changes];
+    for (const wake of changes) wake();
+  }
+
+  #loadOf(replica: Replica): ReplicaLoad {
+    let load = this.#loads.get(replica.id);
+    if (load === undefined) {
+      load = new ReplicaLoad(replica);
+      this.#loads.set(replica.id, load);
+    }
+    load.replica = replica;
+    return load;
+  }
+
+  /** Resolves at the next change, after `limitMs`, or when the client goes. */
+  #change(limitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stop();
+        this.#changes.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const stop = this.#options.clock.after(limitMs, done);
+      this.#changes.add(done);
+      signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}
+
+function full(desk: Desk, ahead: number): Extract<Failure, { kind: "queue_full" }> {
+  return { kind: "queue_full", model: desk.model, retryAfterMs: Math.max(1000, desk.drainMs(ahead)) };
+}
