@@ -17,6 +17,7 @@ import type { Hint } from "./leader/hints.ts";
 import type { JobRunner } from "./jobs/job-runner.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { ReplicaBoard } from "./routing/replica-board.ts";
+import type { Router } from "./routing/router.ts";
 import { recentAudit } from "./store/audit.ts";
 import type { Settler } from "./store/settler.ts";
 import { storeProblemOf } from "./store/store-problem.ts";
@@ -40,6 +41,7 @@ export interface AdminParts {
   readonly settler: Settler;
   readonly jobs: JobRunner;
   readonly board: ReplicaBoard;
+  readonly router: Router;
   readonly models: ModelDirectory;
   readonly catalog: Catalog;
   readonly metrics: Metrics;
@@ -98,7 +100,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         defaultModel: defaultModel === "" ? null : defaultModel,
         smokeTest: replicas.some((replica) => replica.model === defaultModel && replica.smokeTest),
         engines: node?.engines ?? [],
-        models: replicas.map((replica) => ({ replica, busy: board.busy(replica.id) })),
+        models: replicas.map((replica) => ({ replica, busy: parts.router.busy(replica.id) })),
         nodes: parts.cluster.registry
           .list()
           .flatMap(({ id, state }) => (state === null ? [] : [{ id, inventory: state.inventory }])),

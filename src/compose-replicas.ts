@@ -1,18 +1,22 @@
 import { checkEngine } from "./cluster/node-operations.ts";
 import type { Link } from "./cluster/link.ts";
-import { err, ok } from "./core/result.ts";
+import { ok } from "./core/result.ts";
 import { ENGINE_WIRES } from "./engine/registry.ts";
 import type { EngineLink, ReplicaPicker } from "./gateway/ports.ts";
 import type { HealthTimes } from "./health/health-times.ts";
 import { IdleProbe } from "./health/idle-probe.ts";
 import { askOneToken } from "./health/one-token.ts";
 import { ReplicaWatch } from "./health/replica-watch.ts";
+import { routedPicker } from "./gateway/routed-picker.ts";
 import { ReplicaBoard } from "./routing/replica-board.ts";
+import { systemRouterClock } from "./routing/route-ask.ts";
+import { Router, type RouterLimits } from "./routing/router.ts";
 
 export interface ReplicaParts {
   readonly localNode: string;
-  /** How long a request waits for a replica. */
-  readonly waitMs: number;
+  readonly limits: RouterLimits;
+  readonly stickySessions: boolean;
+  readonly severalKeys: () => boolean;
   readonly times: HealthTimes;
   readonly call: Link["call"];
   readonly link: () => EngineLink;
@@ -21,6 +25,7 @@ export interface ReplicaParts {
 
 export interface WatchedReplicas {
   readonly board: ReplicaBoard;
+  readonly router: Router;
   readonly picker: ReplicaPicker;
   start(): void;
   stop(): void;
@@ -39,7 +44,9 @@ export function watchedReplicas(parts: ReplicaParts): WatchedReplicas {
     wake: () => board.wake(),
     log: parts.log,
   });
-  const board: ReplicaBoard = new ReplicaBoard(parts.localNode, parts.waitMs, watch);
+  const board: ReplicaBoard = new ReplicaBoard(watch);
+  const { localNode, limits, stickySessions, severalKeys } = parts;
+  const router = new Router({ board, localNode, limits, stickySessions, severalKeys, clock: systemRouterClock });
   const probe = new IdleProbe(watch, parts.times, {
     monotonicMs,
     async ask(replica, signal) {
@@ -51,27 +58,14 @@ export function watchedReplicas(parts: ReplicaParts): WatchedReplicas {
     },
   });
   const picker: ReplicaPicker = {
-    async pick(model, tried, signal) {
-      const picked = await board.pick(model, tried, signal);
-      if (!picked.ok) return picked;
-      const { engine } = picked.value.replica;
-      const wire = ENGINE_WIRES[engine];
-      if (wire) return ok({ ...picked.value, wire });
-      return err({ kind: "engine_failed", engine, cause: "this version has no driver for it" });
-    },
-    begin(replica, attempt) {
-      const free = board.begin(replica);
-      const end = watch.begin(replica, attempt);
-      return () => {
-        free();
-        end();
-      };
-    },
+    ...routedPicker(router, (engine) => ENGINE_WIRES[engine]),
+    begin: (replica, attempt) => watch.begin(replica, attempt),
     answered: (replica) => watch.answered(replica),
     failed: (replica, failure, gone) => watch.failed(replica, failure, gone),
   };
   return {
     board,
+    router,
     picker,
     start() {
       watch.start();

@@ -126,7 +126,9 @@ export async function composeLeader(
 
   const replicas = watchedReplicas({
     localNode: LOCAL_NODE,
-    waitMs: DEFAULT_LIMITS.replicaWaitMs,
+    limits: DEFAULT_LIMITS,
+    stickySessions: values.router.sticky_sessions,
+    severalKeys: () => !keyless && ring.size > 1,
     times: HEALTH_TIMES,
     call: (node, operation, over) => link.call(node, operation, over),
     link: () => gateway.link,
@@ -220,6 +222,7 @@ export async function composeLeader(
       settler,
       jobs,
       board,
+      router: replicas.router,
       models,
       catalog: openCatalog(catalogDirectories(places)),
       metrics,

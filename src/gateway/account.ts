@@ -2,7 +2,9 @@ import type { Failure } from "../core/failure.ts";
 import type { Principal } from "../core/principal.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
-import type { Choice, Grant, MetricsSink, Resolved, UsageSink } from "./ports.ts";
+import type { ScannedBody } from "../wire/scan-body.ts";
+import type { HangUp } from "./hang-up.ts";
+import type { Choice, Grant, MetricsSink, QueuePlace, Resolved, UsageSink } from "./ports.ts";
 
 export interface AccountDeps {
   readonly usage: UsageSink;
@@ -32,6 +34,16 @@ export class Account {
   onSuccess: (() => Promise<void>) | null = null;
   grants: Grant[] = [];
   promptTokensEstimate = 0;
+  /** The client's own limit on the answer; null: none. */
+  maxOutputTokens: number | null = null;
+  /** What came in; null until the body is there. */
+  body: ScannedBody | null = null;
+  headers: Headers | null = null;
+  /** Where the request stands while it waits for a slot. */
+  place: QueuePlace | null = null;
+  /** Listened to at once when the request begins to wait. */
+  hangUp: HangUp | null = null;
+  queueMs = 0;
   firstContentMs: number | null = null;
   readonly #at = Date.now();
   readonly #deps: AccountDeps;
@@ -52,10 +64,19 @@ export class Account {
   chose(choice: Choice): void {
     this.choice = choice;
     this.attempts += 1;
+    this.queueMs += choice.queueMs;
+    this.place = null;
+  }
+
+  /** What `x-flock-route` and the record say: how the name was understood, and why this replica. */
+  get routeReason(): string {
+    if (this.resolved === null) return "";
+    return this.choice === null ? this.resolved.reason : `${this.resolved.reason}; ${this.choice.reason}`;
   }
 
   sawContent(): void {
     this.firstContentMs ??= performance.now();
+    this.choice?.lease.prefilled();
   }
 
   /** May the answer go on to `outputTokens`? */
@@ -102,6 +123,7 @@ export class Account {
       cachedTokens: 0,
     };
     for (const grant of this.grants) grant.release(counted.promptTokens + counted.completionTokens);
+    this.choice?.lease.end(usage);
     const replica = this.choice?.replica;
     const record: UsageRecord = {
       requestId: this.requestId,
@@ -120,9 +142,9 @@ export class Account {
       cachedTokens: counted.cachedTokens,
       latencyMs: round(performance.now() - this.startedMs),
       ttftMs: this.firstContentMs === null ? null : round(this.firstContentMs - this.startedMs),
-      queueMs: 0,
+      queueMs: round(this.queueMs),
       attempts: this.attempts,
-      routeReason: this.resolved ? `${this.resolved.reason}${this.choice ? `; ${this.choice.reason}` : ""}` : "",
+      routeReason: this.routeReason,
       priceMicros: 0,
       outcome,
       errorKind,

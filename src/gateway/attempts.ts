@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import type { Choice, EngineLink, GatewayDeps } from "./ports.ts";
 import type { PlannedCall } from "./relay.ts";
+import { RouteRequest } from "./route-request.ts";
 
 export interface AttemptFailure {
   readonly failure: Failure;
@@ -35,15 +36,27 @@ export async function attempts<T>(
   current: { readonly signal: AbortSignal },
   once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
 ): Promise<Result<T, Failure>> {
+  const ask = new RouteRequest(account, model);
   const tried = new Set<string>();
   const silent = new Map<string, number>();
   let last: Failure | null = null;
   for (let attempt = 1; attempt <= deps.limits.attempts; attempt += 1) {
-    const choice = await deps.replicas.pick(model, tried, current.signal);
+    const picked = deps.replicas.pick(ask, tried, current.signal);
+    const choice = picked instanceof Promise ? await picked : picked;
     if (!choice.ok) return err(last ?? choice.error);
-    const { replica } = choice.value;
+    const { replica, lease } = choice.value;
+    if (current.signal.aborted) {
+      lease.end(null);
+      return err(last ?? { kind: "cancelled" });
+    }
     account.chose(choice.value);
-    const result = await once(choice.value, silent.has(replica.id));
+    let result: Result<T, AttemptFailure> | null = null;
+    try {
+      result = await once(choice.value, silent.has(replica.id));
+    } finally {
+      // One that was given an answer keeps its slot until the account is settled.
+      if (result?.ok !== true) lease.end(null);
+    }
     if (result.ok) {
       deps.replicas.answered(replica);
       return result;

@@ -14,11 +14,11 @@ export async function countPrompt(
   clientSignal: AbortSignal,
 ): Promise<number | null> {
   const signal = AbortSignal.any([clientSignal, AbortSignal.timeout(DEADLINE_MS)]);
-  const choice = await deps.replicas.pick(model, new Set(), signal);
-  if (!choice.ok || choice.value.wire.countPath === null) return null;
-  const call = relay.plan(choice.value);
+  const choice = deps.replicas.peek(model);
+  if (choice === null || choice.wire.countPath === null) return null;
+  const call = relay.plan(choice);
   if (!call.ok) return null;
-  const { replica, wire } = choice.value;
+  const { replica, wire } = choice;
   const answer = await deps.link.fetch(replica, wire.countPath ?? "", { body: call.value.body, fresh: false, signal });
   if (!answer.ok || !answer.value.ok) return null;
   const counted: unknown = await answer.value.json().catch(() => null);

@@ -54,7 +54,13 @@ export async function enter(
   if (!principal.ok) return principal;
   account.principal = principal.value;
   const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
-  return bytes.ok ? scanBody(bytes.value) : bytes;
+  if (!bytes.ok) return bytes;
+  const body = scanBody(bytes.value);
+  if (body.ok) {
+    account.body = body.value;
+    account.headers = request.headers;
+  }
+  return body;
 }
 
 /** Usage rows keep what was asked for; no model's name is longer. */
@@ -95,7 +101,7 @@ export function answerHeaders(account: Account): Record<string, string> {
   if (account.protocol === "anthropic") headers["request-id"] = account.requestId;
   // Names of a client's own fields stand in these, and whatever they are made of must not break the answer.
   if (account.adjusted !== "") headers["x-flock-adjusted"] = headerText(account.adjusted);
-  if (account.resolved) headers["x-flock-route"] = headerText(account.resolved.reason);
+  if (account.resolved) headers["x-flock-route"] = headerText(account.routeReason);
   if (account.choice) {
     headers["x-flock-model"] = account.choice.replica.model;
     headers["x-flock-replica"] = account.choice.replica.id;

@@ -4,6 +4,7 @@ import type { Failure } from "../core/failure.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
+import type { TokenUsage } from "../core/token-usage.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 
 /** What the gateway needs from the rest of Flock. `compose.ts` joins; each step of a request's life is one of these. */
@@ -62,16 +63,68 @@ export interface AdmissionPolicy {
   admit(request: AdmissionRequest): Result<Grant | null, Failure>;
 }
 
+/** What a conversation can be known by, so that it goes where its beginning is in the cache. */
+export interface Conversation {
+  /** The client's own name for it, with its key; "" for none. */
+  readonly session: string;
+  /** The bytes of the prompt, from its beginning, without what changes from turn to turn. */
+  readonly prompt: Uint8Array;
+}
+
+/** A request that looks for a replica. */
+export interface RouteAsk {
+  readonly model: string;
+  readonly keyId: string;
+  /** It can wait: interactive requests go before it. */
+  readonly batch: boolean;
+  readonly promptTokens: number;
+  readonly maxOutputTokens: number | null;
+  /** Read once, and only where replicas compete. */
+  conversation(): Conversation;
+  /** Read only where some replicas of the model see images and others do not. */
+  hasImages(): boolean;
+  /** Called when it has to wait for a slot. */
+  queued(place: QueuePlace): void;
+}
+
+/** Where a request stands that waits. */
+export interface QueuePlace {
+  /** 1 is next; 0: it does not wait any more. */
+  position(): number;
+  length(): number;
+}
+
+/** A slot of a replica, taken by one request. */
+export interface Lease {
+  /** The prompt is worked off: the first content came. */
+  prefilled(): void;
+  /** Gives the slot back, with what the engine counted; null: it did not get that far. Any number of calls. */
+  end(usage: TokenUsage | null): void;
+}
+
 export interface Choice {
   readonly replica: Replica;
   readonly wire: EngineWire;
   readonly reason: string;
+  readonly lease: Lease;
+  /** How long the request waited for the slot. */
+  readonly queueMs: number;
 }
 
-/** Step 5. `tried` holds replica ids of failed attempts. Waits, within `signal`, for an engine that is starting. */
+/** Step 5. */
 export interface ReplicaPicker {
-  pick(model: string, tried: ReadonlySet<string>, signal: AbortSignal): Promise<Result<Choice, Failure>>;
-  /** Bookkeeping of work in flight: call the returned function when the attempt is over. */
+  /**
+   * A slot: at once where one is free, else in turn, and after an engine that is starting is there; all within `signal`.
+   * `tried` holds ids of replicas that failed this request. Whoever gets a slot gives it back, once the attempt is over.
+   */
+  pick(
+    ask: RouteAsk,
+    tried: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Result<Choice, Failure> | Promise<Result<Choice, Failure>>;
+  /** A live replica without a slot of it, for questions that cost the engine next to nothing; null: there is none. */
+  peek(model: string): Choice | null;
+  /** For whoever watches over replicas: an attempt begins there; call the returned function when it is over. */
   begin(replica: Replica, attempt: Attempt): () => void;
   /** The first content of an attempt came. */
   answered(replica: Replica): void;
@@ -143,6 +196,10 @@ export interface GatewayLimits {
   readonly keepAliveMs: number;
   /** How long a request waits for an engine that is starting. */
   readonly replicaWaitMs: number;
+  /** How long a request waits for a slot. */
+  readonly queueWaitMs: number;
+  /** How many wait for the slots of one model. */
+  readonly queueLength: number;
   readonly attempts: number;
 }
 
@@ -155,6 +212,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   quietWaitingMs: 1_000,
   keepAliveMs: 10_000,
   replicaWaitMs: 60_000,
+  queueWaitMs: 300_000,
+  queueLength: 256,
   attempts: 4,
 };
 

@@ -72,6 +72,7 @@ export async function replyToChat(
   if (!resolved.ok) return refuse(resolved.error);
   const { model } = resolved.value;
   account.promptTokensEstimate = promptTokensEstimate;
+  account.maxOutputTokens = maxOutputTokens;
   const prepared = surface.prepare ? await surface.prepare(body.value, account) : AS_IT_IS;
   if (!prepared.ok) return refuse(prepared.error);
   const { adjusted = [], echo } = prepared.value;

@@ -11,7 +11,7 @@ import type { Relay, StreamRelay } from "./relay.ts";
 import type { PulledAnswer } from "./stream-reply.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
-type StopCause = "client" | "first_token_timeout" | "stall" | "cut";
+type StopCause = "client" | "stall" | "cut";
 type Began = (result: Result<null, AttemptFailure>) => void;
 
 /**
@@ -51,6 +51,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   #over = false;
   #failed: Failure | null = null;
   #lastByteMs = performance.now();
+  /** When the attempt that runs began. */
+  #askedMs = 0;
   /** Called about four times a second while the answer runs; for keep-alives. */
   onTick: ((nowMs: number) => void) | null = null;
 
@@ -61,6 +63,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#account = account;
     this.#relay = relay;
     this.#model = model;
+    account.hangUp = this.#hangUp;
     ticker.add(this);
   }
 
@@ -153,7 +156,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     if (this.#over) return;
     const { limits } = this.#deps;
     const begun = this.contentSeen;
-    if (!begun && nowMs - this.#account.startedMs > limits.firstTokenMs) this.#stop("first_token_timeout");
+    const asked = !begun && this.#endAttempt !== null;
+    if (asked && nowMs - this.#askedMs > limits.firstTokenMs) this.lost(this.#timeout(limits.firstTokenMs));
     else if (begun && nowMs - this.#lastByteMs > limits.stallMs) this.#stop("stall");
     else this.onTick?.(nowMs);
   }
@@ -165,6 +169,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#lost = null;
     this.#calling = true;
     this.#lastByteMs = performance.now();
+    this.#askedMs = this.#lastByteMs;
     this.#endAttempt = this.#deps.replicas.begin(choice.replica, this);
     const { signal } = this.#abort;
     const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, signal);
@@ -318,17 +323,18 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   /** An aborted call fails like a broken one: say why it was aborted. */
   #explain(failure: Failure): Failure {
     if (this.#lost !== null && this.#stopCause === null) return this.#lost;
-    const engine = this.#choice?.replica.engine ?? "engine";
     switch (this.#stopCause) {
       case "client":
         return { kind: "cancelled" };
-      case "first_token_timeout":
-        return { kind: "engine_timeout", engine, waitedMs: this.#deps.limits.firstTokenMs };
       case "stall":
-        return { kind: "engine_timeout", engine, waitedMs: this.#deps.limits.stallMs };
+        return this.#timeout(this.#deps.limits.stallMs);
       default:
         return failure;
     }
+  }
+
+  #timeout(waitedMs: number): Failure {
+    return { kind: "engine_timeout", engine: this.#choice?.replica.engine ?? "engine", waitedMs };
   }
 
   #broken(cause: string): Failure {

@@ -26,13 +26,14 @@ export async function wholeAnswer(
     gone = true;
     attempt.abort();
   });
-  let timedOut = false;
+  account.hangUp = hangUp;
   const deadline = {
     tick(nowMs: number): void {
       hangUp.tick();
-      if (nowMs - account.startedMs <= deps.limits.firstTokenMs) return;
-      timedOut = true;
-      attempt.abort();
+      const { firstTokenMs } = deps.limits;
+      if (!attempt.running || nowMs - attempt.lastByteMs <= firstTokenMs) return;
+      const engine = account.choice?.replica.engine ?? "engine";
+      attempt.lost({ kind: "engine_timeout", engine, waitedMs: firstTokenMs });
     },
   };
   ticker.add(deadline);
@@ -54,15 +55,12 @@ export async function wholeAnswer(
         if (whole.ok) return whole;
         return answered(whole.error.kind === "engine_failed" ? { ...whole.error, engine } : whole.error);
       } finally {
+        attempt.running = false;
         end();
       }
     });
     if (answer.ok) return ok(answer.value);
     if (gone) return err({ kind: "cancelled" });
-    if (timedOut) {
-      const engine = account.choice?.replica.engine ?? "engine";
-      return err({ kind: "engine_timeout", engine, waitedMs: deps.limits.firstTokenMs });
-    }
     return answer;
   } finally {
     ticker.remove(deadline);
@@ -74,6 +72,7 @@ export async function wholeAnswer(
 class WholeAttempt implements Attempt {
   #abort = new AbortController();
   failure: Failure | null = null;
+  running = false;
   lastByteMs = 0;
   readonly awaitsEngine = true;
   readonly streams = false;
@@ -85,6 +84,7 @@ class WholeAttempt implements Attempt {
 
   again(): void {
     this.failure = null;
+    this.running = true;
     this.lastByteMs = performance.now();
   }
 

@@ -1,15 +1,17 @@
 import type { Replica } from "../core/replica.ts";
 import type { Candidate } from "./choose-replica.ts";
 
-/** What runs on one replica now. Outlives changes of the replica's state: requests do, too. */
+/** What runs on one replica now, in one life of its engine. */
 export class ReplicaLoad implements Candidate {
   replica: Replica;
+  readonly epoch: number;
   inFlight = 0;
   outstandingTokens = 0;
   readonly #slotsByKey = new Map<string, number>();
 
-  constructor(replica: Replica) {
+  constructor(replica: Replica, epoch: number) {
     this.replica = replica;
+    this.epoch = epoch;
   }
 
   get freeSlots(): number {

@@ -31,6 +31,8 @@ export interface RouterOptions {
   readonly severalKeys: () => boolean;
 }
 
+const MOST_REPLICAS = 4096;
+
 type Desk = ModelDesk<WaitingRequest>;
 
 /**
@@ -41,10 +43,10 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #desks = new Map<string, Desk>();
   readonly #loads = new Map<string, ReplicaLoad>();
-  readonly #epochs = new Map<string, number>();
   readonly #book: AffinityBook;
   readonly #activity = new KeyActivity();
   readonly #changes = new Set<() => void>();
+  readonly #later = new Set<Desk>();
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -58,6 +60,12 @@ export class Router {
     return this.#loads.get(replicaId)?.inFlight ?? 0;
   }
 
+  get inFlight(): number {
+    let total = 0;
+    for (const load of this.#loads.values()) total += load.inFlight;
+    return total;
+  }
+
   /** Requests that wait for a slot of the model. */
   waiting(model: string): number {
     return this.#desks.get(model)?.queue.length ?? 0;
@@ -66,11 +74,6 @@ export class Router {
   /** A live replica of the model, without a slot of it: for questions that cost the engine next to nothing. */
   peek(model: string): Replica | null {
     return this.#desks.get(model)?.loads[0]?.replica ?? null;
-  }
-
-  /** Nobody answered there. */
-  suspect(replica: Replica): void {
-    this.#options.board.suspect(replica, this.#options.clock.nowMs());
   }
 
   /** A slot, at once where one is free for this key. `tried` holds ids of replicas that failed this request. */
@@ -90,12 +93,12 @@ export class Router {
     while (!signal.aborted) {
       const nowMs = clock.nowMs();
       const desk = this.#desks.get(ask.model);
-      if (desk?.loads.some(({ replica }) => !tried.has(replica.id) && board.doubtMs(replica.id, nowMs) === 0) === true)
-        return this.#queueUp(desk, ask, tried, signal, sinceMs);
+      const shutMs = desk === undefined ? Number.POSITIVE_INFINITY : this.#shutMs(desk, tried, nowMs);
+      if (desk !== undefined && shutMs === 0) return this.#queueUp(desk, ask, tried, signal, sinceMs);
       const leftMs = sinceMs + limits.replicaWaitMs - nowMs;
-      const hopeMs = board.comingUp(ask.model) ? leftMs : Math.min(leftMs, this.#doubtMs(desk, tried, nowMs));
-      if (hopeMs <= 0) return err(board.down(ask.model));
-      await this.#change(hopeMs, signal);
+      const hope = shutMs < Number.POSITIVE_INFINITY || board.comingUp(ask.model);
+      if (!hope || leftMs <= 0) return err(board.down(ask.model));
+      await this.#change(Math.min(leftMs, shutMs), signal);
     }
     return cancelled();
   }
@@ -142,11 +145,24 @@ export class Router {
     const nowMs = this.#options.clock.nowMs();
     while (desk.queue.length > 0 && desk.hasFreeSlot) {
       const entry = desk.queue.next(({ ask, tried }) => this.#candidates(desk, ask, tried, nowMs).length > 0);
-      if (entry === null) return;
+      if (entry === null) break;
       const lease = this.#take(desk, entry.ask, entry.tried, nowMs, nowMs - entry.sinceMs);
       // Without one it would be lost: it cannot happen, since it fitted a moment ago.
       entry.settle(lease === null ? err(full(desk, desk.queue.length)) : ok(lease));
     }
+    if (desk.queue.length > 0 && this.#options.board.gate.anyShut) this.#dispatchLater(desk, nowMs);
+  }
+
+  /** Nobody says when a replica that was shut for a while may be tried again. */
+  #dispatchLater(desk: Desk, nowMs: number): void {
+    const { board, clock } = this.#options;
+    const shut = desk.loads.map(({ replica }) => board.shutMs(replica.id, nowMs)).filter((ms) => ms > 0);
+    if (shut.length === 0 || this.#later.has(desk)) return;
+    this.#later.add(desk);
+    clock.after(Math.min(...shut), () => {
+      this.#later.delete(desk);
+      this.#dispatch(desk);
+    });
   }
 
   #take(desk: Desk, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number, queueMs: number): SlotLease | null {
@@ -171,18 +187,18 @@ export class Router {
 
   #begin(desk: Desk, terms: LeaseTerms, known: Known | null): SlotLease {
     const { id } = terms.load.replica;
+    const { gate } = this.#options.board;
+    if (gate.anyShut) gate.picked(id, terms.startedMs);
     const given = known === null ? null : this.#book.give(known, id);
-    const epoch = this.#epochs.get(id);
     return new SlotLease(terms, (lease, usage) => {
       if (usage !== null) {
         desk.served(this.#options.clock.nowMs() - terms.startedMs, usage.completionTokens);
         const cost = usage.promptTokens - usage.cachedTokens + usage.completionTokens * OUTPUT_WEIGHT;
         desk.queue.charge(terms, cost - lease.costTokens);
         // What an engine's earlier life had in its cache says nothing of this one.
-        if (known !== null && given !== null && this.#epochs.get(id) === epoch)
+        if (known !== null && given !== null && this.#loads.get(id) === terms.load)
           this.#book.learn(known, id, given, usage);
       }
-      if (terms.load.inFlight === 0 && epoch !== undefined && !this.#epochs.has(id)) this.#loads.delete(id);
       if (desk.queue.length > 0) this.#dispatch(desk);
     });
   }
@@ -199,7 +215,7 @@ export class Router {
   #refusal(load: ReplicaLoad, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number): string | null {
     const { replica, freeSlots } = load;
     if (tried.size > 0 && tried.has(replica.id)) return "it failed this request";
-    if (this.#options.board.doubtMs(replica.id, nowMs) > 0) return "nobody answered there";
+    if (this.#options.board.shutMs(replica.id, nowMs) > 0) return "it failed lately";
     if (freeSlots <= 0) return "no free slot";
     if (freeSlots > 1 || replica.slots === 1 || load.heldBy(ask.keyId) === 0) return null;
     return this.#othersMayCome(ask.keyId, replica.slots, nowMs) ? "its last free slot is kept for other keys" : null;
@@ -210,25 +226,18 @@ export class Router {
     return this.#activity.others(keyId, nowMs) || (slots > 2 && this.#options.severalKeys());
   }
 
-  #doubtMs(desk: Desk | undefined, tried: ReadonlySet<string>, nowMs: number): number {
-    let longest = 0;
-    for (const { replica } of desk?.loads ?? []) {
-      if (!tried.has(replica.id)) longest = Math.max(longest, this.#options.board.doubtMs(replica.id, nowMs));
+  /** How long all replicas that are left to the request are shut, at the least; infinite: none is left. */
+  #shutMs(desk: Desk, tried: ReadonlySet<string>, nowMs: number): number {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const { replica } of desk.loads) {
+      if (!tried.has(replica.id)) soonest = Math.min(soonest, this.#options.board.shutMs(replica.id, nowMs));
     }
-    return longest;
+    return soonest;
   }
 
   #changed(): void {
     const { board } = this.#options;
     const byModel = Map.groupBy(board.state.replicas, ({ model }) => model);
-    const epochs = new Map(board.state.replicas.map((replica) => [replica.id, board.epochOf(replica)]));
-    for (const [id, epoch] of this.#epochs) {
-      if (epochs.get(id) === epoch) continue;
-      this.#book.forget(id);
-      this.#epochs.delete(id);
-      if (!epochs.has(id) && this.busy(id) === 0) this.#loads.delete(id);
-    }
-    for (const [id, epoch] of epochs) this.#epochs.set(id, epoch);
     for (const model of byModel.keys()) if (!this.#desks.has(model)) this.#desks.set(model, new ModelDesk(model));
     for (const [model, desk] of this.#desks) {
       desk.setLoads((byModel.get(model) ?? []).map((replica) => this.#loadOf(replica)));
@@ -240,18 +249,33 @@ export class Router {
         }
       }
     }
+    this.#prune();
     const changes = [...this.#changes];
     for (const wake of changes) wake();
   }
 
+  /** What runs in an engine's earlier life takes no slot of this one, and what that knew is gone. */
   #loadOf(replica: Replica): ReplicaLoad {
+    const epoch = this.#options.board.epochOf(replica);
     let load = this.#loads.get(replica.id);
-    if (load === undefined) {
-      load = new ReplicaLoad(replica);
+    if (load === undefined || load.epoch !== epoch) {
+      if (load !== undefined) this.#book.forget(replica.id);
+      load = new ReplicaLoad(replica, epoch);
       this.#loads.set(replica.id, load);
     }
     load.replica = replica;
     return load;
+  }
+
+  /** A replica that is gone may come back, and remembers then; not more of them than this. */
+  #prune(): void {
+    if (this.#loads.size <= MOST_REPLICAS) return;
+    const live = new Set(this.#options.board.state.replicas.map(({ id }) => id));
+    for (const [id, load] of this.#loads) {
+      if (live.has(id) || load.inFlight > 0) continue;
+      this.#loads.delete(id);
+      this.#book.forget(id);
+    }
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */

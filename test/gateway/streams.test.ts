@@ -185,7 +185,7 @@ test("a client that leaves stops the engine's work, at any moment of an answer",
       }
       abort.abort();
       await engine.requests.at(-1)?.aborted;
-      await poll(2000, () => gateway.records.at(-1)?.outcome === "cancelled" && gateway.board.inFlight === 0);
+      await poll(2000, () => gateway.records.at(-1)?.outcome === "cancelled" && gateway.router.inFlight === 0);
     }
   }
   expect(gateway.records).toHaveLength(6);

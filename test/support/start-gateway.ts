@@ -14,7 +14,10 @@ import { ReplicaWatch } from "../../src/health/replica-watch.ts";
 import { createApp } from "../../src/http/app.ts";
 import { AliasTable } from "../../src/routing/alias-table.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
+import { routedPicker } from "../../src/gateway/routed-picker.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
+import { systemRouterClock } from "../../src/routing/route-ask.ts";
+import { Router } from "../../src/routing/router.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { DailyLedger } from "../../src/tenancy/ledger.ts";
 import { concurrencyPolicy, dailyQuotaPolicy } from "../../src/tenancy/policies.ts";
@@ -41,6 +44,7 @@ export interface TestGateway {
   readonly errors: readonly Record<string, unknown>[];
   readonly metrics: Metrics;
   readonly board: ReplicaBoard;
+  readonly router: Router;
   readonly chat: (body: Record<string, unknown>, init?: RequestInit) => Promise<Response>;
   readonly messages: (body: Record<string, unknown>, init?: RequestInit) => Promise<Response>;
   stop(): Promise<void>;
@@ -70,7 +74,15 @@ export function startGateway(options: GatewayOptions): TestGateway {
     wake: () => board.wake(),
     log: silent,
   });
-  const board: ReplicaBoard = new ReplicaBoard("local", limits.replicaWaitMs, watch);
+  const board: ReplicaBoard = new ReplicaBoard(watch);
+  const router = new Router({
+    board,
+    localNode: "local",
+    limits,
+    clock: systemRouterClock,
+    stickySessions: true,
+    severalKeys: () => Object.keys(options.keys ?? {}).length > 1,
+  });
   watch.start();
   const models = new ModelDirectory(board, "scripted");
   models.setAliases(new AliasTable([{ name: "my-alias", model: "scripted", keyId: null }]));
@@ -107,18 +119,8 @@ export function startGateway(options: GatewayOptions): TestGateway {
     models,
     policies: [concurrencyPolicy(ledger), dailyQuotaPolicy(ledger)],
     replicas: {
-      async pick(model, tried, signal) {
-        const picked = await board.pick(model, tried, signal);
-        return picked.ok ? ok({ ...picked.value, wire: llamaCppWire }) : picked;
-      },
-      begin(replica, attempt) {
-        const free = board.begin(replica);
-        const end = watch.begin(replica, attempt);
-        return () => {
-          free();
-          end();
-        };
-      },
+      ...routedPicker(router, () => llamaCppWire),
+      begin: (replica, attempt) => watch.begin(replica, attempt),
       answered: (replica) => watch.answered(replica),
       failed: (replica, failure, gone) => watch.failed(replica, failure, gone),
     },
@@ -179,6 +181,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     errors,
     metrics,
     board,
+    router,
     chat: (body, init) => post("/v1/chat/completions", { model: "scripted", messages, ...body }, init),
     messages: (body, init) => post("/v1/messages", { model: "scripted", max_tokens: 50, messages, ...body }, init),
     async stop() {
