@@ -118,7 +118,7 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "quota_exceeded":
       return `The daily quota of ${failure.limitTokens} tokens is used up (${failure.usedTokens} used). It starts anew in ${inSeconds(failure.retryAfterMs)}; an admin can issue a key with a higher one: \`flock token create --quota N\`.`;
     case "queue_full":
-      return `All replicas of ${failure.model} are busy and the queue is full. Try again in ${inSeconds(failure.retryAfterMs)}, or add a replica: \`flock model add ${failure.model}\`.`;
+      return `All replicas of ${failure.model} are busy and ${failure.waitedMs === undefined ? "the queue is full" : `none came free within ${inSeconds(failure.waitedMs)}`}. Try again in ${inSeconds(failure.retryAfterMs)}, or add a replica: \`flock model add ${failure.model}\`.`;
     case "engine_unreachable":
       return `The engine ${failure.engine} at ${failure.endpoint} does not answer. Start it with \`${failure.start}\`.`;
     case "engine_failed":

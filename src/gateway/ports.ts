@@ -91,7 +91,6 @@ export interface RouteAsk {
 export interface QueuePlace {
   /** 1 is next; 0: it does not wait any more. */
   position(): number;
-  length(): number;
 }
 
 /** A slot of a replica, taken by one request. */

@@ -1,7 +1,7 @@
 import type { Failure } from "../core/failure.ts";
 import type { Reply, ReplySink, ReplyStream } from "../core/reply.ts";
 import type { Account } from "./account.ts";
-import type { GatewayDeps } from "./ports.ts";
+import type { GatewayDeps, QueuePlace } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 
 /** An answer that comes piece by piece when it is asked for. */
@@ -50,6 +50,7 @@ class AnswerStream implements ReplyStream, ReplySink {
   #closed = false;
   #room: (() => void) | null = null;
   #lastSentMs = performance.now();
+  #saidPlace = "";
 
   constructor(options: StreamReplyOptions) {
     this.#options = options;
@@ -58,10 +59,13 @@ class AnswerStream implements ReplyStream, ReplySink {
 
   flow(sink: ReplySink): void {
     this.#sink = sink;
-    const { answer, deps, keepAlive } = this.#options;
+    const { account, answer, deps, keepAlive } = this.#options;
     answer.onTick = (nowMs) => {
-      if (this.#full || nowMs - this.#lastSentMs < deps.limits.keepAliveMs) return;
-      this.write(keepAlive);
+      if (this.#full) return;
+      const place = placeComment(account.place, keepAlive);
+      if (place === this.#saidPlace && nowMs - this.#lastSentMs < deps.limits.keepAliveMs) return;
+      this.#saidPlace = place;
+      this.write(place === "" ? keepAlive : Buffer.from(place));
     };
     void this.#run();
   }
@@ -123,4 +127,13 @@ class AnswerStream implements ReplyStream, ReplySink {
     this.#options.answer.onTick = null;
     this.#options.deps.metrics.streamClosed();
   }
+}
+
+const COLON = 0x3a;
+
+/** Where a request stands that waits for a slot; "" where it does not wait, or where the stream has no comments. */
+function placeComment(place: QueuePlace | null, keepAlive: Uint8Array): string {
+  if (place === null || keepAlive[0] !== COLON) return "";
+  const position = place.position();
+  return position === 0 ? "" : `: waiting for a free slot, position ${position}\n\n`;
 }

@@ -123,10 +123,7 @@ export class Router {
     queue.push(entry);
     this.#dispatch(desk);
     if (entry.settled !== null) return entry.settled;
-    const place: QueuePlace = {
-      position: () => queue.order().indexOf(entry) + 1,
-      length: () => queue.length,
-    };
+    const place: QueuePlace = { position: () => queue.order().indexOf(entry) + 1 };
     ask.queued(place);
     return entry.wait(
       signal,

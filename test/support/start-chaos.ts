@@ -94,7 +94,9 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
   const offered = () => engines.flatMap((engine) => engine.replicas());
   const replicas = watchedReplicas({
     localNode: "local",
-    waitMs: 20_000,
+    limits: { ...DEFAULT_LIMITS, replicaWaitMs: 20_000 },
+    stickySessions: true,
+    severalKeys: () => false,
     times: CHAOS_HEALTH,
     async call<Answer>(_node: string, operation: NodeOperation<Answer>) {
       const id = /^\/v1\/engines\/([^/]+)\/check$/.exec(operation.path)?.[1];
