@@ -136,3 +136,19 @@ test("one key with fifty long requests leaves room for another: four slots, thre
   abort.abort();
   await poll(10_000, () => gateway.router.inFlight === 0 && gateway.router.waiting("scripted") === 0);
 });
+
+test("a request for several answers takes one slot after another where there is one", async () => {
+  await start();
+  engine.script = { text: "done" };
+  for (const stream of [false, true]) {
+    const answer = await fetch(`${gateway.url}/v1/completions`, {
+      method: "POST",
+      headers: { authorization: "Bearer any" },
+      body: JSON.stringify({ model: "scripted", prompt: ["one", "two", "three"], n: 2, stream }),
+    });
+    expect(answer.status).toBe(200);
+    await answer.text();
+  }
+  expect(gateway.records.map(({ outcome }) => outcome)).toEqual(["ok", "ok"]);
+  expect(gateway.router.inFlight).toBe(0);
+});
