@@ -121,7 +121,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     catalog: () => parts.catalog.read(),
     nodes: adminNodes({
       cluster: parts.cluster,
-      board,
+      router: parts.router,
       jobs,
       store,
       settled: () => parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),

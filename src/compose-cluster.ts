@@ -15,7 +15,7 @@ import type { EngineKind } from "./core/replica.ts";
 import { err } from "./core/result.ts";
 import { defineJob, type JobKind } from "./jobs/job-kind.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
-import type { ReplicaBoard } from "./routing/replica-board.ts";
+import type { Router } from "./routing/router.ts";
 import type { Store } from "./store/store.ts";
 import type { Log } from "./telemetry/log.ts";
 
@@ -30,7 +30,7 @@ export interface ClusterParts {
   readonly version: string;
   readonly localNode: string;
   readonly local: LocalLink;
-  readonly board: ReplicaBoard;
+  readonly router: Router;
   readonly models: ModelDirectory;
 }
 
@@ -49,7 +49,7 @@ export interface Cluster {
 }
 
 export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
-  const { store, log, board, models, localNode } = parts;
+  const { store, log, router, models, localNode } = parts;
   const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
   const own = await book.ensureLocal(localNode, hostname(), parts.version);
   const registry = new NodeRegistry({
@@ -77,7 +77,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
   const link: Pick<Link, "call"> = {
     call: (node, operation, signal) => parts.local.call(node, operation, signal),
   };
-  const busy = (replicaId: string): number => board.busy(replicaId);
+  const busy = (replicaId: string): number => router.busy(replicaId);
   const assigning: AssignParts = {
     book,
     registry,

@@ -8,14 +8,14 @@ import type { Principal } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { AdminNodes, NodeView } from "./http/admin/node-view.ts";
 import type { JobRunner } from "./jobs/job-runner.ts";
-import type { ReplicaBoard } from "./routing/replica-board.ts";
+import type { Router } from "./routing/router.ts";
 import type { StoredNode } from "./store/nodes.ts";
 import type { Store } from "./store/store.ts";
 import { recentUsage } from "./store/usage.ts";
 
 export interface AdminNodesParts {
   readonly cluster: Cluster;
-  readonly board: ReplicaBoard;
+  readonly router: Router;
   readonly jobs: JobRunner;
   readonly store: Store;
   /** Resolves when what was answered a moment ago is in the store, or does not come. */
@@ -27,11 +27,11 @@ const LOG_LINES = 20;
 const REQUESTS = 10;
 
 /** What the admin API asks of the cluster. */
-export function adminNodes({ cluster, board, jobs, store, settled }: AdminNodesParts): AdminNodes {
+export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodesParts): AdminNodes {
   const { registry, book, link } = cluster;
   const view = (stored: StoredNode): NodeView => {
     const entry = registry.get(stored.id);
-    return viewOf(stored, entry, entry?.link ?? null, (replica) => board.busy(replica));
+    return viewOf(stored, entry, entry?.link ?? null, (replica) => router.busy(replica));
   };
   const changed = (
     result: Result<StoredNode, NodeProblem>,

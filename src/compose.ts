@@ -152,7 +152,15 @@ export async function composeLeader(
     log: (message) => log.warn(message),
   });
 
-  const cluster = await composeCluster({ store, log, version, localNode: LOCAL_NODE, local: link, board, models });
+  const cluster = await composeCluster({
+    store,
+    log,
+    version,
+    localNode: LOCAL_NODE,
+    local: link,
+    router: replicas.router,
+    models,
+  });
   cleanUp.push(() => cluster.close());
   link.onChange((state) => cluster.local(state));
   // It takes a while, in a process of its own: the rest is built meanwhile.
