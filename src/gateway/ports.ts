@@ -18,6 +18,7 @@ export interface Authenticator {
 export interface Need {
   readonly chat: boolean;
   readonly embeddings: boolean;
+  readonly rerank?: boolean;
 }
 
 export interface Resolved {

@@ -2,20 +2,21 @@ import { Hono } from "hono";
 import { getPathNoStrict } from "hono/utils/url";
 import { newRequestId } from "../core/id.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
-import { enterEarly } from "../gateway/enter.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
 import { serveChat } from "../gateway/serve-chat.ts";
 import { serveCompletions } from "../gateway/serve-completions.ts";
 import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
-import { serveEmbeddings } from "../gateway/serve-embeddings.ts";
+import { serveReading } from "../gateway/serve-reading.ts";
 import { Ticker } from "../gateway/ticker.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
-import { completions, ollamaInsertSurface } from "./routes/completions.ts";
+import { completions } from "./routes/completions.ts";
+import { embeddings, ollamaEmbed, ollamaEmbeddings } from "./routes/embeddings.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
 import { messages } from "./routes/messages.ts";
-import { ollamaChatSurface, ollamaGenerateSurface } from "./routes/ollama-chat.ts";
+import { serveOllamaChat, serveOllamaGenerate } from "./routes/ollama-generation.ts";
 import { mountOllamaListing } from "./routes/ollama-listing.ts";
+import { rerank } from "./routes/rerank.ts";
 import { responses } from "./routes/responses.ts";
 import { mountModels, type ModelRoutesDeps } from "./routes/models.ts";
 import { cors } from "./cors.ts";
@@ -69,12 +70,17 @@ export function createApp(deps: AppDeps): ClientApp {
   post("/messages", (request) => serveChat(gateway, ticker, messages, request));
   post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
   post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
-  post("/api/chat", (request) => serveChat(gateway, ticker, ollamaChatSurface, request));
-  post("/api/generate", (request) => serveGenerate(gateway, ticker, request));
+  post("/api/chat", (request) => serveOllamaChat(gateway, ticker, request));
+  post("/api/generate", (request) => serveOllamaGenerate(gateway, ticker, request));
   mountOllamaListing(app, deps.models);
   mountOllamaRefused(app, gateway.keys);
   post("/completions", (request) => serveCompletions(gateway, ticker, completions, request));
-  post("/embeddings", (request) => serveEmbeddings(gateway, ticker, request));
+  post("/embeddings", (request) => serveReading(gateway, ticker, embeddings, request));
+  post("/api/embed", (request) => serveReading(gateway, ticker, ollamaEmbed, request));
+  post("/api/embeddings", (request) => serveReading(gateway, ticker, ollamaEmbeddings, request));
+  // Cohere's second version has its own prefix; llama-server says `reranking` too.
+  for (const path of ["/rerank", "/reranking"]) post(path, (request) => serveReading(gateway, ticker, rerank, request));
+  app.post("/v2/rerank", (context) => serveReading(gateway, ticker, rerank, context.req.raw));
   mountModels(app, deps.models, asTyped("/models"));
   mountHealth(app, deps.health);
 
@@ -108,16 +114,6 @@ export function createApp(deps: AppDeps): ClientApp {
 function pathOf(request: Request): string {
   const path = getPathNoStrict(request);
   return path.includes("//") ? path.replaceAll(/\/{2,}/g, "/") : path;
-}
-
-/** What a body of `/api/generate` asks decides who serves it: a chat of one turn, or a text to go on with. */
-async function serveGenerate(gateway: GatewayDeps, ticker: Ticker, raw: Request): Promise<Response> {
-  const request = await enterEarly(gateway, raw);
-  const body = request.body.ok ? request.body.value : null;
-  const completes = body?.boolean("raw") === true || (body?.string("suffix") ?? "") !== "";
-  return completes
-    ? serveCompletions(gateway, ticker, ollamaInsertSurface, request)
-    : serveChat(gateway, ticker, ollamaGenerateSurface, request);
 }
 
 /**

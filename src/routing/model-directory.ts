@@ -88,7 +88,11 @@ export class ModelDirectory {
   }
 
   /** `keyId`: whose aliases count. */
-  resolve(name: string, need: { chat: boolean; embeddings: boolean }, keyId = ""): Result<ResolvedModel, Failure> {
+  resolve(
+    name: string,
+    need: { chat: boolean; embeddings: boolean; rerank?: boolean },
+    keyId = "",
+  ): Result<ResolvedModel, Failure> {
     const { replicas, expected } = this.#board.state;
     const snapshot = { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() };
     return resolveModel(name, need, snapshot, keyId);

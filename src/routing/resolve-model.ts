@@ -30,7 +30,7 @@ const CLAUDE_FAMILY = /^(anthropic\/)?claude-/i;
  */
 export function resolveModel(
   name: string,
-  need: { readonly chat: boolean; readonly embeddings: boolean },
+  need: { readonly chat: boolean; readonly embeddings: boolean; readonly rerank?: boolean },
   snapshot: ModelSnapshot,
   keyId = "",
 ): Result<ResolvedModel, Failure> {
@@ -42,6 +42,7 @@ export function resolveModel(
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
   if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));
+  if (need.rerank && !replica.abilities.rerank) return err(lacks(found.model, "rerank"));
   if (need.chat && !replica.abilities.chat) return err(lacks(found.model, "chat"));
   return ok({ ...found, contextTokens: replica.contextTokens });
 }

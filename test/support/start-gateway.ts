@@ -54,7 +54,7 @@ const CLOCK = { now: () => Date.now(), monotonicMs: () => performance.now() };
 const ABILITIES = {
   chat: true,
   embeddings: true,
-  rerank: false,
+  rerank: true,
   tools: true,
   images: true,
   audio: false,

@@ -1,23 +1,20 @@
 import { expect, test } from "bun:test";
 import { parseEmbed, parseEmbeddings, toEmbedAnswer, toEmbeddingsAnswer } from "./embed.ts";
 
-test.each<[object, unknown]>([
-  [{ input: "a" }, { model: "m", input: ["a"], encoding_format: "float" }],
-  [
-    { input: ["a", "b"], dimensions: 0 },
-    { model: "m", input: ["a", "b"], encoding_format: "float" },
-  ],
+test.each<[object, object]>([
+  [{ input: "a" }, { inputs: ["a"] }],
+  [{ input: ["a", "b"], dimensions: 0 }, { inputs: ["a", "b"] }],
   [
     { input: ["a"], dimensions: 64 },
-    { model: "m", input: ["a"], encoding_format: "float", dimensions: 64 },
+    { inputs: ["a"], dimensions: 64 },
   ],
-  [{}, null],
-  [{ input: "" }, null],
-  [{ input: [] }, null],
-])("an embed body with %j becomes %j", (body, expected) => {
+  [{}, { inputs: [] }],
+  [{ input: "" }, { inputs: [] }],
+  [{ input: [] }, { inputs: [] }],
+])("an embed body with %j asks %j", (body, expected) => {
   expect<unknown>(parseEmbed({ model: "m", ...body })).toEqual({
     ok: true,
-    value: { model: "m", body: expected, ignored: [] },
+    value: { model: "m", ...expected, ignored: [] },
   });
 });
 
@@ -36,43 +33,22 @@ test.each<[object, string]>([
 });
 
 test("the older call has one prompt", () => {
-  expect(parseEmbeddings({ model: "m", prompt: "a" })).toMatchObject({ ok: true, value: { body: { input: ["a"] } } });
-  expect(parseEmbeddings({ model: "m" })).toMatchObject({ ok: true, value: { body: null } });
+  expect(parseEmbeddings({ model: "m", prompt: "a" })).toMatchObject({ ok: true, value: { inputs: ["a"] } });
+  expect(parseEmbeddings({ model: "m" })).toMatchObject({ ok: true, value: { inputs: [] } });
 });
 
-const ANSWER = JSON.stringify({
-  object: "list",
-  data: [
-    { index: 1, embedding: Buffer.from(new Float32Array([0.5, -2]).buffer).toString("base64") },
-    { index: 0, embedding: [1, 0.25] },
-  ],
-  usage: { prompt_tokens: 7, total_tokens: 7 },
-});
-
-test("vectors come in the order of the inputs, as numbers, with their counts", () => {
-  expect<unknown>(toEmbedAnswer(ANSWER, { model: "m", tookMs: 2.5 })).toEqual({
-    ok: true,
-    value: {
-      model: "m",
-      embeddings: [
-        [1, 0.25],
-        [0.5, -2],
-      ],
-      total_duration: 2_500_000,
-      load_duration: 0,
-      prompt_eval_count: 7,
-    },
+test("answers hold the vectors and their counts; nothing to embed is an empty answer", () => {
+  const vectors = [
+    [1, 0.25],
+    [0.5, -2],
+  ];
+  expect<unknown>(toEmbedAnswer({ vectors, promptTokens: 7 }, { model: "m", tookMs: 2.5 })).toEqual({
+    model: "m",
+    embeddings: vectors,
+    total_duration: 2_500_000,
+    load_duration: 0,
+    prompt_eval_count: 7,
   });
-  expect<unknown>(toEmbeddingsAnswer(ANSWER)).toEqual({ ok: true, value: { embedding: [1, 0.25] } });
-});
-
-test("nothing to embed is an empty answer", () => {
-  expect(toEmbedAnswer("", { model: "m", tookMs: 0 })).toMatchObject({ ok: true, value: { embeddings: [] } });
-  expect<unknown>(toEmbeddingsAnswer("")).toEqual({ ok: true, value: { embedding: [] } });
-});
-
-test.each(["<html>", "{}", '{"data":[{"embedding":5}]}'])("%j of an engine is a failure", (body) => {
-  const failure = { ok: false, error: { kind: "engine_failed" } };
-  expect(toEmbedAnswer(body, { model: "m", tookMs: 1 })).toMatchObject(failure);
-  expect(toEmbeddingsAnswer(body)).toMatchObject(failure);
+  expect<unknown>(toEmbeddingsAnswer({ vectors, promptTokens: 7 })).toEqual({ embedding: [1, 0.25] });
+  expect<unknown>(toEmbeddingsAnswer({ vectors: [], promptTokens: 0 })).toEqual({ embedding: [] });
 });

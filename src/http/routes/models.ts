@@ -39,10 +39,13 @@ function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): voi
     const surface = surfaceOf(context.req.raw.headers);
     const principal = authenticate(deps.keys, context.req.raw.headers);
     if (!principal.ok) return refuse(surface, principal.error, requestId);
-    const data = listModels(deps, principal.value).map((entry) => toModel(entry, deps.startedAt));
+    const page = pageOf(listModels(deps, principal.value), new URL(context.req.url).searchParams);
+    if (!page.ok) return refuse(surface, page.error, requestId);
+    const data = page.value.entries.map((entry) => toModel(entry, deps.startedAt, surface));
     const first_id = data[0]?.id ?? null;
     const last_id = data.at(-1)?.id ?? null;
-    return context.json({ object: "list", data, has_more: false, first_id, last_id }, 200, ids(requestId));
+    const { more } = page.value;
+    return context.json({ object: "list", data, has_more: more, first_id, last_id }, 200, ids(requestId));
   });
 
   app.get(`${path}/:id{.+}`, (context) => {
@@ -53,8 +56,37 @@ function mountAt(app: Hono<ServerEnv>, deps: ModelRoutesDeps, path: string): voi
     const wanted = context.req.param("id");
     const found = find(deps, principal.value, wanted);
     if (!found.ok) return refuse(surface, found.error, requestId);
-    return context.json(toModel(found.value, deps.startedAt), 200, ids(requestId));
+    return context.json(toModel(found.value, deps.startedAt, surface), 200, ids(requestId));
   });
+}
+
+const MOST_A_PAGE = 1000;
+
+/** Anthropic's paging. Without a limit it is the whole list, as OpenAI's clients expect. */
+function pageOf(
+  all: readonly Listed[],
+  query: URLSearchParams,
+): Result<{ entries: readonly Listed[]; more: boolean }, Failure> {
+  const wrong = (field: string, message: string) =>
+    ({ ok: false, error: { kind: "invalid_request", field, message: `${field}: ${message}` } }) as const;
+  const limit = Number(query.get("limit") ?? MOST_A_PAGE);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_A_PAGE) {
+    return wrong("limit", `must be a whole number from 1 to ${MOST_A_PAGE}`);
+  }
+  const place = (field: string): number | null => {
+    const id = query.get(field);
+    return id === null ? null : all.findIndex((one) => one.id === id);
+  };
+  const [after, before] = [place("after_id"), place("before_id")];
+  if (after === -1) return wrong("after_id", "no model of this id is listed");
+  if (before === -1) return wrong("before_id", "no model of this id is listed");
+  if (before !== null) {
+    const start = Math.max(0, before - limit);
+    return { ok: true, value: { entries: all.slice(start, before), more: start > 0 } };
+  }
+  const start = after === null ? 0 : after + 1;
+  const end = Math.min(all.length, start + limit);
+  return { ok: true, value: { entries: all.slice(start, end), more: end < all.length } };
 }
 
 function find(deps: ModelRoutesDeps, principal: Principal, wanted: string): Result<Listed, Failure> {
@@ -85,7 +117,7 @@ export function listModels(deps: ModelRoutesDeps, principal: Principal): Listed[
   return entries;
 }
 
-function toModel({ id, replica }: Listed, startedAt: number) {
+function toModel({ id, replica }: Listed, startedAt: number, surface: Surface) {
   const { abilities, contextTokens } = replica;
   return {
     id,
@@ -99,10 +131,17 @@ function toModel({ id, replica }: Listed, startedAt: number) {
     max_model_len: contextTokens,
     max_input_tokens: contextTokens,
     max_tokens: contextTokens,
-    capabilities: Object.entries(abilities)
-      .filter(([, can]) => can)
-      .map(([name]) => name),
+    ...(surface === "anthropic" ? ANTHROPIC_ONLY : { capabilities: listAbilities(abilities) }),
   };
+}
+
+/** Anthropic's clients read an object of theirs in `capabilities`, or null where nothing is said. */
+const ANTHROPIC_ONLY = { capabilities: null, lifecycle: "active", line: null, deprecated_at: null };
+
+function listAbilities(abilities: Replica["abilities"]): string[] {
+  return Object.entries(abilities)
+    .filter(([, can]) => can)
+    .map(([name]) => name);
 }
 
 /** Only Anthropic's clients send this header. */

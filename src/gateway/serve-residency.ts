@@ -1,0 +1,39 @@
+import type { Failure } from "../core/failure.ts";
+import { newRequestId } from "../core/id.ts";
+import { NO_TOKENS } from "../core/token-usage.ts";
+import { toErrorResponse } from "../dialect/failure-shape.ts";
+import { isUnloadRequest, toResidencyAnswer } from "../dialect/ollama-chat/keep-alive.ts";
+import { Account } from "./account.ts";
+import { answerHeaders, enter, type EnteredRequest, resolve } from "./enter.ts";
+import type { GatewayDeps } from "./ports.ts";
+
+/**
+ * `/api/chat` and `/api/generate` without anything to say: Ollama's clients warm a model up with it, or let go of it. The
+ * answer comes when a replica is there. Models stay loaded: they are an admin's, and others use them.
+ */
+export async function serveResidency(
+  deps: GatewayDeps,
+  api: "chat" | "generate",
+  request: EnteredRequest,
+): Promise<Response> {
+  const requestId = newRequestId();
+  const account = new Account(deps, requestId, "ollama", `/api/${api}`);
+  const refuse = async (failure: Failure): Promise<Response> => {
+    const shape = toErrorResponse("ollama", failure, requestId);
+    await account.fail(failure, shape.status);
+    return new Response(shape.body, { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers } });
+  };
+  const body = await enter(deps, account, request);
+  if (!body.ok) return refuse(body.error);
+  const name = body.value.string("model") ?? "";
+  if (name === "") return refuse({ kind: "invalid_request", field: "model", message: "model is required" });
+  const resolved = resolve(deps, account, name, { chat: false, embeddings: false });
+  if (!resolved.ok) return refuse(resolved.error);
+  const replica = await deps.replicas.pick(resolved.value.model, new Set(), request.signal);
+  if (!replica.ok) return refuse(replica.error);
+  const unload = isUnloadRequest(body.value.parse());
+  if (body.value.has("keep_alive")) account.adjusted = "keep_alive ignored: models stay loaded";
+  await account.succeed(NO_TOKENS, 0);
+  const answer = toResidencyAnswer(api, name, Date.now(), unload ? "unload" : "load");
+  return Response.json(answer, { headers: answerHeaders(account) });
+}
