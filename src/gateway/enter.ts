@@ -27,6 +27,10 @@ export class EnteredRequest {
   get signal(): AbortSignal {
     return this.#request.signal;
   }
+
+  get headers(): Headers {
+    return this.#request.headers;
+  }
 }
 
 /** Steps 1 and 2: who asks, and the body read once. */
@@ -46,20 +50,11 @@ export async function enter(
   account: Account,
   request: Incoming,
 ): Promise<Result<ScannedBody, Failure>> {
-  if (request instanceof EnteredRequest) {
-    account.principal = request.principal;
-    return request.body;
-  }
-  const principal = authenticate(deps.keys, request.headers);
-  if (!principal.ok) return principal;
-  account.principal = principal.value;
-  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
-  if (!bytes.ok) return bytes;
-  const body = scanBody(bytes.value);
-  if (body.ok) {
-    account.body = body.value;
-    account.headers = request.headers;
-  }
+  const { principal, body, headers } = request instanceof EnteredRequest ? request : await enterEarly(deps, request);
+  account.principal = principal;
+  if (!body.ok) return body;
+  account.body = body.value;
+  account.headers = headers;
   return body;
 }
 

@@ -6,6 +6,7 @@ import { isUnloadRequest, toResidencyAnswer } from "../dialect/ollama-chat/keep-
 import { Account } from "./account.ts";
 import { answerHeaders, enter, type EnteredRequest, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
+import { RouteRequest } from "./route-request.ts";
 
 /**
  * `/api/chat` and `/api/generate` without anything to say: Ollama's clients warm a model up with it, or let go of it. The
@@ -29,8 +30,13 @@ export async function serveResidency(
   if (name === "") return refuse({ kind: "invalid_request", field: "model", message: "model is required" });
   const resolved = resolve(deps, account, name, { chat: false, embeddings: false });
   if (!resolved.ok) return refuse(resolved.error);
-  const replica = await deps.replicas.pick(resolved.value.model, new Set(), request.signal);
-  if (!replica.ok) return refuse(replica.error);
+  const { model } = resolved.value;
+  if (deps.replicas.peek(model) === null) {
+    // An engine that is starting is waited for; the slot itself is of no use.
+    const choice = await deps.replicas.pick(new RouteRequest(account, model), new Set(), request.signal);
+    if (!choice.ok) return refuse(choice.error);
+    choice.value.lease.end(null);
+  }
   const unload = isUnloadRequest(body.value.parse());
   if (body.value.has("keep_alive")) account.adjusted = "keep_alive ignored: models stay loaded";
   await account.succeed(NO_TOKENS, 0);
