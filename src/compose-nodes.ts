@@ -61,8 +61,8 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
         reachable ? link.call(id, machineLoad(), limit) : null,
         recentUsage(store.sql, { limit: REQUESTS, node: id }),
         ...(reachable ? engines : []).map(async (engine) => {
-          const lines = await link.call(id, engineLogs(engine.id, LOG_LINES), limit);
-          return { engine: engine.id, lines: lines.ok ? lines.value : [] };
+          const log = await link.call(id, engineLogs(engine.id, LOG_LINES), limit);
+          return { engine: engine.id, lines: log.ok ? log.value.lines : [] };
         }),
       ]);
       const problems = engines.flatMap(({ id: engine, problem }) =>

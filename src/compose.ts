@@ -130,7 +130,7 @@ export async function composeLeader(
     stickySessions: values.router.sticky_sessions,
     severalKeys: () => !keyless && ring.size > 1,
     times: HEALTH_TIMES,
-    call: (node, operation, over) => link.call(node, operation, over),
+    call: (node, operation, over) => cluster.link.call(node, operation, over),
     link: () => gateway.link,
     log: (message, fields) => log.warn(message, fields),
   });

@@ -4,7 +4,15 @@ import { dirname, join, normalize, relative } from "node:path";
 const SRC = join(import.meta.dir, "../src");
 
 /** What every engine's folder may see, beside itself. */
-const DRIVER = ["core", "wire", "dialect", "engine/driver.ts", "engine/ask-engine.ts", "engine/lacking-ability.ts"];
+const DRIVER = [
+  "core",
+  "wire",
+  "dialect",
+  "engine/driver.ts",
+  "engine/ask-engine.ts",
+  "engine/lacking-ability.ts",
+  "engine/fit.ts",
+];
 
 /**
  * Who may import whom, by folder below `src/`. A new arrow is a reviewed edit to this table. A folder may always import
@@ -33,6 +41,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/vllm": [...DRIVER, "engine/llama-cpp/metrics-text.ts"],
   "engine/ask-engine.ts": ["core", "engine/driver.ts"],
   "engine/lacking-ability.ts": ["core"],
+  "engine/fit.ts": ["core"],
   "engine/registry.ts": ["core", "engine"],
   "engine/progress.ts": ["core", "engine"],
   cluster: ["core", "engine/driver.ts", "http1"],
@@ -52,6 +61,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-admin.ts": ["*"],
   "compose-cluster.ts": ["*"],
   "compose-nodes.ts": ["*"],
+  "compose-engines.ts": ["*"],
   "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],

@@ -94,7 +94,7 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
-  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|restart|check)$/.exec(url.pathname) ?? [];
+  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|start|stop|restart|check)$/.exec(url.pathname) ?? [];
   if (id === undefined) return refuse(404, `there is no ${call} here`);
   if (request.method !== (action === "logs" ? "GET" : "POST"))
     return refuse(405, `${call} is not a method of this path`);
@@ -109,13 +109,15 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
   }
   if (action === "logs") return logs(url, engine);
   if (action === "check") return await check(request, engine);
-  if (engine.restart()) return Response.json({});
-  return refuse(409, `${engine.id} was not started by Flock, so Flock does not restart it`, engine.status().start);
+  const done = action === "stop" ? await engine.halt() : action === "start" ? engine.resume() : engine.restart();
+  if (done) return Response.json({});
+  const { start } = engine.status();
+  return refuse(409, `${engine.id} was not started by Flock, so Flock does not ${action} it`, start);
 }
 
 function logs(url: URL, engine: EngineSource): Response {
   const query = logsQuery.safeParse(Object.fromEntries(url.searchParams));
-  return query.success ? Response.json({ lines: engine.logs(query.data.lines) }) : invalid(query.error);
+  return query.success ? Response.json(engine.logs(query.data.lines, query.data.after)) : invalid(query.error);
 }
 
 async function check(request: Request, engine: EngineSource): Promise<Response> {

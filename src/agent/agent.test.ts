@@ -106,10 +106,13 @@ test("an engine that is asked to restart comes back as another process", async (
   });
 });
 
-test("logs give the newest lines of an engine", async () => {
+test("logs give the newest lines of an engine, then those that came since", async () => {
   const socket = await started();
   await untilReady(socket);
-  expect(await get(socket, "/v1/engines/embedded/logs?lines=1")).toEqual({ lines: ["scripted engine: ready"] });
+  const first = (await get(socket, "/v1/engines/embedded/logs?lines=1")) as { lines: string[]; next: string };
+  expect(first.lines).toEqual(["scripted engine: ready"]);
+  const since = `/v1/engines/embedded/logs?lines=1&after=${first.next}`;
+  expect(await get(socket, since)).toEqual({ lines: [], next: first.next });
 });
 
 test("what the agent does not know is refused by name", async () => {

@@ -6,6 +6,7 @@ import type { CheckAnswer } from "../cluster/agent-protocol.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { EngineProgress } from "./engine-progress.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
+import type { LogPiece } from "./log-file.ts";
 import { wait } from "../cluster/wait.ts";
 
 export interface AttachedTimes {
@@ -97,6 +98,14 @@ export class AttachedEngine implements EngineSource {
     return false;
   }
 
+  resume(): boolean {
+    return false;
+  }
+
+  halt(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   async check(): Promise<CheckAnswer> {
     const looked = new Promise<void>((resolve) => this.#lookers.add(resolve));
     this.#nudge.abort();
@@ -106,8 +115,9 @@ export class AttachedEngine implements EngineSource {
     return { healthy: this.#info !== null, progressing };
   }
 
-  logs(): string[] {
-    return [];
+  /** Whoever started it has them. */
+  logs(): LogPiece {
+    return { lines: [], next: null };
   }
 
   async stop(): Promise<void> {

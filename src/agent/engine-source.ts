@@ -2,6 +2,7 @@ import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
 import type { EngineStatus } from "../core/node.ts";
 import type { EngineKind, Replica } from "../core/replica.ts";
 import type { EngineInfo, ServedModel } from "../engine/driver.ts";
+import type { LogPiece } from "./log-file.ts";
 
 /** One engine of this node as the agent sees it, whoever started it. */
 export interface EngineSource {
@@ -12,14 +13,17 @@ export interface EngineSource {
   /** What it computes on; null: the CPU, or not known yet. */
   gpu(): string | null;
   start(): void;
-  /** False: it was started by a person and only a person can restart it. */
+  /** These three are what a person asks for. False: it was started by a person, and only a person can do it. */
   restart(): boolean;
+  resume(): boolean;
+  /** Stays ended until `resume` or `restart`, or until the agent is started anew. Resolves when it is gone. */
+  halt(): Promise<boolean>;
   /** Looks at it now, because traffic saw something; an engine of ours that gets too many strikes is started again. */
   check(doubt: CheckBody): Promise<CheckAnswer>;
   /** What a person should mend though it runs, with the command; see `NodeState.problems`. */
   advice?(): string | null;
-  /** Newest lines of its log, oldest first. */
-  logs(lines: number): string[];
+  /** Newest lines of its log, oldest first, or those after a place in it. */
+  logs(lines: number, after?: string): LogPiece;
   /** Ends it when it is ours. Resolves when it is gone. */
   stop(): Promise<void>;
   /** Stops looking after it and lets it run on. */

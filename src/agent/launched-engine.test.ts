@@ -73,7 +73,7 @@ test("a llama-server is started on a port of the range, waited for while it load
   // The key stands in no argument, and the server asks for it.
   if (process.platform === "linux") expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).not.toContain(secret);
   expect((await fetch(`${endpoint}/props`)).status).toBe(401);
-  expect(engine.logs(50).join("\n")).toContain("server is listening");
+  expect(engine.logs(50).lines.join("\n")).toContain("server is listening");
   expect(existsSync(join(dataDir, "engines", "llamacpp.json"))).toBe(true);
 });
 
@@ -130,7 +130,7 @@ test("one that cannot load its model is given up, with its own last words", asyn
   engine.start();
   await until("it is given up", () => engine.status().state === "crashloop");
   expect(engine.status().problem).toContain("exit code 1");
-  expect(engine.logs(20).join("\n")).toContain("llama9");
+  expect(engine.logs(20).lines.join("\n")).toContain("llama9");
 });
 
 test("when all ports are taken it says which setting gives others", () => {

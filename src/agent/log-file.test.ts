@@ -1,8 +1,18 @@
 import { afterAll, expect, test } from "bun:test";
-import { closeSync, existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lastWords, markStart, openLog, tailLog } from "./log-file.ts";
+import { lastWords, markStart, openLog, readLog, tailLog } from "./log-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "flock-log-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -44,4 +54,18 @@ test("the last words of a child are of its own life", () => {
   expect(lastWords(path)).toBeNull();
   writeFileSync(path, "first\nsecond\n\n", { flag: "a" });
   expect(lastWords(path)).toBe("second");
+});
+
+test("a log is followed from place to place, whole lines only, also past a log that was begun anew", () => {
+  const path = join(folder, "followed.log");
+  expect(readLog(path, 5)).toEqual({ lines: [], next: null });
+  writeFileSync(path, "one\ntwo\nthr");
+  const first = readLog(path, 1);
+  expect(first.lines).toEqual(["two"]);
+  appendFileSync(path, "ee\nfour\n");
+  const second = readLog(path, 1, first.next ?? "");
+  expect(second.lines).toEqual(["three", "four"]);
+  renameSync(path, `${path}.1`);
+  writeFileSync(path, "five\n");
+  expect(readLog(path, 5, second.next ?? "").lines).toEqual(["five"]);
 });

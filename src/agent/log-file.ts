@@ -48,6 +48,51 @@ export function tailLog(path: string, lines: number): string[] {
   }
 }
 
+export interface LogPiece {
+  /** Oldest first. */
+  readonly lines: readonly string[];
+  /** The place after the last of them, for the next piece; null: there is no log. */
+  readonly next: string | null;
+}
+
+/**
+ * What stands after a place that an earlier piece gave, whole lines only. Without a place, or when the log was begun anew
+ * since, its newest lines.
+ */
+export function readLog(path: string, lines: number, after?: string): LogPiece {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return { lines: [], next: null };
+  const [file = "", offset = ""] = after?.split("-") ?? [];
+  const from = Number(offset);
+  if (file !== String(stat.ino) || !(from <= stat.size)) {
+    const start = Math.max(0, stat.size - TAIL_BYTES);
+    const [tail, end] = wholeLines(path, start, stat.size);
+    // The first piece is the end of a line that began before the window.
+    const newest = tail.slice(start > 0 ? 1 : 0).slice(-lines);
+    return { lines: newest, next: `${stat.ino}-${end}` };
+  }
+  const [since, end] = wholeLines(path, from, Math.min(stat.size, from + TAIL_BYTES));
+  return { lines: since, next: `${stat.ino}-${end}` };
+}
+
+/** With the place after them: a line that is being written belongs to the next piece. */
+function wholeLines(path: string, from: number, to: number): [lines: string[], end: number] {
+  const bytes = readRange(path, from, to);
+  const length = bytes.lastIndexOf(0x0a) + 1;
+  const text = bytes.subarray(0, length).toString("utf8");
+  return [text === "" ? [] : text.slice(0, -1).split("\n"), from + length];
+}
+
+function readRange(path: string, from: number, to: number): Buffer {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(to - from);
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, from));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** What the child said last in its present life, cut to one readable line; null when it said nothing. */
 export function lastWords(path: string): string | null {
   const line = tailLog(path, 20).findLast((text) => text.trim() !== "");

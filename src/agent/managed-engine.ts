@@ -5,12 +5,13 @@ import type { Endpoint, EngineInfo, EngineManager, LaunchSpec } from "../engine/
 import { describeFailure } from "./describe-failure.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
 import { EngineProgress } from "./engine-progress.ts";
-import { tailLog } from "./log-file.ts";
+import { type LogPiece, readLog } from "./log-file.ts";
 import { Supervisor, type SupervisorParts } from "./supervisor.ts";
 import { wait } from "../cluster/wait.ts";
 
 const PROBE_TIMEOUT_MS = 5_000;
 const PROBE_AGAIN_MS = 500;
+const HALTED = "stopped on request";
 
 /** An engine that Flock starts: the supervisor keeps it alive, the manager says what it serves. */
 export class ManagedEngine implements EngineSource {
@@ -18,7 +19,8 @@ export class ManagedEngine implements EngineSource {
   readonly #node: string;
   readonly #models: readonly string[];
   readonly #manager: EngineManager;
-  readonly #supervisor: Supervisor;
+  readonly #supervise: () => Supervisor;
+  #supervisor: Supervisor;
   readonly #logPath: string;
   readonly #progress: EngineProgress;
   /** So many in a row, and it is started again. */
@@ -46,13 +48,15 @@ export class ManagedEngine implements EngineSource {
     this.#progress = new EngineProgress(manager.kind);
     this.#strikes = parts.times.healthFailures;
     this.#onChange = parts.onChange;
-    this.#supervisor = new Supervisor(spec, { ...parts, onChange: () => this.#changed() });
+    this.#supervise = () => new Supervisor(spec, { ...parts, onChange: () => this.#changed() });
+    this.#supervisor = this.#supervise();
   }
 
   status(): EngineStatus {
     const supervisor = this.#supervisor;
     // Ready means that requests can go there: an engine whose models are not known yet gets none.
     const state = supervisor.state === "ready" && this.#current() === null ? "starting" : supervisor.state;
+    const halted = state === "stopped";
     return {
       id: this.id,
       kind: this.#manager.kind,
@@ -62,8 +66,8 @@ export class ManagedEngine implements EngineSource {
       secret: supervisor.secret,
       pid: supervisor.pid,
       restarts: supervisor.restarts,
-      problem: state === "ready" ? null : (supervisor.problem ?? this.#probeProblem),
-      start: this.#manager.startCommand,
+      problem: state === "ready" ? null : halted ? HALTED : (supervisor.problem ?? this.#probeProblem),
+      start: this.#startCommand(halted),
       models: this.#models,
       epoch: supervisor.epoch,
     };
@@ -83,7 +87,21 @@ export class ManagedEngine implements EngineSource {
   }
 
   restart(): boolean {
+    if (this.#supervisor.state === "stopped") return this.resume();
     this.#supervisor.restart();
+    return true;
+  }
+
+  resume(): boolean {
+    if (this.#supervisor.state !== "stopped" || this.#over.signal.aborted) return true;
+    this.#supervisor = this.#supervise();
+    this.#supervisor.start();
+    this.#onChange();
+    return true;
+  }
+
+  async halt(): Promise<boolean> {
+    await this.#supervisor.stop();
     return true;
   }
 
@@ -98,8 +116,8 @@ export class ManagedEngine implements EngineSource {
     return { healthy, progressing };
   }
 
-  logs(lines: number): string[] {
-    return tailLog(this.#logPath, lines);
+  logs(lines: number, after?: string): LogPiece {
+    return readLog(this.#logPath, lines, after);
   }
 
   async stop(): Promise<void> {
@@ -112,6 +130,13 @@ export class ManagedEngine implements EngineSource {
     this.#over.abort();
     await this.#supervisor.release();
     await this.#probing?.done;
+  }
+
+  /** A person's command for an engine that Flock keeps: what brings it back. */
+  #startCommand(halted: boolean): string {
+    if (halted) return `flock engine start ${this.#node}/${this.id}`;
+    const { kind, startCommand } = this.#manager;
+    return kind === "embedded" ? startCommand : `flock engine restart ${this.#node}/${this.id}`;
   }
 
   #at(): Endpoint {

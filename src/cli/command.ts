@@ -13,6 +13,8 @@ export type FlagSpec =
       readonly summary: string;
       /** Null: undefined where nobody says either. */
       readonly default?: boolean | null;
+      /** One letter: `-f` for `--follow`. */
+      readonly short?: string;
     }
   | { readonly type: "text"; readonly summary: string; readonly placeholder: string; readonly env?: string }
   | {

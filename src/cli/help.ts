@@ -79,7 +79,10 @@ function flagFields(out: Out, flags: Readonly<Record<string, FlagSpec>>): void {
 }
 
 function flagForm(name: string, spec: FlagSpec): string {
-  if (spec.type === "boolean") return spec.default === true ? `--no-${name}, --${name}=false` : `--${name}`;
+  if (spec.type === "boolean") {
+    if (spec.default === true) return `--no-${name}, --${name}=false`;
+    return spec.short === undefined ? `--${name}` : `-${spec.short}, --${name}`;
+  }
   return `--${name} <${spec.type === "choice" ? spec.choices.join("|") : spec.placeholder}>`;
 }
 

@@ -74,7 +74,7 @@ export function parseArgv(
   const { tokens } = parseArgs({
     args: [...rest],
     options: {
-      ...Object.fromEntries(known.map((flag) => [flag, { type: isBoolean(flag) ? "boolean" : "string" } as const])),
+      ...Object.fromEntries(known.map((flag) => [flag, optionOf(specs[flag], isBoolean(flag))])),
       help: { type: "boolean", short: "h" },
     },
     strict: false,
@@ -170,4 +170,9 @@ function expected(spec: FlagSpec): string {
       return `a whole number ${range}`;
     }
   }
+}
+
+function optionOf(spec: FlagSpec | undefined, isBoolean: boolean): { type: "boolean" | "string"; short?: string } {
+  const short = spec?.type === "boolean" ? spec.short : undefined;
+  return { type: isBoolean ? "boolean" : "string", ...(short === undefined ? {} : { short }) };
 }

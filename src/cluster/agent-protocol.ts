@@ -11,10 +11,16 @@ export const logsQuery = z.strictObject({
     .transform(Number)
     .pipe(z.number().min(1).max(MAX_LOG_LINES))
     .default(200),
+  /** Where an earlier answer ended: only what came since. */
+  after: z
+    .string()
+    .regex(/^\d+-\d+$/)
+    .optional(),
 });
 
 /** Answer of `GET /v1/engines/:id/logs`, oldest line first. */
-export const logsAnswer = z.strictObject({ lines: z.array(z.string()) });
+export const logsAnswer = z.strictObject({ lines: z.array(z.string()), next: z.string().nullable() });
+export type LogsAnswer = z.infer<typeof logsAnswer>;
 
 /** Body of `POST /v1/engines/:id/check`: what live traffic saw. */
 export const checkBody = z.strictObject({

@@ -5,6 +5,7 @@ import { type AgentRig, agentRig, enginePids } from "../agent/fixtures/agent-rig
 import { until } from "../agent/fixtures/until.ts";
 import type { EngineStatus, NodeState } from "../core/node.ts";
 import { agentLogPath } from "./agent-record.ts";
+import { actOnEngine, engineLogs } from "./node-operations.ts";
 import { LocalLink, LOCAL_LINK_TIMES } from "./local-link.ts";
 import { isAlive } from "./process-identity.ts";
 import { spawnAgent } from "./spawn-agent.ts";
@@ -171,10 +172,13 @@ test("an engine that dies over a request is a failure, one that is away is unrea
 test("logs and restarts go through the agent; an unknown engine is told by name", async () => {
   const link = rig.link();
   const { pid } = await ready(link);
-  expect(await link.engineLogs("embedded", 1, soon())).toEqual({ ok: true, value: ["scripted engine: ready"] });
-  expect(await link.restartEngine("embedded", soon())).toEqual({ ok: true, value: undefined });
+  expect(await link.call("local", engineLogs("embedded", 1), soon())).toMatchObject({
+    ok: true,
+    value: { lines: ["scripted engine: ready"] },
+  });
+  expect(await link.call("local", actOnEngine("embedded", "restart"), soon())).toEqual({ ok: true, value: undefined });
   await untilReady(link, pid);
-  const unknown = await link.engineLogs("mlx", 1, soon());
+  const unknown = await link.call("local", engineLogs("mlx", 1), soon());
   expect(unknown.ok ? null : unknown.error).toMatchObject({ kind: "unknown_engine", mend: "flock status" });
 });
 

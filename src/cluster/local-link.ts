@@ -13,7 +13,7 @@ import {
 } from "./attach-agent.ts";
 import { EngineConnections } from "./fetch-engine.ts";
 import type { Link, LinkFailure, LinkRequest, NodeOperation } from "./link.ts";
-import { engineLogs, restartEngine, shutDownAgent } from "./node-operations.ts";
+import { shutDownAgent } from "./node-operations.ts";
 import { parseNodeState } from "./node-state-line.ts";
 import { isAlive } from "./process-identity.ts";
 import type { AgentProcess } from "./spawn-agent.ts";
@@ -133,14 +133,6 @@ export class LocalLink implements Link {
     const { status, message, mend } = answer.error;
     if (status === null) return err(unreachable(`the agent does not answer: ${message}`));
     return err({ kind: status === 404 ? "unknown_engine" : "refused", message, mend: mend ?? "flock status" });
-  }
-
-  async engineLogs(engineId: string, lines: number, signal: AbortSignal): Promise<Result<string[], LinkFailure>> {
-    return await this.call(this.#parts.node, engineLogs(engineId, lines), signal);
-  }
-
-  async restartEngine(engineId: string, signal: AbortSignal): Promise<Result<void, LinkFailure>> {
-    return await this.call(this.#parts.node, restartEngine(engineId), signal);
   }
 
   /** Ends the agent, with `engines` its engines first, and this link. Resolves when the agent's process is gone. */

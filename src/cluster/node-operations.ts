@@ -6,6 +6,8 @@ import {
   type CheckBody,
   loadAnswer,
   machineLoadAnswer,
+  type LogsAnswer,
+  logsAnswer,
   modelsAnswer,
   type ModelWish,
 } from "./agent-protocol.ts";
@@ -17,25 +19,28 @@ const CHECK_TIMEOUT_MS = 15_000;
 /** Longer than the grace that an engine gets between SIGTERM and SIGKILL. */
 const SHUTDOWN_TIMEOUT_MS = 30_000;
 
-/** Newest lines of an engine's log, oldest first; at most `MAX_LOG_LINES`. */
-export function engineLogs(engineId: string, lines: number): NodeOperation<string[]> {
+/** Newest lines of an engine's log, oldest first, at most `MAX_LOG_LINES`; or those after a place in it. */
+export function engineLogs(engineId: string, lines: number, after?: string): NodeOperation<LogsAnswer> {
+  const place = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
   return {
     method: "GET",
-    path: `/v1/engines/${encodeURIComponent(engineId)}/logs?lines=${lines}`,
+    path: `/v1/engines/${encodeURIComponent(engineId)}/logs?lines=${lines}${place}`,
     timeoutMs: CALL_TIMEOUT_MS,
-    read: (answer) =>
-      typeof answer === "object" && answer !== null && "lines" in answer && Array.isArray(answer.lines)
-        ? { value: answer.lines.map(String) }
-        : null,
+    read: (answer) => {
+      const parsed = logsAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
   };
 }
 
-/** Answered when the agent has taken it up; the node's state tells when the engine is back. */
-export function restartEngine(engineId: string): NodeOperation<void> {
+export type EngineAction = "start" | "stop" | "restart";
+
+/** A start is answered when the agent has taken it up, a stop when the engine is gone; the node's state tells the rest. */
+export function actOnEngine(engineId: string, action: EngineAction): NodeOperation<void> {
   return {
     method: "POST",
-    path: `/v1/engines/${encodeURIComponent(engineId)}/restart`,
-    timeoutMs: CALL_TIMEOUT_MS,
+    path: `/v1/engines/${encodeURIComponent(engineId)}/${action}`,
+    timeoutMs: action === "stop" ? SHUTDOWN_TIMEOUT_MS : CALL_TIMEOUT_MS,
     read: () => ({ value: undefined }),
   };
 }

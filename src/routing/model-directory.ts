@@ -1,4 +1,4 @@
-import type { EngineStatus, NodeState } from "../core/node.ts";
+import type { NodeState } from "../core/node.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
 import type { EngineKind } from "../core/replica.ts";
@@ -64,7 +64,6 @@ export class ModelDirectory {
     for (const engine of engines) {
       const serving = replicas.filter((replica) => replica.engineId === engine.id).map((replica) => replica.model);
       if (serving.length > 0) servedBy.set(engine.id, serving);
-      if (!comesBack(engine)) continue;
       for (const model of servedBy.get(engine.id) ?? engine.models) expected.add(model);
     }
     this.#board.update(node, { replicas, engines, expected: [...expected], drained });
@@ -97,9 +96,4 @@ export class ModelDirectory {
     const snapshot = { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() };
     return resolveModel(name, need, snapshot, keyId);
   }
-}
-
-/** True also in a crash loop: the model exists, and its requests should hear why it does not answer. */
-function comesBack(engine: EngineStatus): boolean {
-  return engine.state !== "stopped" || !engine.managed;
 }

@@ -1,5 +1,5 @@
 import { type GgufFileInfo, GgufInsights, type Llama, readGgufFileInfo } from "node-llama-cpp";
-import type { MemoryEstimate } from "./fit.ts";
+import type { MemoryEstimate } from "../fit.ts";
 import { readFreeMemory } from "./free-memory.ts";
 
 /** Reads the file's head, and has llama.cpp plan the model without allocating anything. */

@@ -11,7 +11,7 @@ import { gatheringBatches } from "./batching.ts";
 import type { Counters } from "./counters.ts";
 import { EmbeddingContext } from "./embeddings.ts";
 import { estimateMemory, freeMemoryFor } from "./estimate-memory.ts";
-import { type Fit, fit } from "./fit.ts";
+import { type Fit, fit } from "../fit.ts";
 import { RankingContext } from "./rerank.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";

@@ -134,6 +134,20 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     status: async () => result.report,
     models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
     catalog: async () => ({ directory: null, entries: [], problems: [] }),
+    engines: {
+      list: () => result.report.engines.map((engine) => ({ node: "local", engine })),
+      async logs(node, engine, { after }) {
+        if (engine !== "embedded") return err({ kind: "not_found", what: `engine ${node}/${engine}` });
+        return ok({ lines: after === undefined ? ["one", "two"] : ["three"], next: "7-12" });
+      },
+      async act(node, id, action) {
+        const engine = result.report.engines.find((one) => one.id === id);
+        if (engine === undefined) return err({ kind: "not_found", what: `engine ${node}/${id}` });
+        if (!engine.managed)
+          return err({ kind: "conflict", message: `${id} is not ours to ${action}`, mend: engine.start });
+        return ok({ node, engine: { ...engine, state: action === "stop" ? "stopped" : "starting" } });
+      },
+    },
     jobs: {
       list: async (limit) => [...state.jobViews.values()].slice(0, limit),
       get: async (id) => state.jobViews.get(id) ?? null,

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from "../../core/result.ts";
+import { err, ok, type Result } from "../core/result.ts";
 
 /** What a model takes, before it is loaded. */
 export interface MemoryEstimate {

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { MAIN, poll, startFlock, testEnv, type Flock } from "../support/start-flock.ts";
+
+let flock: Flock;
+beforeAll(async () => {
+  flock = await startFlock();
+}, 30_000);
+afterAll(() => flock.stop());
+
+interface Engine {
+  readonly id: string;
+  readonly state: string;
+  readonly pid: number | null;
+  readonly problem: string | null;
+}
+
+async function engine(): Promise<Engine> {
+  const { stdout } = await flock.cli("engine", "ls", "--json");
+  const [first] = (JSON.parse(stdout) as { engines: Engine[] }).engines;
+  if (first === undefined) throw new Error("no engine is listed");
+  return first;
+}
+
+const chat = () =>
+  flock.fetch("/v1/chat/completions", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: "hi" }] }),
+  });
+const isReady = async (): Promise<boolean> => (await engine()).state === "ready";
+
+test("engines are listed without their secret, for people and as JSON", async () => {
+  const table = await flock.cli("engine", "ls");
+  expect(table.stdout).toMatch(/local\/embedded +embedded +ready +flock/);
+  const json = (await flock.cli("engine", "ls", "--json")).stdout;
+  expect(JSON.parse(json)).toMatchObject({
+    engines: [{ node: "local", id: "embedded", managed: true, state: "ready" }],
+  });
+  expect(json).not.toContain("secret");
+});
+
+test("a stopped engine stays so, its requests hear which command starts it, and that command works", async () => {
+  expect(await flock.cli("engine", "stop", "local/embedded")).toMatchObject({ code: 0 });
+  expect(await engine()).toMatchObject({ state: "stopped", pid: null, problem: "stopped on request" });
+  const refused = await chat();
+  expect([refused.status, await refused.text()]).toEqual([
+    503,
+    expect.stringContaining("flock engine start local/embedded"),
+  ]);
+  expect(await flock.cli("engine", "start", "embedded")).toMatchObject({ code: 0 });
+  await poll(20_000, isReady);
+  expect((await chat()).status).toBe(200);
+}, 60_000);
+
+test("a restart gives another process, and each act stands in the audit log", async () => {
+  const { pid } = await engine();
+  expect(await flock.cli("engine", "restart", "local/embedded")).toMatchObject({ code: 0 });
+  await poll(20_000, async () => (await engine()).pid !== pid && (await isReady()));
+  const { entries } = (await (await flock.fetch("/admin/v1/audit/recent?limit=10")).json()) as {
+    entries: { action: string; target: string }[];
+  };
+  const acts = entries.filter(({ target }) => target === "local/embedded").map(({ action }) => action);
+  expect(acts.toReversed()).toEqual(["engine.stop", "engine.start", "engine.restart"]);
+}, 60_000);
+
+test("logs are shown, followed as they come, and Ctrl-C ends that without a failure", async () => {
+  const shown = await flock.cli("engine", "logs", "local/embedded", "--lines", "5");
+  expect(shown.code).toBe(0);
+  expect(shown.stdout.trim().split("\n").length).toBeLessThanOrEqual(5);
+  const follower = Bun.spawn([process.execPath, MAIN, "engine", "logs", "local/embedded", "-f"], {
+    env: testEnv(flock.dataDir),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let text = "";
+  const reading = (async () => {
+    const decoder = new TextDecoder();
+    for await (const piece of follower.stdout) text += decoder.decode(piece, { stream: true });
+  })();
+  await poll(20_000, () => text.includes("flock started this engine"));
+  const before = text.split("flock started this engine").length;
+  await flock.cli("engine", "restart", "local/embedded");
+  await poll(20_000, () => text.split("flock started this engine").length > before);
+  follower.kill("SIGINT");
+  expect(await follower.exited).toBe(0);
+  await reading;
+}, 60_000);
+
+test("an unknown engine is told with those that there are", async () => {
+  const run = await flock.cli("engine", "stop", "local/embeded");
+  expect(run.code).toBe(5);
+  expect(run.stderr).toContain("local/embedded");
+});
