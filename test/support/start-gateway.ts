@@ -5,6 +5,7 @@ import type { Replica } from "../../src/core/replica.ts";
 import { err, ok, type Result } from "../../src/core/result.ts";
 import type { UsageRecord } from "../../src/core/usage-record.ts";
 import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
+import type { EngineWire } from "../../src/engine/driver.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
 import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
@@ -25,7 +26,9 @@ import type { ScriptedEngine } from "./scripted-engine.ts";
 
 export interface GatewayOptions {
   /** Each is one replica of the model `scripted`. */
-  readonly engines: readonly ScriptedEngine[];
+  readonly engines: readonly Pick<ScriptedEngine, "url">[];
+  /** How they are spoken to; as llama-servers when absent. */
+  readonly wire?: EngineWire;
   /** By secret; without any, every secret is an unlimited key. */
   readonly keys?: Readonly<Record<string, Partial<Principal>>>;
   readonly limits?: Partial<GatewayLimits>;
@@ -63,6 +66,7 @@ const ABILITIES = {
 
 /** The real HTTP app, gateway and routing in this process, in front of scripted engines; keys and records in memory. */
 export function startGateway(options: GatewayOptions): TestGateway {
+  const wire = options.wire ?? llamaCppWire;
   const records: UsageRecord[] = [];
   const errors: Record<string, unknown>[] = [];
   const metrics = new Metrics();
@@ -96,12 +100,12 @@ export function startGateway(options: GatewayOptions): TestGateway {
       models: ["scripted"],
       epoch: 1,
     };
-    return { ...status, id: `e${at}`, kind: "llamacpp", state: "ready", endpoint: engine.url, start: "llama-server …" };
+    return { ...status, id: `e${at}`, kind: wire.kind, state: "ready", endpoint: engine.url, start: "llama-server …" };
   });
   const replicas = engines.map((engine): Replica => ({
     id: `local/${engine.id}/scripted`,
     node: "local",
-    engine: "llamacpp",
+    engine: wire.kind,
     engineId: engine.id,
     model: "scripted",
     engineModel: "scripted",
@@ -119,7 +123,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     models,
     policies: [concurrencyPolicy(ledger), dailyQuotaPolicy(ledger)],
     replicas: {
-      ...routedPicker(router, () => llamaCppWire),
+      ...routedPicker(router, () => wire),
       begin: (replica, attempt) => watch.begin(replica, attempt),
       answered: (replica) => watch.answered(replica),
       failed: (replica, failure, gone) => watch.failed(replica, failure, gone),

@@ -1,8 +1,9 @@
 import { toRequestBody } from "../../dialect/openai-chat/request.ts";
 import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
 import { decoder } from "../../dialect/openai-chat/stream.ts";
-import { ok } from "../../core/result.ts";
+import { err, ok } from "../../core/result.ts";
 import type { EngineWire } from "../driver.ts";
+import { unseenMedia } from "../lacking-ability.ts";
 import { llamaServerCompletions } from "./completions.ts";
 import { LLAMA_SERVER_START } from "./manage.ts";
 import { readLlamaServerError } from "./read-error.ts";
@@ -20,11 +21,12 @@ export const llamaCppWire: EngineWire = {
   transcriptionsPath: "/v1/audio/transcriptions",
   countPath: "/v1/chat/completions/input_tokens",
   echoesModel: false,
-  plan: (request, replica) =>
-    ok({
-      path: "/v1/chat/completions",
-      body: JSON.stringify({ ...toRequestBody(request), model: replica.engineModel }),
-    }),
+  plan(request, replica) {
+    const unseen = unseenMedia(request, replica.abilities, "llama-server");
+    if (unseen) return err(unseen);
+    const body = { ...toRequestBody(request), model: replica.engineModel };
+    return ok({ path: "/v1/chat/completions", body: JSON.stringify(body) });
+  },
   decode: decoder,
   readAnswer: fromResponseBody,
   readError: (status, body, replica) => readLlamaServerError(ENGINE, status, body, replica),
