@@ -1,35 +1,30 @@
 import { hostname } from "node:os";
 import { z } from "zod";
-import type { Link } from "./cluster/link.ts";
-import type { LocalLink } from "./cluster/local-link.ts";
 import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
 import { drainNode } from "./cluster/registry/drain-node.ts";
 import { NodeBook } from "./cluster/registry/node-book.ts";
 import { remembered } from "./cluster/registry/node-entry.ts";
 import { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { inventoryOf } from "./cluster/registry/node-views.ts";
+import { nodeDirectory, nodeHandlers } from "./cluster/registry/node-handlers.ts";
 import { PlacementBook } from "./cluster/registry/placement-book.ts";
+import type { NodeLinks } from "./cluster/transport/node-links.ts";
+import { composeLinks, type Links, type LinksParts } from "./compose-links.ts";
 import { systemClock } from "./core/clock.ts";
 import type { NodeState } from "./core/node.ts";
 import type { EngineKind } from "./core/replica.ts";
-import { err } from "./core/result.ts";
+import { err, ok, type Result } from "./core/result.ts";
 import { defineJob, type JobKind } from "./jobs/job-kind.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { Router } from "./routing/router.ts";
-import type { Store } from "./store/store.ts";
-import type { Log } from "./telemetry/log.ts";
+import type { StartProblem } from "./leader/start-problem.ts";
 
 export const DRAIN_JOB = "node.drain";
 
 const SWEEP_MS = 500;
 const KEEP_SEEN_MS = 60_000;
 
-export interface ClusterParts {
-  readonly store: Store;
-  readonly log: Log;
-  readonly version: string;
-  readonly localNode: string;
-  readonly local: LocalLink;
+export interface ClusterParts extends LinksParts {
   readonly router: Router;
   readonly models: ModelDirectory;
 }
@@ -39,7 +34,9 @@ export interface Cluster {
   readonly registry: NodeRegistry;
   readonly book: NodeBook;
   readonly placements: PlacementBook;
-  readonly link: Pick<Link, "call">;
+  readonly link: NodeLinks;
+  /** Makes a join token, with the line to be typed on another machine. */
+  readonly invite: Links["invite"];
   readonly jobs: readonly JobKind[];
   /** The leader's own agent told its state. */
   readonly local: (state: NodeState) => void;
@@ -48,8 +45,11 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
+export async function composeCluster(parts: ClusterParts): Promise<Result<Cluster, StartProblem>> {
   const { store, log, router, models, localNode } = parts;
+  const composed = composeLinks(parts);
+  if (!composed.ok) return composed;
+  const { links: link, open, invite, close: closeLinks } = composed.value;
   const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
   const own = await book.ensureLocal(localNode, hostname(), parts.version);
   const registry = new NodeRegistry({
@@ -71,12 +71,10 @@ export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
     if (node.role === "leader") continue;
     const inventory = inventoryOf(node);
     const had = placements.of(node.id).map(({ model, engine }) => ({ model, engine: engine as EngineKind }));
+    if (node.keys !== null) link.put({ node: node.id, keys: node.keys, addresses: node.addresses });
     registry.admit(node, "lan", inventory === null ? null : remembered(node, inventory, had));
   }
 
-  const link: Pick<Link, "call"> = {
-    call: (node, operation, signal) => parts.local.call(node, operation, signal),
-  };
   const busy = (replicaId: string): number => router.busy(replicaId);
   const assigning: AssignParts = {
     book,
@@ -106,7 +104,22 @@ export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
     },
   });
 
-  const sweeping = setInterval(() => registry.sweep(), SWEEP_MS);
+  const handlers = nodeHandlers({
+    book,
+    registry,
+    links: link,
+    now: () => systemClock.now(),
+    url: () => composed.value.clientUrl(),
+    joined: () => undefined,
+    admin: () => Promise.resolve(Response.json({ error: NO_ADMIN_YET }, { status: 501 })),
+  });
+  const listening = open(handlers, nodeDirectory(book));
+  if (!listening.ok) return listening;
+
+  // What runs to a node that nobody hears any more would hang until a limit of its own.
+  const sweeping = setInterval(() => {
+    for (const node of registry.sweep()) link.cut(node);
+  }, SWEEP_MS);
   const seen = new Map<string, number>();
   const keepSeen = async (): Promise<void> => {
     const news = registry
@@ -124,18 +137,26 @@ export async function composeCluster(parts: ClusterParts): Promise<Cluster> {
   }, KEEP_SEEN_MS);
   sweeping.unref();
   keeping.unref();
-  return {
+  return ok({
     registry,
     book,
     placements,
     link,
     jobs: [drain],
     local: (state) => registry.local(own, state),
-    unlink: () => undefined,
+    invite,
+    unlink: (node) => link.remove(node),
     async close() {
       clearInterval(sweeping);
       clearInterval(keeping);
+      await closeLinks();
       await keepSeen();
     },
-  };
+  });
 }
+
+const NO_ADMIN_YET = {
+  code: "unavailable",
+  message: "commands are for the leader in this version",
+  mend: "flock help",
+};

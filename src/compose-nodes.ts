@@ -9,6 +9,7 @@ import { err, ok, type Result } from "./core/result.ts";
 import type { AdminNodes, NodeView } from "./http/admin/node-view.ts";
 import type { JobRunner } from "./jobs/job-runner.ts";
 import type { Router } from "./routing/router.ts";
+import { audited } from "./store/audited.ts";
 import type { StoredNode } from "./store/nodes.ts";
 import type { Store } from "./store/store.ts";
 import { recentUsage } from "./store/usage.ts";
@@ -42,6 +43,15 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     return ok(view(result.value));
   };
   return {
+    async invite(actor) {
+      const invited = await cluster.invite();
+      if (!invited.ok) return err({ kind: "conflict", ...invited.error });
+      const { id, expiresAt } = invited.value;
+      await audited(store, { actor: nameOf(actor), action: "node.invite" }, async () =>
+        ok({ target: id, before: null, after: { expiresAt }, value: null }),
+      );
+      return invited;
+    },
     async list() {
       // As the registry has them: the leader's own first.
       return registry.list().flatMap(({ id }) => {

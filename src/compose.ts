@@ -152,15 +152,20 @@ export async function composeLeader(
     log: (message) => log.warn(message),
   });
 
-  const cluster = await composeCluster({
+  const composed = await composeCluster({
     store,
     log,
     version,
+    config: values,
     localNode: LOCAL_NODE,
     local: link,
     router: replicas.router,
     models,
+    url,
+    program: options.program,
   });
+  if (!composed.ok) return composed;
+  const cluster = composed.value;
   cleanUp.push(() => cluster.close());
   link.onChange((state) => cluster.local(state));
   // It takes a while, in a process of its own: the rest is built meanwhile.
@@ -182,7 +187,12 @@ export async function composeLeader(
     replicas: replicas.picker,
     link: {
       fetch: (replica, path, { body, fresh, signal }) =>
-        link.fetchEngine(replica.engineId, { method: "POST", path, headers: JSON_BODY, body, fresh }, signal),
+        cluster.link.fetch(
+          replica.node,
+          replica.engineId,
+          { method: "POST", path, headers: JSON_BODY, body, fresh },
+          signal,
+        ),
       describe(replica) {
         const engine = board.engineOf(replica);
         return { endpoint: engine?.endpoint ?? "", start: engine?.start ?? "flock up" };

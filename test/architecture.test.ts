@@ -60,6 +60,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose.ts": ["*"],
   "compose-admin.ts": ["*"],
   "compose-cluster.ts": ["*"],
+  "compose-links.ts": ["*"],
   "compose-nodes.ts": ["*"],
   "compose-engines.ts": ["*"],
   "compose-node.ts": ["*"],

@@ -94,6 +94,7 @@ const SAMPLES = {
   "observability.otlp_endpoint": same("http://10.0.0.1:4318", "collector:4318", "http://10.0.0.3:1"),
   "tls.cert": paths,
   "tls.key": paths,
+  "cluster.listen": same("127.0.0.1:1", "127.0.0.1:0", "[::1]:3"),
   "mesh.backend": same("tailscale", "lan", "tailscale"),
   "mesh.auth_key": words,
   "mesh.login_server": urls,

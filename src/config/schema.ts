@@ -61,6 +61,13 @@ export const listen: SettingType<string> = {
   fromYaml: (value) => (typeof value === "string" || typeof value === "number" ? listen.fromText(String(value)) : null),
 };
 
+/** The same, or "" for none of one's own. */
+export const listenOrAuto: SettingType<string> = {
+  expected: listen.expected,
+  fromText: (text) => (text.trim() === "" ? "" : listen.fromText(text)),
+  fromYaml: (value) => (value === "" ? "" : listen.fromYaml(value)),
+};
+
 /** An HTTP URL without a trailing slash, or "" for none. */
 export const url: SettingType<string> = fromString('a URL such as "http://127.0.0.1:8000"', (text) => {
   if (text === "") return "";

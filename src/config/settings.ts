@@ -6,6 +6,7 @@ import {
   endpoint,
   integer,
   listen,
+  listenOrAuto,
   number,
   path,
   type SettingType,
@@ -191,6 +192,13 @@ export const SETTINGS = [
   setting("tls.cert", path, "", "Certificate chain (PEM) to serve HTTPS with", NOW),
   setting("tls.key", path, "", "Private key (PEM) of that certificate", NOW),
 
+  setting(
+    "cluster.listen",
+    listenOrAuto,
+    "",
+    "Address for other nodes (TLS); empty: port 8081 or the next free one, unless `listen` is loopback only",
+    NOW,
+  ),
   setting("mesh.backend", choice("lan", "tailscale"), "lan", "How nodes reach each other"),
   setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true }),
   setting("mesh.login_server", url, "", "Control server of the mesh; empty: the mesh's own"),

@@ -10,6 +10,7 @@ export function nodesApi(server: AdminServer) {
   const { nodes } = hc<NodesApi>(server.url, { fetch: server.fetch }).admin.v1;
   const one = nodes[":id"];
   return {
+    invite: () => server.read(() => nodes["join-tokens"].$post()),
     list: () => server.read(() => nodes.$get()),
     show: (id: string) => server.read(() => one.$get({ param: { id } })),
     drain: (id: string) => server.read(() => one.drain.$post({ param: { id } })),

@@ -16,7 +16,7 @@ export const tokenCreate = command({
       type: "boolean",
       summary: "With --admin, while Flock is stopped: a new admin.key in the data directory; needs no key",
     },
-    node: { type: "boolean", summary: "A join token for a worker (not in this version yet)" },
+    node: { type: "boolean", summary: "A join token: one machine may join as a worker with it, within 5 minutes" },
     ...LIMIT_FLAGS,
   },
   json: true,
@@ -25,13 +25,11 @@ export const tokenCreate = command({
     "flock token create ci --quota 100000 --rpm 60 --expires 30d --models qwen3-coder,fast --priority batch",
     "flock token create ops --admin --json",
     "flock token create --admin --offline",
+    "flock token create --node",
   ],
   async run(context, out) {
     const { args, flags } = context;
-    if (flags.node) {
-      const message = "Join tokens (--node) are not available in this version yet";
-      return err({ exitCode: EXIT.failure, code: "not_implemented", message, mend: "flock token create --help" });
-    }
+    if (flags.node) return await createJoinToken(context, out, args.name);
     const rights = readLimitFlags(flags, context.clock.now());
     if (!rights.ok) return rights;
     if (flags.offline) return await createOffline(context, out, { admin: flags.admin, name: args.name });
@@ -54,6 +52,28 @@ export const tokenCreate = command({
     return ok(undefined);
   },
 });
+
+/** The line is the result, so that it can be pasted, or piped: `flock token create --node | ssh box sh`. */
+async function createJoinToken(
+  context: BaseContext,
+  out: Out,
+  name: string | undefined,
+): Promise<Result<void, CliFailure>> {
+  if (name !== undefined)
+    return err(usageFailure("--node takes no name: the machine brings its own", "flock token create --node"));
+  const server = await context.admin();
+  if (!server.ok) return server;
+  const { nodesApi } = await import("../api/nodes.ts");
+  const invited = await nodesApi(server.value).invite();
+  if (!invited.ok) return invited;
+  const { command, expires_at, addresses } = invited.value;
+  out.document(invited.value, () => {
+    out.line(command, "strong");
+    out.note(`✔ Type this on the machine that is to join, until ${time(expires_at)}; it works once.`, "good");
+    out.note(`It will look for this leader at ${addresses.join(", ")}.`);
+  });
+  return ok(undefined);
+}
 
 /** The way back in when no admin key is left: whoever may write the data directory may make one. */
 async function createOffline(

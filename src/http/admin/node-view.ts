@@ -50,7 +50,19 @@ export interface NodeDetail {
   readonly load: MachineLoad | null;
 }
 
+/** One machine may join with it, for a few minutes. */
+export interface JoinTokenView {
+  readonly id: string;
+  readonly token: string;
+  readonly expiresAt: number;
+  /** To be typed on the other machine. */
+  readonly command: string;
+  /** Where that machine will look for the leader. */
+  readonly addresses: readonly string[];
+}
+
 export interface AdminNodes {
+  invite(actor: Principal): Promise<Result<JoinTokenView, AdminFailure>>;
   list(): Promise<readonly NodeView[]>;
   show(id: string): Promise<Result<NodeDetail, AdminFailure>>;
   /** Answers when no new requests go there; the job tells of the rest. */

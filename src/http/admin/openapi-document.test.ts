@@ -46,6 +46,7 @@ const ADDED = [
   "GET /admin/v1/engines",
   "GET /admin/v1/engines/{node}/{engine}/logs",
   "POST /admin/v1/engines/{node}/{engine}/{action}",
+  "POST /admin/v1/nodes/join-tokens",
   "GET /admin/v1/jobs",
   "GET /admin/v1/jobs/{id}",
   "DELETE /admin/v1/jobs/{id}",

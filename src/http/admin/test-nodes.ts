@@ -7,6 +7,14 @@ export function testNodes(): AdminNodes {
   const find = (id: string): Result<NodeView, AdminFailure> =>
     id === "n_1" ? ok(A_NODE) : err({ kind: "not_found", what: `node ${id}`, mend: "flock node ls" });
   return {
+    invite: async () =>
+      ok({
+        id: "j_1",
+        token: "t.o.k",
+        expiresAt: 5,
+        command: "flock join 'http://10.0.0.1?token=t.o.k'",
+        addresses: [],
+      }),
     list: async () => [A_NODE],
     async show(id) {
       const node = find(id);

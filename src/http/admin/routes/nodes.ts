@@ -4,7 +4,7 @@ import { refuse } from "../admin-error.ts";
 import type { AdminDeps } from "../deps.ts";
 import { jobSchema, toJobJson } from "../job-json.ts";
 import { nodeDetailSchema, nodeSchema, toNodeDetailJson, toNodeJson } from "../node-json.ts";
-import { bearer, errorResponses, idParam, jsonContent } from "../schemas.ts";
+import { bearer, epochMs, errorResponses, idParam, jsonContent } from "../schemas.ts";
 
 const list = createRoute({
   method: "get",
@@ -61,6 +61,25 @@ const remove = createRoute({
   responses: { 200: jsonContent(z.object({ node: nodeSchema }), "The node as it was"), ...errorResponses },
 });
 
+const joinToken = z
+  .object({
+    id: z.string(),
+    token: z.string(),
+    expires_at: epochMs,
+    command: z.string().openapi({ description: "To be typed on the machine that joins" }),
+    addresses: z.array(z.string()).openapi({ description: "Where that machine will look for the leader" }),
+  })
+  .openapi("JoinToken");
+
+const invite = createRoute({
+  method: "post",
+  path: "/admin/v1/nodes/join-tokens",
+  summary: "A token with which one machine may join as a worker, within five minutes",
+  tags: ["nodes"],
+  security: bearer,
+  responses: { 201: jsonContent(joinToken, "The token, shown this once"), ...errorResponses },
+});
+
 /** Calls of nodes are signed and come over the node port; here they are named, so that who tries hears where to. */
 const ofNodes = (what: "register" | "heartbeat", summary: string) =>
   createRoute({
@@ -77,6 +96,12 @@ export function nodesRoutes(deps: AdminDeps) {
   return adminGroup()
     .openapi(ofNodes("register", "Enrol a worker"), (c) => refuse(c, NODE_PORT))
     .openapi(ofNodes("heartbeat", "A worker says that it is alive and what it has loaded"), (c) => refuse(c, NODE_PORT))
+    .openapi(invite, async (c) => {
+      const invited = await deps.nodes.invite(c.get("principal"));
+      if (!invited.ok) return refuse(c, invited.error);
+      const { id, token, expiresAt, command, addresses } = invited.value;
+      return c.json({ id, token, expires_at: expiresAt, command, addresses: [...addresses] }, 201);
+    })
     .openapi(list, async (c) => c.json({ nodes: (await deps.nodes.list()).map(toNodeJson) }, 200))
     .openapi(show, async (c) => {
       const shown = await deps.nodes.show(c.req.valid("param").id);

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { availableModels } from "../src/cluster/node-operations.ts";
-import { err, ok } from "../src/core/result.ts";
-import { startTestLeader, startTestWorker, type TestLeader } from "./support/in-process-cluster.ts";
-import { poll } from "./support/start-flock.ts";
+import { availableModels } from "../../src/cluster/node-operations.ts";
+import { err, ok } from "../../src/core/result.ts";
+import { startTestLeader, startTestWorker, type TestLeader } from "../support/in-process-cluster.ts";
+import { poll } from "../support/start-flock.ts";
 
 const FOREVER = new AbortController().signal;
 

@@ -1,15 +1,15 @@
 import { expect, test } from "bun:test";
-import { makeCertificate } from "../src/cluster/certificate.ts";
-import { makeLinkKey } from "../src/cluster/link-key.ts";
-import { NODE_PATHS } from "../src/cluster/node-protocol.ts";
-import { connectRaw } from "../src/cluster/raw-connect.ts";
-import { SIGNED_HEADER } from "../src/cluster/signed-call.ts";
-import { firstLine } from "../src/cluster/transport/accept-node.ts";
-import { readFirstLine } from "../src/cluster/transport/json-lines.ts";
-import { TUNNEL_METHOD, TUNNEL_WORD, tunnelPath } from "../src/cluster/transport/tunnel-frames.ts";
-import { pinnedFetch } from "../src/worker/leader-client.ts";
-import { startTestLeader, startTestWorker, type TestLeader, type TestWorker } from "./support/in-process-cluster.ts";
-import { poll } from "./support/start-flock.ts";
+import { makeCertificate } from "../../src/cluster/certificate.ts";
+import { makeLinkKey } from "../../src/cluster/link-key.ts";
+import { NODE_PATHS } from "../../src/cluster/node-protocol.ts";
+import { connectRaw } from "../../src/cluster/raw-connect.ts";
+import { SIGNED_HEADER } from "../../src/cluster/signed-call.ts";
+import { firstLine } from "../../src/cluster/transport/accept-node.ts";
+import { readFirstLine } from "../../src/cluster/transport/json-lines.ts";
+import { TUNNEL_METHOD, TUNNEL_WORD, tunnelPath } from "../../src/cluster/transport/tunnel-frames.ts";
+import { pinnedFetch } from "../../src/worker/leader-client.ts";
+import { startTestLeader, startTestWorker, type TestLeader, type TestWorker } from "../support/in-process-cluster.ts";
+import { poll } from "../support/start-flock.ts";
 
 const FOREVER = new AbortController().signal;
 const STATE = {
