@@ -5,7 +5,7 @@ import type { LeaderInfo } from "./leader/control-protocol.ts";
 import { openControlSocket } from "./leader/control-socket.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
 import { removeLeaderFile, writeLeaderFile } from "./leader/leader-file.ts";
-import { type Handler, listen } from "./leader/listen.ts";
+import { type Handler, type Handlers, listen } from "./leader/listen.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 
 /** How long answers that are running may take to end when Flock is stopped. */
@@ -94,7 +94,12 @@ async function start(
   }
   const app = Promise.withResolvers<Handler>();
   let handle: Handler = async (request, connection) => (await app.promise)(request, connection);
-  const listening = listen((request, connection) => handle(request, connection), address, values.tls);
+  let buffered: Handlers["buffered"] = () => null;
+  const handlers: Handlers = {
+    any: (request, connection) => handle(request, connection),
+    buffered: (path) => buffered(path),
+  };
+  const listening = listen(handlers, address, values.tls);
   if (!listening.ok) return listening;
   const server = listening.value;
   cleanUp.push(() => server.close(AbortSignal.abort()));
@@ -103,9 +108,10 @@ async function start(
   cleanUp.push(() => removeLeaderFile(dataDir));
 
   const { composeLeader } = await import("./compose.ts");
-  const serve = (whole: Handler): void => {
-    handle = whole;
-    app.resolve(whole);
+  const serve = (whole: Handlers): void => {
+    handle = whole.any;
+    buffered = whole.buffered;
+    app.resolve(whole.any);
   };
   const composed = await composeLeader(options, { url, startedAt, stopping: () => stopping, serve }, cleanUp, signal);
   if (!composed.ok) return composed;

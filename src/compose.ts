@@ -22,7 +22,7 @@ import { createApp, type SubApp } from "./http/app.ts";
 import type { Health } from "./http/routes/health.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
-import type { Handler } from "./leader/listen.ts";
+import type { Handlers } from "./leader/listen.ts";
 import { hints } from "./leader/hints.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
@@ -74,7 +74,7 @@ export interface Shell {
   readonly startedAt: number;
   readonly stopping: () => boolean;
   /** From this call on requests are answered. */
-  readonly serve: (handle: Handler) => void;
+  readonly serve: (handlers: Handlers) => void;
 }
 
 export interface ComposedLeader {
@@ -281,7 +281,7 @@ export async function composeLeader(
     admin: () => (admin ??= loadAdmin()),
   });
 
-  shell.serve((request, connection) => app.fetch(request, connection));
+  shell.serve({ any: (request, connection) => app.fetch(request, connection), buffered: (path) => app.buffered(path) });
   const loopback = parseListen(values.listen)?.loopback === true;
   if (!loopback && values.tls.cert === "" && !keyless) {
     log.warn("keys travel unencrypted to other machines: set tls.cert and tls.key, or listen on 127.0.0.1 only");

@@ -51,7 +51,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   agent: ["core", "cluster", "engine"],
   // What a worker is besides its agent: its end of the link to the leader.
   worker: ["core", "cluster"],
-  leader: ["core", "cluster", "config", "http/server-env.ts"],
+  leader: ["core", "cluster", "config", "http/server-env.ts", "http1"],
   http: ["core", "dialect", "gateway"],
   "http/admin": ["core", "dashboard", "wire", "catalog/entry.ts"],
   dashboard: ["http/admin"],

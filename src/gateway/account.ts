@@ -38,7 +38,7 @@ export class Account {
   maxOutputTokens: number | null = null;
   /** What came in; null until the body is there. */
   body: ScannedBody | null = null;
-  headers: Headers | null = null;
+  headers: Pick<Headers, "get"> | null = null;
   /** Where the request stands while it waits for a slot. */
   place: QueuePlace | null = null;
   /** Listened to at once when the request begins to wait. */

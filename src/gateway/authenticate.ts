@@ -7,7 +7,7 @@ import type { Authenticator } from "./ports.ts";
  * Both ways of sending a key are taken on every surface: the Anthropic SDK sends a bearer since 1.x, older ones and
  * plain curl an `x-api-key`. A bearer wins, because tools that send both keep a stale key in the other.
  */
-export function presentedSecret(headers: Headers): string {
+export function presentedSecret(headers: Pick<Headers, "get">): string {
   const authorization = headers.get("authorization");
   if (authorization !== null) {
     const space = authorization.indexOf(" ");
@@ -17,6 +17,6 @@ export function presentedSecret(headers: Headers): string {
   return headers.get("x-api-key") ?? "";
 }
 
-export function authenticate(keys: Authenticator, headers: Headers): Result<Principal, Failure> {
+export function authenticate(keys: Authenticator, headers: Pick<Headers, "get">): Result<Principal, Failure> {
   return keys.find(presentedSecret(headers));
 }

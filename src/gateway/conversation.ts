@@ -18,12 +18,16 @@ const PROMPT_MEMBERS = ["tools", "system", "instructions", "messages", "input", 
 const EMPTY = new Uint8Array();
 
 /** The client's name for the conversation, if it has one, and its prompt without what changes from turn to turn. */
-export function readConversation(keyId: string, headers: Headers | null, body: ScannedBody | null): Conversation {
+export function readConversation(
+  keyId: string,
+  headers: Pick<Headers, "get"> | null,
+  body: ScannedBody | null,
+): Conversation {
   const name = sessionOf(headers, body);
   return { session: name === "" ? "" : `${keyId} ${name}`, prompt: body === null ? EMPTY : promptOf(body) };
 }
 
-function sessionOf(headers: Headers | null, body: ScannedBody | null): string {
+function sessionOf(headers: Pick<Headers, "get"> | null, body: ScannedBody | null): string {
   for (const name of SESSION_HEADERS) {
     const value = headers?.get(name);
     if (value) return value.slice(0, 200);

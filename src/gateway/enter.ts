@@ -1,24 +1,25 @@
+import type { BufferedRequest } from "../core/buffered-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { mayUseModel } from "../core/model-rights.ts";
 import type { Principal } from "../core/principal.ts";
-import { err, type Result } from "../core/result.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
 import type { Account } from "./account.ts";
 import { admit } from "./admit.ts";
 import { authenticate } from "./authenticate.ts";
 import type { AdmissionRequest, GatewayDeps, Need, Resolved } from "./ports.ts";
-import { readBody } from "./read-body.ts";
+import { readBody, stalled } from "./read-body.ts";
 
 /** A request as it came, or one whose steps 1 and 2 are done already. */
-export type Incoming = Request | EnteredRequest;
+export type Incoming = Request | EnteredRequest | BufferedRequest;
 
 /** For APIs whose body decides what they are: it is read before anybody serves it. */
 export class EnteredRequest {
   readonly principal: Principal | null;
   readonly body: Result<ScannedBody, Failure>;
-  readonly #request: Request;
+  readonly #request: Request | BufferedRequest;
 
-  constructor(request: Request, principal: Principal | null, body: Result<ScannedBody, Failure>) {
+  constructor(request: Request | BufferedRequest, principal: Principal | null, body: Result<ScannedBody, Failure>) {
     this.#request = request;
     this.principal = principal;
     this.body = body;
@@ -28,7 +29,7 @@ export class EnteredRequest {
     return this.#request.signal;
   }
 
-  get headers(): Headers {
+  get headers(): Pick<Headers, "get"> {
     return this.#request.headers;
   }
 }
@@ -36,12 +37,19 @@ export class EnteredRequest {
 /** Steps 1 and 2: who asks, and the body read once. */
 export async function enterEarly(
   deps: Pick<GatewayDeps, "keys" | "limits">,
-  request: Request,
+  request: Request | BufferedRequest,
 ): Promise<EnteredRequest> {
   const principal = authenticate(deps.keys, request.headers);
   if (!principal.ok) return new EnteredRequest(request, null, principal);
-  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  const bytes =
+    "buffered" in request
+      ? buffered(deps, request)
+      : await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
   return new EnteredRequest(request, principal.value, bytes.ok ? scanBody(bytes.value) : bytes);
+}
+
+function buffered({ limits }: Pick<GatewayDeps, "limits">, request: BufferedRequest): Result<Uint8Array, Failure> {
+  return request.buffered === "stalled" ? err(stalled(limits.uploadStallMs)) : ok(request.buffered);
 }
 
 /** The same into the books of the request. */

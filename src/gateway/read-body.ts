@@ -64,6 +64,10 @@ async function readPieces(
   return ok(whole);
 }
 
+export function stalled(limitMs: number): Failure {
+  return { kind: "invalid_request", field: null, message: `the request body stopped arriving for ${limitMs / 1000} s` };
+}
+
 /** One timer for all uploads that are under way: a timer each would cost more than reading a small body. */
 const uploads = new Ticker(1000);
 
@@ -75,8 +79,7 @@ function within<T, U>(work: Promise<T>, limitMs: number, map: (value: T) => U): 
       tick(nowMs: number): void {
         if (nowMs - startedMs < limitMs) return;
         uploads.remove(watch);
-        const message = `the request body stopped arriving for ${limitMs / 1000} s`;
-        resolve(err({ kind: "invalid_request", field: null, message }));
+        resolve(err(stalled(limitMs)));
       },
     };
     uploads.add(watch);

@@ -1,10 +1,13 @@
 import { Hono } from "hono";
 import { getPathNoStrict } from "hono/utils/url";
+import type { BufferedHandler } from "../core/buffered-request.ts";
+import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
-import { serveChat } from "../gateway/serve-chat.ts";
+import type { ChatSurface } from "../gateway/chat-surface.ts";
+import { replyToChat, serveChat } from "../gateway/serve-chat.ts";
 import { serveCompletions } from "../gateway/serve-completions.ts";
 import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
 import { serveReading } from "../gateway/serve-reading.ts";
@@ -33,6 +36,8 @@ export interface SubApp {
 /** The app with what its server tells of a connection. */
 export interface ClientApp {
   fetch(request: Request, env: ServerEnv["Bindings"]): Response | Promise<Response>;
+  /** Answers a plain POST to this path without a `Request`; null: `fetch` does. */
+  buffered(path: string): BufferedHandler<Reply> | null;
 }
 
 export interface AppDeps {
@@ -101,12 +106,38 @@ export function createApp(deps: AppDeps): ClientApp {
     const shape = toErrorResponse(surfaceOf(context.req.path, context.req.raw.headers), { kind: "internal", id }, id);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
   });
+  const chats: readonly (readonly [string, ChatSurface])[] = [
+    ["/chat/completions", chatCompletions],
+    ["/messages", messages],
+    ["/responses", responsesSurface],
+  ];
+  const buffered = new Map<string, BufferedHandler<Reply>>();
+  for (const [path, surface] of chats) {
+    // Without keys each request must pass the guard first.
+    if (deps.keyless) break;
+    const answer = bufferedChat(gateway, ticker, surface);
+    for (const typed of asTyped(path)) buffered.set(typed, answer);
+  }
   return {
+    buffered: (path) => buffered.get(path) ?? null,
     fetch(request, env) {
       const answer = app.fetch(request, env);
       if (!request.headers.has("origin")) return answer;
       return Promise.resolve(answer).then((response) => pages.admit(request, response));
     },
+  };
+}
+
+/** What `app.onError` is for the others. */
+function bufferedChat(gateway: GatewayDeps, ticker: Ticker, surface: ChatSurface): BufferedHandler<Reply> {
+  return async (request) => {
+    try {
+      return await replyToChat(gateway, ticker, surface, request);
+    } catch (error) {
+      const id = newRequestId();
+      gateway.log.error("internal error", { request: id, path: surface.endpoint, cause: error });
+      return toErrorResponse(surface.dialect.surface, { kind: "internal", id }, id);
+    }
   };
 }
 

@@ -1,6 +1,8 @@
-import type { Server } from "bun";
 import type { ListenAddress } from "../config/listen.ts";
+import type { BufferedHandler } from "../core/buffered-request.ts";
+import type { Reply } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { FrontServer } from "../http1/front-server.ts";
 import type { StartProblem } from "./start-problem.ts";
 
 export interface ServerHandle {
@@ -20,34 +22,77 @@ export interface Connection {
   readonly peer: (request: Request) => string | null;
 }
 
+/** Answers everything. */
 export type Handler = (request: Request, connection: Connection) => Response | Promise<Response>;
+
+/** Answers a plain request for this path (query cut off); null: `Handler` does. */
+export type BufferedHandlers = (path: string) => BufferedHandler<Reply> | null;
+
+export interface Handlers {
+  readonly any: Handler;
+  readonly buffered: BufferedHandlers;
+}
 
 /** Above our own limit: the server's 413 has no body, ours is in the shape of the API. */
 const SERVER_MAX_BODY_BYTES = 1024 * 1024 * 1024;
 
-export function listen(handle: Handler, address: ListenAddress, tls: TlsFiles): Result<ServerHandle, StartProblem> {
-  let server: Server<undefined>;
+/**
+ * The client port: a front of our own for the requests that come by the thousand, and `Bun.serve` behind it for all
+ * others (docs/decisions/0022-front-server.md).
+ */
+export function listen(handlers: Handlers, address: ListenAddress, tls: TlsFiles): Result<ServerHandle, StartProblem> {
+  const inner = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    // Quiet streams and slow engines are watched by the gateway; Bun's own limit would cut them.
+    idleTimeout: 0,
+    maxRequestBodySize: SERVER_MAX_BODY_BYTES,
+    fetch: (request) => handlers.any(request, connection),
+  });
+  let front: FrontServer;
   try {
-    server = Bun.serve({
-      port: address.port,
-      ...(address.host === "" ? {} : { hostname: address.host }),
-      ...(tls.cert === "" ? {} : { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
-      // Quiet streams and slow engines are watched by the gateway; Bun's own limit would cut them.
-      idleTimeout: 0,
-      maxRequestBodySize: SERVER_MAX_BODY_BYTES,
-      fetch: (request) => handle(request, connection),
-    });
+    front = openFront(handlers, address, tls, inner.port ?? 0);
   } catch (cause) {
+    void inner.stop(true);
     return err(explain(address, cause));
   }
-  const connection: Connection = { peer: (request) => server.requestIP(request)?.address ?? null };
+  const connection: Connection = {
+    peer(request) {
+      const at = inner.requestIP(request);
+      return at === null ? null : (front.peerOf(at.port) ?? at.address);
+    },
+  };
   return ok({
-    port: server.port ?? address.port,
+    port: front.port,
     async close(cut) {
-      await Promise.race([server.stop(false), aborted(cut)]);
-      await server.stop(true);
+      const drained = front.drain();
+      await Promise.race([Promise.all([drained, inner.stop(false)]), aborted(cut)]);
+      front.stop();
+      await inner.stop(true);
     },
   });
+}
+
+function openFront(handlers: Handlers, address: ListenAddress, tls: TlsFiles, innerPort: number): FrontServer {
+  const open = (hostname: string): FrontServer =>
+    new FrontServer({
+      hostname,
+      port: address.port,
+      innerPort,
+      ...(tls.cert === "" ? {} : { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
+      handlerOf({ method, target }) {
+        const query = target.indexOf("?");
+        return method === "POST" ? handlers.buffered(query < 0 ? target : target.slice(0, query)) : null;
+      },
+    });
+  if (address.host !== "") return open(address.host);
+  try {
+    // Takes IPv4 as well.
+    return open("::");
+  } catch (cause) {
+    if (codeOf(cause) === "EADDRINUSE" || codeOf(cause) === "EACCES") throw cause;
+    return open("0.0.0.0");
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -58,7 +103,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function explain({ host, port }: ListenAddress, cause: unknown): StartProblem {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const code = codeOf(cause);
   const where = `${host === "" ? "port " : `${host}:`}${port}`;
   if (code === "EADDRINUSE") {
     return {
@@ -72,4 +117,8 @@ function explain({ host, port }: ListenAddress, cause: unknown): StartProblem {
   }
   const why = cause instanceof Error ? cause.message : String(cause);
   return { kind: "address", message: `cannot listen on ${where}: ${why}`, mend: "FLOCK_LISTEN=:8080 flock up" };
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
