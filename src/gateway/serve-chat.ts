@@ -3,6 +3,7 @@ import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
+import { MOST_TOKENS } from "../wire/sampling-bounds.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
 import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
@@ -176,9 +177,9 @@ function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<Polic
   const model = body.string("model");
   if (model === undefined || model === "")
     return invalid("model", 'model must be a non-empty string, for example "auto"');
-  const stream = body.raw("stream") ?? String(surface.streamsByDefault);
-  if (stream !== "true" && stream !== "false" && stream !== "null")
-    return invalid("stream", "stream must be true or false");
+  const given = body.raw("stream") ?? "null";
+  const stream = given === "null" ? String(surface.streamsByDefault) : given;
+  if (stream !== "true" && stream !== "false") return invalid("stream", "stream must be true or false");
   const maxOutputTokens = readMaxTokens(body, surface);
   if (!maxOutputTokens.ok) return maxOutputTokens;
   const promptTokensEstimate = Math.ceil(body.bytes.byteLength / BYTES_PER_TOKEN);
@@ -193,8 +194,8 @@ function readMaxTokens(body: ScannedBody, surface: ChatSurface): Result<number |
     const value = Number(raw);
     // Ollama says -1 and -2 for "as long as it takes".
     if (inner !== undefined && (value === -1 || value === -2)) continue;
-    if (!Number.isInteger(value) || value < 1 || raw.startsWith('"')) {
-      return invalid(name, `${name} must be a whole number of at least 1, not ${raw.slice(0, 40)}`);
+    if (!Number.isInteger(value) || value < 1 || value > MOST_TOKENS || raw.startsWith('"')) {
+      return invalid(name, `${name} must be a whole number from 1 to ${MOST_TOKENS}, not ${raw.slice(0, 40)}`);
     }
     return ok(value);
   }

@@ -77,7 +77,7 @@ export function createApp(deps: AppDeps): ClientApp {
   post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
   post("/api/chat", (request) => serveOllamaChat(gateway, ticker, request));
   post("/api/generate", (request) => serveOllamaGenerate(gateway, ticker, request));
-  mountOllamaListing(app, deps.models);
+  mountOllamaListing(app, deps.models, gateway);
   mountOllamaRefused(app, gateway.keys);
   post("/completions", (request) => serveCompletions(gateway, ticker, completions, request));
   post("/embeddings", (request) => serveReading(gateway, ticker, embeddings, request));

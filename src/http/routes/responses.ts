@@ -30,7 +30,7 @@ export function responses(store: ResponseStore): ChatSurface {
         const item = await store.item(keyId, id);
         if (item) found.set(id, item);
       }
-      const unknown = previousResponseId !== null && history === null;
+      const unknown = history === null && (body.previous_response_id ?? null) !== null;
       const whole: JsonValue = unknown ? body : withHistory(body, history ?? [], (id) => found.get(id) ?? null);
       const told = listening();
       return ok({
