@@ -7,6 +7,7 @@ import { type Baseline, type Figures, measureBaseline, measureRound, medianFigur
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
+import { routingBench } from "./routing/main.ts";
 import { type Durations, FULL, MODELS, QUICK } from "./scenarios.ts";
 import { soak } from "./soak.ts";
 import { measureStart } from "./start-time.ts";
@@ -163,6 +164,10 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) {
     console.log(HELP);
+    return;
+  }
+  if (options.routing) {
+    await routingBench();
     return;
   }
   if (process.platform !== "linux") throw new Error("the benchmark reads /proc: run it on Linux");

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly soak: number;
   /** Only how long a start takes. */
   readonly start: boolean;
+  /** Only what routing is worth, simulated. */
+  readonly routing: boolean;
   /** Where Flock's CPU profile goes; null: none is taken. */
   readonly profile: string | null;
   readonly rounds: number | null;
@@ -23,6 +25,7 @@ export const HELP = `npm run bench -- [options]
   --against <ref>    Flock of this checkout against Flock of a commit, and nothing else
   --soak [n]         only: n requests (100,000) to Flock, a tenth of them hung up on; its memory after each tenth
   --start            only: from spawn to listening, against an empty Bun
+  --routing          only: prefix routing against round robin, and fairness, with simulated engines; seconds
   --profile <dir>    take a CPU profile of Flock while it is measured (its figures are then worse)
 `;
 
@@ -37,6 +40,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       against: { type: "string" },
       soak: { type: "string", default: "0" },
       start: { type: "boolean", default: false },
+      routing: { type: "boolean", default: false },
       profile: { type: "string" },
       rounds: { type: "string" },
       help: { type: "boolean", default: false },
@@ -48,6 +52,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     against: values.against ?? null,
     soak: positive("soak", values.soak, 0),
     start: values.start,
+    routing: values.routing,
     profile: values.profile ?? null,
     rounds: values.rounds === undefined ? null : positive("rounds", values.rounds, 1),
     help: values.help,

@@ -5,13 +5,11 @@ import { type PromptBlocks, promptBlocks } from "./prompt-blocks.ts";
 import type { RouteAsk } from "./route-ask.ts";
 import { SessionMap } from "./session-map.ts";
 
-/** What speaks for which replica in one request's case. */
-export interface Known {
+/** A request's conversation, as far as it matters here. */
+export interface Told {
   readonly session: string;
   readonly blocks: PromptBlocks;
   readonly promptTokens: number;
-  /** The best first. */
-  readonly affinities: readonly Affinity[];
 }
 
 /** A session's replica goes before one that knows only this much more of the prompt. */
@@ -28,28 +26,30 @@ export class AffinityBook {
     this.#prefixes = prefixes;
   }
 
-  look(ask: RouteAsk): Known {
+  read(ask: RouteAsk): Told {
     const { session, prompt } = ask.conversation();
-    const blocks = promptBlocks(prompt);
+    return { session, blocks: promptBlocks(prompt), promptTokens: ask.promptTokens };
+  }
+
+  /** What speaks for which replica in this case, the best first. */
+  look({ session, blocks, promptTokens }: Told): Affinity[] {
     const affinities: Affinity[] = [];
-    const { promptTokens } = ask;
     for (const { replicaId, bytes } of this.#prefixes.match(blocks)) {
       const savedTokens = Math.min(promptTokens, Math.round((promptTokens * bytes) / blocks.bytes));
       affinities.push({ replicaId, savedTokens, reason: "prefix" });
     }
     const sticky = this.#stickySessions && session !== "" ? this.#sessions.get(session) : undefined;
-    if (sticky === undefined) return { session, blocks, promptTokens, affinities };
-    return { session, blocks, promptTokens, affinities: withSession(affinities, sticky) };
+    return sticky === undefined ? affinities : withSession(affinities, sticky);
   }
 
   /** The replica is given the request. What it should have of the prompt already. */
-  give({ session, blocks }: Known, replicaId: string): Given {
+  give({ session, blocks }: Told, replicaId: string): Given {
     if (session !== "") this.#sessions.set(session, replicaId);
     return this.#prefixes.give(replicaId, blocks);
   }
 
   /** The engine counted. */
-  learn({ blocks }: Known, replicaId: string, given: Given, { promptTokens, cachedTokens }: TokenUsage): void {
+  learn({ blocks }: Told, replicaId: string, given: Given, { promptTokens, cachedTokens }: TokenUsage): void {
     if (promptTokens <= 0 || blocks.bytes === 0) return;
     this.#prefixes.correct(replicaId, given, blocks.bytes, cachedTokens / promptTokens);
   }

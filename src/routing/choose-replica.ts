@@ -32,7 +32,10 @@ export interface Decision<C extends Candidate> {
 }
 
 /** A replica may have this much more to do than its share before a conversation leaves it. */
-export const LOAD_FACTOR = 1.25;
+const LOAD_FACTOR = 1.25;
+
+/** And this many times what its cache saves: a second copy of the beginning elsewhere takes room from others. */
+const STICKINESS = 2;
 
 /**
  * The replica that knows the conversation, unless waiting for it costs more than its cache saves; else the one with the
@@ -69,7 +72,9 @@ export function loadBound(
   savedTokens: number,
   costTokens: number,
 ): number {
-  return LOAD_FACTOR * shareOfSlot * replica.slots + Math.max(savedTokens, Math.min(costTokens, LEAST_SLACK));
+  return (
+    LOAD_FACTOR * shareOfSlot * replica.slots + Math.max(STICKINESS * savedTokens, Math.min(costTokens, LEAST_SLACK))
+  );
 }
 
 /** A session that moved at every small difference would have its prompt worked off anew each time. */

@@ -5,7 +5,15 @@ export interface Waiting {
   readonly batch: boolean;
   /** What serving it is charged to its key. */
   readonly costTokens: number;
+  /** How often others went before it because they suited what came free better. */
+  passed: number;
 }
+
+/** What came free, for one who waits: it cannot have it, it can, or it is just what it needs. */
+export type Fit = "no" | "yes" | "well";
+
+/** So many are looked at for one whom it suits well. */
+const LOOK_AHEAD = 64;
 
 /** Of so many requests that are served, one is of the batch class when any waits: it is slow, never stuck. */
 const BATCH_TURN = 8;
@@ -35,11 +43,14 @@ export class FairQueue<T extends Waiting> {
     return this.#classOf(entry).remove(entry);
   }
 
-  /** Takes out the next that fits, and charges its key; null: none fits. */
-  next(fits: (entry: T) => boolean): T | null {
+  /**
+   * Takes out the next whom it fits, and charges its key; null: it fits none. One whom it fits well goes before others, who
+   * are passed over `mostPassed` times at the most.
+   */
+  next(fits: (entry: T) => Fit, mostPassed = 0): T | null {
     const first = this.#batchFirst() ? this.#batch : this.#interactive;
     const second = first === this.#batch ? this.#interactive : this.#batch;
-    const entry = first.next(fits) ?? second.next(fits);
+    const entry = first.next(fits, mostPassed) ?? second.next(fits, mostPassed);
     if (entry !== null) this.#sinceBatch = entry.batch ? 0 : this.#sinceBatch + 1;
     return entry;
   }
@@ -117,16 +128,35 @@ class ClassQueue<T extends Waiting> {
     return true;
   }
 
-  next(fits: (entry: T) => boolean): T | null {
+  next(fits: (entry: T) => Fit, mostPassed: number): T | null {
+    const passed: T[] = [];
+    let looked = 0;
     for (const line of this.#byService()) {
-      const entry = line.entries.find(fits);
-      if (entry === undefined) continue;
+      for (const entry of line.entries) {
+        const fit = fits(entry);
+        if (fit === "no") continue;
+        looked += 1;
+        const [first = entry] = passed;
+        if (fit === "well" || first.passed >= mostPassed || looked === LOOK_AHEAD) {
+          const taken = fit === "well" && first.passed < mostPassed ? entry : first;
+          if (taken === entry) for (const other of passed) other.passed += 1;
+          return this.#takeOut(taken);
+        }
+        passed.push(entry);
+      }
+    }
+    const [first] = passed;
+    return first === undefined ? null : this.#takeOut(first);
+  }
+
+  #takeOut(entry: T): T {
+    const line = this.#lines.get(entry.keyId);
+    if (line !== undefined) {
       this.#levelTokens = Math.max(this.#levelTokens, line.servedTokens);
       line.servedTokens += entry.costTokens;
-      this.remove(entry);
-      return entry;
     }
-    return null;
+    this.remove(entry);
+    return entry;
   }
 
   charge(keyId: string, moreTokens: number): void {

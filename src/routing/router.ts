@@ -1,9 +1,10 @@
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok } from "../core/result.ts";
-import { AffinityBook, type Known } from "./affinity-book.ts";
+import { AffinityBook, type Told } from "./affinity-book.ts";
 import { chooseReplica } from "./choose-replica.ts";
 import { misfits } from "./misfits.ts";
+import type { Fit } from "./fair-queue.ts";
 import { KeyActivity } from "./key-activity.ts";
 import { type LeaseTerms, OUTPUT_WEIGHT, SlotLease } from "./lease.ts";
 import { ModelDesk } from "./model-desk.ts";
@@ -32,6 +33,9 @@ export interface RouterOptions {
 }
 
 const MOST_REPLICAS = 4096;
+
+/** Times the number of replicas: as often may others go before a request, because its replica is not the one that is free. */
+const PASSES = 4;
 
 type Desk = ModelDesk<WaitingRequest>;
 
@@ -141,13 +145,24 @@ export class Router {
   #dispatch(desk: Desk): void {
     const nowMs = this.#options.clock.nowMs();
     while (desk.queue.length > 0 && desk.hasFreeSlot) {
-      const entry = desk.queue.next(({ ask, tried }) => this.#candidates(desk, ask, tried, nowMs).length > 0);
+      const entry = desk.queue.next((waiting) => this.#fit(desk, waiting, nowMs), PASSES * desk.loads.length);
       if (entry === null) break;
-      const lease = this.#take(desk, entry.ask, entry.tried, nowMs, nowMs - entry.sinceMs);
+      const { ask, tried, sinceMs } = entry;
+      const lease = this.#take(desk, ask, tried, nowMs, nowMs - sinceMs, entry.told);
       // Without one it would be lost: it cannot happen, since it fitted a moment ago.
       entry.settle(lease === null ? err(full(desk, desk.queue.length)) : ok(lease));
     }
     if (desk.queue.length > 0 && this.#options.board.gate.anyShut) this.#dispatchLater(desk, nowMs);
+  }
+
+  /** Of several replicas the one that came free suits best whose conversation it knows, and those whom none knows. */
+  #fit(desk: Desk, entry: WaitingRequest, nowMs: number): Fit {
+    const candidates = this.#candidates(desk, entry.ask, entry.tried, nowMs);
+    if (candidates.length === 0) return "no";
+    if (desk.loads.length === 1) return "well";
+    entry.told ??= this.#book.read(entry.ask);
+    const [best] = this.#book.look(entry.told);
+    return best === undefined || candidates.some(({ replica }) => replica.id === best.replicaId) ? "well" : "yes";
   }
 
   /** Nobody says when a replica that was shut for a while may be tried again. */
@@ -162,7 +177,14 @@ export class Router {
     });
   }
 
-  #take(desk: Desk, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number, queueMs: number): SlotLease | null {
+  #take(
+    desk: Desk,
+    ask: RouteAsk,
+    tried: ReadonlySet<string>,
+    nowMs: number,
+    queueMs: number,
+    before: Told | null = null,
+  ): SlotLease | null {
     const { keyId, batch, promptTokens } = ask;
     const outputTokens = desk.expectedOutputTokens(ask.maxOutputTokens);
     const terms = { keyId, batch, queueMs, outputTokens, startedMs: nowMs };
@@ -173,28 +195,28 @@ export class Router {
     }
     const candidates = this.#candidates(desk, ask, tried, nowMs);
     if (candidates.length === 0) return null;
-    const known = this.#book.look(ask);
-    const { affinities } = known;
+    const told = before ?? this.#book.read(ask);
+    const affinities = this.#book.look(told);
     const costTokens = promptTokens + outputTokens * OUTPUT_WEIGHT;
     const { localNode } = this.#options;
     const { candidate: load, reason } = chooseReplica({ candidates, affinities, costTokens, localNode });
     const saved = affinities.find(({ replicaId }) => replicaId === load.replica.id)?.savedTokens ?? 0;
-    return this.#begin(desk, { ...terms, load, reason, promptTokens: promptTokens - saved }, known);
+    return this.#begin(desk, { ...terms, load, reason, promptTokens: promptTokens - saved }, told);
   }
 
-  #begin(desk: Desk, terms: LeaseTerms, known: Known | null): SlotLease {
+  #begin(desk: Desk, terms: LeaseTerms, told: Told | null): SlotLease {
     const { id } = terms.load.replica;
     const { gate } = this.#options.board;
     if (gate.anyShut) gate.picked(id, terms.startedMs);
-    const given = known === null ? null : this.#book.give(known, id);
+    const given = told === null ? null : this.#book.give(told, id);
     return new SlotLease(terms, (lease, usage) => {
       if (usage !== null) {
         desk.served(this.#options.clock.nowMs() - terms.startedMs, usage.completionTokens);
         const cost = usage.promptTokens - usage.cachedTokens + usage.completionTokens * OUTPUT_WEIGHT;
         desk.queue.charge(terms, cost - lease.costTokens);
         // What an engine's earlier life had in its cache says nothing of this one.
-        if (known !== null && given !== null && this.#loads.get(id) === terms.load)
-          this.#book.learn(known, id, given, usage);
+        if (told !== null && given !== null && this.#loads.get(id) === terms.load)
+          this.#book.learn(told, id, given, usage);
       }
       if (desk.queue.length > 0) this.#dispatch(desk);
     });

@@ -1,5 +1,6 @@
 import type { Failure } from "../core/failure.ts";
 import { err } from "../core/result.ts";
+import type { Told } from "./affinity-book.ts";
 import type { Waiting } from "./fair-queue.ts";
 import type { Picked, RouteAsk } from "./route-ask.ts";
 
@@ -9,6 +10,9 @@ export class WaitingRequest implements Waiting {
   readonly tried: ReadonlySet<string>;
   readonly costTokens: number;
   readonly sinceMs: number;
+  /** Of its conversation; read when it is first needed. */
+  told: Told | null = null;
+  passed = 0;
   #settled: Picked | null = null;
   #resolve: ((picked: Picked) => void) | null = null;
   #cleanUp: (() => void) | null = null;
