@@ -10,7 +10,7 @@ import type { Clock } from "./core/clock.ts";
 import { newRequestId } from "./core/id.ts";
 import type { NodeState } from "./core/node.ts";
 import type { Principal } from "./core/principal.ts";
-import { tokenAdmin } from "./compose-tokens.ts";
+import { type QuotaStart, tokenAdmin } from "./compose-tokens.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { ok } from "./core/result.ts";
 import type { AdminDeps } from "./http/admin/deps.ts";
@@ -36,6 +36,7 @@ export interface AdminParts {
   /** As it was at the start, without what is stored. */
   readonly config: LoadedConfig;
   readonly followed: Followed;
+  readonly quotas: QuotaStart;
   readonly store: Store;
   readonly ring: KeyRing;
   readonly journal: UsageJournal;
@@ -72,7 +73,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     authenticate: (secret) => (values.auth.require_keys ? ring.find(secret ?? "") : ok(ANONYMOUS)),
     version: parts.version,
     externalUrl: values.external_url,
-    tokens: tokenAdmin({ store, ring, settler: parts.settler, followed: parts.followed }),
+    tokens: tokenAdmin({ store, ring, settler: parts.settler, followed: parts.followed, quotas: parts.quotas }),
     ...modelNameAdmin({ store, models, catalog: parts.catalog, config: parts.config, followed: parts.followed }),
     usage: {
       async recent(query) {

@@ -40,9 +40,9 @@ import { Metrics } from "./telemetry/metrics.ts";
 import { openUsageJournal } from "./telemetry/usage-journal.ts";
 import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
-import { DailyLedger } from "./tenancy/ledger.ts";
-import { concurrencyPolicy, dailyQuotaPolicy } from "./tenancy/policies.ts";
-import { requestRatePolicy, tokenRatePolicy } from "./tenancy/rate-policies.ts";
+import { keyLimits } from "./tenancy/key-limits.ts";
+import { LocalLeases } from "./tenancy/local-leases.ts";
+import { LocalRates } from "./tenancy/local-rates.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
@@ -139,7 +139,8 @@ export async function composeLeader(
   const models = new ModelDirectory(board, values.router.default_model, values.engine.preferred);
   const followed = await followStore({ store, ring, models, config, keysSeen, log });
   cleanUp.push(() => Promise.resolve(followed.stop()));
-  const ledger = new DailyLedger(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
+  const leases = new LocalLeases(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
+  const rates = new LocalRates(systemClock);
   const metrics = new Metrics();
 
   const agentOptions = toAgentOptions({ ...options, config: followed.config }, LOCAL_NODE);
@@ -178,12 +179,7 @@ export async function composeLeader(
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
-    policies: [
-      concurrencyPolicy(ledger),
-      dailyQuotaPolicy(ledger),
-      requestRatePolicy(systemClock),
-      tokenRatePolicy(systemClock),
-    ],
+    ...keyLimits(leases, rates, systemClock),
     replicas: replicas.picker,
     link: {
       fetch: (replica, path, { body, fresh, signal }) =>
@@ -234,6 +230,7 @@ export async function composeLeader(
       version,
       config,
       followed,
+      quotas: leases,
       store,
       ring,
       journal,

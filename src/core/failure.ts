@@ -31,6 +31,10 @@ export type Failure =
       readonly kind: "quota_exceeded";
       readonly limitTokens: number;
       readonly usedTokens: number;
+      /** What the request needs at least. */
+      readonly neededTokens?: number;
+      /** Only what runs at the moment stands in the way. */
+      readonly busy?: true;
       readonly retryAfterMs: number;
     }
   | {

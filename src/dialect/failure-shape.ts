@@ -116,7 +116,7 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "rate_limited":
       return `${failure.message} Try again in ${inSeconds(failure.retryAfterMs)}.`;
     case "quota_exceeded":
-      return `The daily quota of ${failure.limitTokens} tokens is used up (${failure.usedTokens} used). It starts anew in ${inSeconds(failure.retryAfterMs)}; an admin can issue a key with a higher one: \`flock token create --quota N\`.`;
+      return quotaExceeded(failure);
     case "queue_full":
       return `All replicas of ${failure.model} are busy and ${failure.waitedMs === undefined ? "the queue is full" : `none came free within ${inSeconds(failure.waitedMs)}`}. Try again in ${inSeconds(failure.retryAfterMs)}, or add a replica: \`flock model add ${failure.model}\`.`;
     case "engine_unreachable":
@@ -130,6 +130,17 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "internal":
       return `Internal error ${failure.id}. Give this id to the administrator: the log of the Flock server names the cause.`;
   }
+}
+
+function quotaExceeded(failure: Extract<Failure, { kind: "quota_exceeded" }>): string {
+  const { limitTokens, usedTokens, neededTokens, busy, retryAfterMs } = failure;
+  const raise = "an admin can raise it: `flock token edit <key> --quota N`";
+  if (busy) {
+    return `Of the daily quota of ${limitTokens} tokens ${usedTokens} are used, and the rest is set aside for this key's running requests. Try again in ${inSeconds(retryAfterMs)}, or ${raise}.`;
+  }
+  const needs =
+    neededTokens === undefined || usedTokens >= limitTokens ? "" : `, and this request needs ${neededTokens}`;
+  return `The daily quota of ${limitTokens} tokens is used up (${usedTokens} used${needs}). It starts anew in ${inSeconds(retryAfterMs)}; ${raise}.`;
 }
 
 function unknownModel(model: string, nearest: readonly string[]): string {

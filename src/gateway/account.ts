@@ -1,4 +1,5 @@
 import type { Failure } from "../core/failure.ts";
+import type { LimitStandings } from "../core/limit-standing.ts";
 import type { Principal } from "../core/principal.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
@@ -33,6 +34,8 @@ export class Account {
   /** Runs once when the answer is whole. */
   onSuccess: (() => Promise<void>) | null = null;
   grants: Grant[] = [];
+  /** How the key stands with its limits; null: it has none. */
+  standings: (() => LimitStandings) | null = null;
   promptTokensEstimate = 0;
   /** The client's own limit on the answer; null: none. */
   maxOutputTokens: number | null = null;
@@ -79,9 +82,27 @@ export class Account {
     this.choice?.lease.prefilled();
   }
 
+  /** How far the answer may go without asking. */
+  get grantedTokens(): number {
+    let least = Infinity;
+    for (const grant of this.grants) least = Math.min(least, grant.granted?.() ?? Infinity);
+    return least;
+  }
+
   /** May the answer go on to `outputTokens`? */
-  extend(outputTokens: number): boolean {
-    for (const grant of this.grants) if (!grant.extend(outputTokens)) return false;
+  extend(outputTokens: number): boolean | Promise<boolean> {
+    const { grants } = this;
+    for (let at = 0; at < grants.length; at += 1) {
+      const may = grants[at]?.extend(outputTokens) ?? true;
+      if (may instanceof Promise) return this.#extendRest(may, at, outputTokens);
+      if (!may) return false;
+    }
+    return true;
+  }
+
+  async #extendRest(pending: Promise<boolean>, at: number, outputTokens: number): Promise<boolean> {
+    if (!(await pending)) return false;
+    for (const grant of this.grants.slice(at + 1)) if (!(await grant.extend(outputTokens))) return false;
     return true;
   }
 

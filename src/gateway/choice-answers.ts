@@ -20,6 +20,12 @@ export interface ChoicesOptions {
   readonly relays: readonly Relay[];
 }
 
+/** What all choices of a request were granted together. */
+interface Share {
+  extend(): boolean | Promise<boolean>;
+  left(): number;
+}
+
 /** One choice that an engine is answering, with books of its own that are closed into the request's. */
 class Part {
   readonly relay: Relay;
@@ -29,7 +35,7 @@ class Part {
   record: UsageRecord | null = null;
   outputTokens = 0;
 
-  constructor({ deps, ticker, account, model, client }: ChoicesOptions, relay: Relay, extend: () => boolean) {
+  constructor({ deps, ticker, account, model, client }: ChoicesOptions, relay: Relay, share: Share) {
     const books = {
       usage: {
         append: (record: UsageRecord) => {
@@ -51,8 +57,9 @@ class Part {
       {
         extend: (tokens) => {
           this.outputTokens = tokens;
-          return extend();
+          return share.extend();
         },
+        granted: () => this.outputTokens + share.left(),
         release: () => undefined,
       },
     ];
@@ -174,7 +181,10 @@ export class ChoiceAnswers implements PulledAnswer {
   #begin(at: number): Part {
     const relay = this.#options.relays[at];
     if (!relay) throw new Error(`there is no choice ${at}`);
-    const part = new Part(this.#options, relay, () => this.#options.account.extend(this.#outputTokens()));
+    const part = new Part(this.#options, relay, {
+      extend: () => this.#options.account.extend(this.#outputTokens()),
+      left: () => this.#options.account.grantedTokens - this.#outputTokens(),
+    });
     this.#parts.push(part);
     return part;
   }

@@ -3,11 +3,13 @@ import type { Failure } from "../core/failure.ts";
 import { mayUseModel } from "../core/model-rights.ts";
 import type { Principal } from "../core/principal.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { addRateLimitHeaders } from "../dialect/rate-limit-headers.ts";
 import { scanBody, type ScannedBody } from "../wire/scan-body.ts";
 import type { Account } from "./account.ts";
-import { admit } from "./admit.ts";
+import { admit, isUnlimited } from "./admit.ts";
 import { authenticate } from "./authenticate.ts";
-import type { AdmissionRequest, GatewayDeps, Need, Resolved } from "./ports.ts";
+import { refuseEgress } from "./egress.ts";
+import type { AdmissionRequest, GatewayDeps, Grant, Need, Resolved } from "./ports.ts";
 import { readBody, stalled } from "./read-body.ts";
 
 /** A request as it came, or one whose steps 1 and 2 are done already. */
@@ -75,6 +77,8 @@ export function resolve(deps: GatewayDeps, account: Account, name: string, need:
   const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "");
   if (!resolved.ok) return resolved;
   account.resolved = resolved.value;
+  const outside = refuseEgress(account.principal, resolved.value);
+  if (outside) return err(outside);
   const allowed = account.principal?.models ?? [];
   if (mayUseModel(allowed, name, resolved.value.model)) return resolved;
   return err({
@@ -84,15 +88,23 @@ export function resolve(deps: GatewayDeps, account: Account, name: string, need:
   });
 }
 
-/** Step 4: every policy grants, or the first refusal is the answer. The account gives the grants back at its end. */
+/**
+ * Step 4: every policy grants, or the first refusal is the answer. The account gives the grants back at its end. A
+ * promise only for keys with limits that several gateways share.
+ */
 export function askPolicies(
   deps: GatewayDeps,
   account: Account,
   ask: Omit<AdmissionRequest, "principal">,
-): Failure | null {
+): Failure | null | Promise<Failure | null> {
   const { principal } = account;
   if (principal === null) throw new Error("policies are asked before anybody was authenticated");
+  if (!isUnlimited(principal.limits)) account.standings ??= () => deps.standings.of(principal);
   const granted = admit(deps.policies, { principal, ...ask });
+  return granted instanceof Promise ? granted.then((late) => take(account, late)) : take(account, granted);
+}
+
+function take(account: Account, granted: Result<Grant[], Failure>): Failure | null {
   if (!granted.ok) return granted.error;
   account.grants = granted.value;
   return null;
@@ -108,6 +120,10 @@ export function answerHeaders(account: Account): Record<string, string> {
   if (account.choice) {
     headers["x-flock-model"] = account.choice.replica.model;
     headers["x-flock-replica"] = account.choice.replica.id;
+  }
+  if (account.standings) {
+    const surface = account.protocol === "anthropic" ? "anthropic" : "openai";
+    addRateLimitHeaders(headers, surface, account.standings(), Date.now());
   }
   return headers;
 }

@@ -1,6 +1,7 @@
 import type { EngineWire } from "../engine/driver.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
+import type { LimitStandings } from "../core/limit-standing.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
@@ -28,6 +29,8 @@ export interface Resolved {
   readonly reason: string;
   /** The most that prompt and answer can have together; absent while no replica is live. */
   readonly contextTokens?: number;
+  /** Who would serve it, when that is outside the building; absent: a machine of ours. */
+  readonly vendor?: string;
 }
 
 /** Step 3. */
@@ -52,16 +55,25 @@ export interface AdmissionRequest {
 
 /** What a policy lent to one request. */
 export interface Grant {
-  /** May the answer grow to this many output tokens? False: end it with `length` now. */
-  extend(outputTokens: number): boolean;
+  /** May the answer grow to this many output tokens? False: end it with `length` now. A promise when it must be asked. */
+  extend(outputTokens: number): boolean | Promise<boolean>;
+  /** How many output tokens are granted so far; absent: however many. */
+  granted?(): number;
   /** Exactly once, with what was really used. */
   release(usedTokens: number): void;
 }
 
+export type Admission = Result<Grant | null, Failure>;
+
 /** Step 4: a list of these, asked in order; the first refusal releases what was granted before it. */
 export interface AdmissionPolicy {
   readonly name: string;
-  admit(request: AdmissionRequest): Result<Grant | null, Failure>;
+  admit(request: AdmissionRequest): Admission | Promise<Admission>;
+}
+
+/** How a key stands with its limits, for the headers of its answers. No I/O. */
+export interface LimitReport {
+  of(principal: Principal): LimitStandings;
 }
 
 /** What a conversation can be known by, so that it goes where its beginning is in the cache. */
@@ -221,6 +233,7 @@ export interface GatewayDeps {
   readonly keys: Authenticator;
   readonly models: ModelResolver;
   readonly policies: readonly AdmissionPolicy[];
+  readonly standings: LimitReport;
   readonly replicas: ReplicaPicker;
   readonly link: EngineLink;
   readonly usage: UsageSink;

@@ -80,7 +80,11 @@ export async function replyToChat(
   account.adjustedBefore = adjusted;
   account.onSuccess = prepared.value.onSuccess ?? null;
   const ask = { model, promptTokensEstimate, maxOutputTokens };
-  const granted = stream ? null : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
+  const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
+  const granted =
+    stream || !metered
+      ? null
+      : await admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
   if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
 
   const made = relayFor({
@@ -137,17 +141,21 @@ export async function replyToChat(
  * Step 4 for an answer in one piece. A daily quota must be able to end an answer in time: where it has plenty of room, all
  * that the answer can take is set aside at once; otherwise the engine streams and the pieces are added up here.
  */
-function admitWhole(
+async function admitWhole(
   deps: GatewayDeps,
   account: Account,
   ask: ChatAsk & { readonly contextTokens: number | undefined },
-): Failure | "granted" | "piecemeal" | null {
-  if ((account.principal?.limits.dailyTokens ?? 0) === 0) return null;
+): Promise<Failure | "granted" | "piecemeal"> {
   const { contextTokens, model, promptTokensEstimate } = ask;
   const maxOutputTokens = Math.min(ask.maxOutputTokens ?? Infinity, contextTokens ?? Infinity);
   if (maxOutputTokens === Infinity) return "piecemeal";
   const most = promptTokensEstimate * BYTES_PER_TOKEN;
-  const refused = askPolicies(deps, account, { model, promptTokensEstimate: most, maxOutputTokens, allAtOnce: true });
+  const refused = await askPolicies(deps, account, {
+    model,
+    promptTokensEstimate: most,
+    maxOutputTokens,
+    allAtOnce: true,
+  });
   if (refused === null) return "granted";
   return refused.kind === "quota_exceeded" ? "piecemeal" : refused;
 }
@@ -165,7 +173,7 @@ async function admitChat(
 ): Promise<Failure | null> {
   if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);
   const most = ask.promptTokensEstimate * BYTES_PER_TOKEN;
-  const refused = askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
+  const refused = await askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
   if (refused?.kind !== "quota_exceeded") return refused;
   const counted = await countPrompt(deps, relay, ask.model, signal);
   if (counted === null) return refused;

@@ -49,7 +49,7 @@ export async function serveCompletions(
   const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
   account.promptTokensEstimate = metered ? bytes : Math.ceil(bytes / BYTES_PER_TOKEN);
   const weight = { promptTokensEstimate: account.promptTokensEstimate, maxOutputTokens: mostOutput(ask) };
-  const refused = askPolicies(deps, account, { model, ...weight });
+  const refused = await askPolicies(deps, account, { model, ...weight });
   if (refused) return refuse(refused);
 
   const meta: AnswerMeta = {

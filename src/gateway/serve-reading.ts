@@ -67,7 +67,7 @@ export async function serveReading<Call extends ReadingCall>(
   // There is no call that counts these: their bytes are the most they can weigh, and all that a daily quota may trust.
   const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
   const promptTokensEstimate = metered ? body.value.bytes.byteLength : call.promptTokensEstimate;
-  const refused = askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens: 0 });
+  const refused = await askPolicies(deps, account, { model, promptTokensEstimate, maxOutputTokens: 0 });
   if (refused) return refuse(refused);
   const relay = surface.relay(call, body.value, account);
   const answer = await wholeAnswer(deps, ticker, account, relay, model, request);

@@ -4,6 +4,7 @@ import type { ReplySink } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
+import { GrantedFeed } from "./granted-feed.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
 import { pushedBody } from "./pushed-body.ts";
@@ -185,24 +186,48 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#ready = [];
     const stream = this.#relay.stream(choice);
     this.#stream = stream;
+    const feed = this.#feedOf(stream, body);
     return await new Promise<Result<null, AttemptFailure>>((resolve) => {
       this.#began = resolve;
       body.consume({
         piece: (bytes) => {
           if (this.#body !== body || this.#settling || this.#over) return;
           this.#lastByteMs = performance.now();
-          this.#take(stream, stream.push(bytes), false);
+          feed.push(bytes);
         },
         end: () => {
           if (this.#body !== body || this.#settling || (this.#over && this.#began === null)) return;
-          this.#take(stream, stream.end(), true);
+          feed.push(null);
         },
       });
     });
   }
 
+  #feedOf(stream: StreamRelay, body: PushedBody): GrantedFeed {
+    const isOver = (): boolean => this.#body !== body || this.#settling || (this.#over && this.#began === null);
+    const feed: GrantedFeed = new GrantedFeed(this.#account, {
+      take: (bytes) => this.#take(feed, stream, bytes === null ? stream.end() : stream.push(bytes), bytes === null),
+      get over() {
+        return isOver();
+      },
+      get outputTokens() {
+        return stream.progress.outputTokens;
+      },
+      pause: () => this.#pause(),
+      resume: () => this.#resume(),
+      cut: () => this.#cutShort(stream, null),
+    });
+    return feed;
+  }
+
+  #cutShort(stream: StreamRelay, before: Uint8Array | null): void {
+    const last = stream.cutShort();
+    void this.#finish(before ? join([before, last]) : last);
+    this.#stop("cut");
+  }
+
   /** Whole frames of the answer, or its end. */
-  #take(stream: StreamRelay, out: Uint8Array | null, done: boolean): void {
+  #take(feed: GrantedFeed, stream: StreamRelay, out: Uint8Array | null, done: boolean): void {
     const { progress } = stream;
     const began = this.#began;
     if (began !== null) {
@@ -216,13 +241,15 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     const failure = progress.failure ?? (done ? this.#broken("it broke off in the middle of its answer") : null);
     if (failure) {
       void this.#finishFailed(this.#explain(this.#choice ? named(failure, this.#choice) : failure), out);
-    } else if (this.#account.extend(progress.outputTokens)) {
-      if (out) this.#give(out);
-    } else {
-      const last = stream.cutShort();
-      void this.#finish(out ? join([out, last]) : last);
-      this.#stop("cut");
+      return;
     }
+    const may = this.#account.extend(progress.outputTokens);
+    if (may === false) {
+      this.#cutShort(stream, out);
+      return;
+    }
+    if (out) this.#give(out);
+    if (may !== true) feed.ask(may);
   }
 
   /** The same before the first content: until then another replica may be tried. */

@@ -17,9 +17,14 @@ export interface TokenChanges {
   readonly priority?: Priority;
 }
 
+export interface EditDeps extends TokenDeps {
+  /** Runs once the change is committed and before it counts. */
+  readonly beforePut?: (before: KeyRecord, after: KeyRecord) => Promise<void>;
+}
+
 /** Changes what a key may do, by id or name, for requests that come from now on; the secret stays. */
 export async function editToken(
-  { store, ring }: TokenDeps,
+  { store, ring, beforePut }: EditDeps,
   idOrName: string,
   changes: TokenChanges,
   actor: string,
@@ -34,11 +39,13 @@ export async function editToken(
     const after = apply(key, changes);
     const unchanged = JSON.stringify(after) === JSON.stringify(key);
     if (!unchanged) await updateKey(tx, after);
-    return ok({ target: key.id, before: toView(key), after: toView(after), value: after, unchanged });
+    return ok({ target: key.id, before: toView(key), after: toView(after), value: { key, after }, unchanged });
   });
   if (!edited.ok) return edited;
-  ring?.put(edited.value);
-  return ok(toView(edited.value));
+  const { key, after } = edited.value;
+  if (beforePut) await beforePut(key, after);
+  ring?.put(after);
+  return ok(toView(after));
 }
 
 function apply(key: KeyRecord, { limits, models, expiresAt, localOnly, priority }: TokenChanges): KeyRecord {

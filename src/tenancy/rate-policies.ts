@@ -1,72 +1,80 @@
-import type { Clock } from "../core/clock.ts";
 import type { Failure, LimitName } from "../core/failure.ts";
-import { err, ok, type Result } from "../core/result.ts";
-import type { Ask, Granted } from "./policies.ts";
-import { RateWindow } from "./rate-window.ts";
+import { err, ok } from "../core/result.ts";
+import type { RateEntry, RateMeter, RateSource } from "./lease-source.ts";
+import { type Admission, andThen, type Ask, type Granted, STEP_TOKENS } from "./policies.ts";
 
-/** Windows of the keys that have such a limit; a key that falls silent is forgotten when others come. */
-class Windows {
-  readonly #clock: Clock;
-  readonly #byKey = new Map<string, RateWindow>();
-  #sweepAt = 1024;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  of(keyId: string): RateWindow {
-    const known = this.#byKey.get(keyId);
-    if (known) return known;
-    if (this.#byKey.size >= this.#sweepAt) {
-      for (const [id, window] of this.#byKey) if (window.sum === 0) this.#byKey.delete(id);
-      this.#sweepAt = Math.max(1024, this.#byKey.size * 2);
-    }
-    const window = new RateWindow(this.#clock);
-    this.#byKey.set(keyId, window);
-    return window;
-  }
-}
+const FREE: Admission = ok(null);
 
 /** At most so many requests of a key in any minute. */
-export function requestRatePolicy(clock: Clock) {
-  const windows = new Windows(clock);
+export function requestRatePolicy(source: RateSource) {
   return {
     name: "requests per minute",
-    admit({ principal: { keyId, limits } }: Ask): Result<Granted | null, Failure> {
+    admit({ principal: { keyId, limits } }: Ask): Admission | Promise<Admission> {
       const limit = limits.requestsPerMinute;
-      if (limit === 0) return ok(null);
-      const window = windows.of(keyId);
-      if (window.sum + 1 > limit) return err(limited("requests_per_minute", limit, window.waitMs(1, limit)));
-      window.add(1);
-      return ok(null);
+      if (limit === 0) return FREE;
+      const counted = source.requests(keyId).count(limit, 1, 1);
+      return andThen(counted, (given): Admission =>
+        "entry" in given ? FREE : err(limited("requests_per_minute", limit, given.waitMs)),
+      );
     },
   };
 }
 
-/** At most so many tokens of a key in any minute: the prompt is counted at once, the answer as it grows. */
-export function tokenRatePolicy(clock: Clock) {
-  const windows = new Windows(clock);
+/**
+ * At most so many tokens of a key in any minute: the prompt and a first step of the answer are counted at once, more as
+ * it grows, and the end puts it right. An answer that is running is not cut: it makes the next request wait instead.
+ */
+export function tokenRatePolicy(source: RateSource) {
   return {
     name: "tokens per minute",
-    admit({ principal: { keyId, limits }, promptTokensEstimate }: Ask): Result<Granted | null, Failure> {
-      const limit = limits.tokensPerMinute;
-      if (limit === 0) return ok(null);
-      const window = windows.of(keyId);
-      // A prompt above the limit as a whole may pass when the minute is empty: otherwise it never could.
-      const fits = window.sum + promptTokensEstimate <= limit || window.sum === 0;
-      if (!fits) return err(limited("tokens_per_minute", limit, window.waitMs(promptTokensEstimate, limit)));
-      window.add(promptTokensEstimate);
-      let released = false;
-      return ok({
-        extend: () => true,
-        release(usedTokens) {
-          if (released) return;
-          released = true;
-          window.add(usedTokens - promptTokensEstimate);
-        },
+    admit({ principal, promptTokensEstimate, maxOutputTokens }: Ask): Admission | Promise<Admission> {
+      const limit = principal.limits.tokensPerMinute;
+      if (limit === 0) return FREE;
+      const meter = source.tokens(principal.keyId);
+      const least = Math.max(1, promptTokensEstimate);
+      const most = least + Math.min(STEP_TOKENS, maxOutputTokens ?? STEP_TOKENS);
+      return andThen(meter.count(limit, least, most), (given): Admission => {
+        if (!("entry" in given)) return err(limited("tokens_per_minute", limit, given.waitMs));
+        return ok(new CountedAnswer(meter, given.entry, given.units, least));
       });
     },
   };
+}
+
+class CountedAnswer implements Granted {
+  readonly #meter: RateMeter;
+  readonly #entry: RateEntry;
+  readonly #first: number;
+  readonly #prompt: number;
+  #counted: number;
+  #over = false;
+
+  constructor(meter: RateMeter, entry: RateEntry, first: number, prompt: number) {
+    this.#meter = meter;
+    this.#entry = entry;
+    this.#first = first;
+    this.#prompt = prompt;
+    this.#counted = first;
+  }
+
+  extend(outputTokens: number): boolean {
+    const missing = this.#prompt + outputTokens - this.#counted;
+    if (missing > 0 && !this.#over) {
+      // In steps, so that a long answer leaves few entries.
+      const step = Math.max(missing, STEP_TOKENS / 8);
+      this.#meter.add(step);
+      this.#counted += step;
+    }
+    return true;
+  }
+
+  release(usedTokens: number): void {
+    if (this.#over) return;
+    this.#over = true;
+    const more = usedTokens - this.#counted;
+    if (more > 0) this.#meter.add(more);
+    else this.#meter.takeBack(this.#entry, Math.min(this.#first, -more));
+  }
 }
 
 function limited(limit: LimitName, most: number, retryAfterMs: number): Failure {

@@ -1,63 +1,98 @@
 import type { Clock } from "../core/clock.ts";
+import type { Counted, RateEntry, RateMeter, RateStanding } from "./lease-source.ts";
 
-const WINDOW_MS = 60_000;
-const SLICES = 60;
-const SLICE_MS = WINDOW_MS / SLICES;
+export const WINDOW_MS = 60_000;
 
 /**
- * What one key did in the last minute, in slices of a second: a sliding window, so that no burst at the turn of a
- * minute gets twice the limit. What is older than a minute is forgotten slice by slice.
+ * What one key did in the last minute, to the millisecond: whatever minute one looks at, no more than the limit is in it,
+ * and what fits is never refused. As many entries as there were milliseconds with a count, 60,000 at most.
  */
-export class RateWindow {
+export class RateWindow implements RateMeter {
   readonly #clock: Clock;
-  readonly #slices = new Float64Array(SLICES);
-  /** Number of the newest slice since the epoch. */
-  #newest: number;
+  /** Oldest first, from `#head` on. */
+  #entries: RateEntry[] = [];
+  #head = 0;
   #sum = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#newest = Math.floor(clock.now() / SLICE_MS);
   }
 
-  /** Of the last minute. */
-  get sum(): number {
+  /** True when it may be thrown away. */
+  get idle(): boolean {
     this.#forget();
-    return this.#sum;
+    return this.#head === this.#entries.length;
   }
 
-  /** Negative amounts take back what was set aside and not used. */
-  add(amount: number): void {
+  count(limit: number, least: number, most: number): Counted {
     this.#forget();
-    const at = this.#newest % SLICES;
-    this.#slices[at] = (this.#slices[at] ?? 0) + amount;
-    this.#sum += amount;
+    const room = limit - this.#sum;
+    if (room < least && this.#sum > 0) return { waitMs: this.#waitMs(limit, least) };
+    const units = Math.max(least, Math.min(most, room));
+    return { entry: this.#push(units), units };
   }
 
-  /** How long until `amount` fits under `limit`, if nothing else is added. */
-  waitMs(amount: number, limit: number): number {
+  add(units: number): void {
     this.#forget();
-    let left = this.#sum;
-    for (let age = SLICES - 1; age >= 0; age -= 1) {
-      if (left + amount <= limit) return Math.max(1, this.#dueMs(age + 1));
-      left -= this.#slices[(this.#newest - age + SLICES) % SLICES] ?? 0;
+    if (units > 0) this.#push(units);
+  }
+
+  takeBack(entry: RateEntry, units: number): void {
+    this.#forget();
+    // What fell out of the minute already is not in the sum.
+    if (entry.at + WINDOW_MS <= this.#now()) return;
+    entry.units -= units;
+    this.#sum -= units;
+  }
+
+  standing(): RateStanding {
+    this.#forget();
+    const newest = this.#entries.at(-1);
+    return { sum: this.#sum, emptyInMs: newest === undefined ? 0 : newest.at + WINDOW_MS - this.#now() };
+  }
+
+  #push(units: number): RateEntry {
+    const at = this.#now();
+    const newest = this.#entries.at(-1);
+    this.#sum += units;
+    if (newest?.at === at && this.#head < this.#entries.length) {
+      newest.units += units;
+      return newest;
     }
-    return this.#dueMs(0);
+    const entry = { at, units };
+    this.#entries.push(entry);
+    return entry;
   }
 
-  /** When the slice of this age falls out of the window. */
-  #dueMs(age: number): number {
-    return (this.#newest - age + SLICES) * SLICE_MS - this.#clock.now();
+  /** When so much has fallen out of the minute that `units` fit; or all, for what is larger than the limit. */
+  #waitMs(limit: number, units: number): number {
+    let left = this.#sum;
+    let at = 0;
+    for (let index = this.#head; index < this.#entries.length && left > 0 && left + units > limit; index += 1) {
+      const entry = this.#entries[index];
+      left -= entry?.units ?? 0;
+      at = entry?.at ?? 0;
+    }
+    return Math.max(1, at + WINDOW_MS - this.#now());
+  }
+
+  /** Whole milliseconds that never go back, as a clock on the wall does when it is set. */
+  #now(): number {
+    return Math.floor(this.#clock.monotonicMs());
   }
 
   #forget(): void {
-    const now = Math.floor(this.#clock.now() / SLICE_MS);
-    // A clock that was set back adds to the newest slice until it has caught up.
-    for (let steps = Math.min(now - this.#newest, SLICES); steps > 0; steps -= 1) {
-      this.#newest = now - steps + 1;
-      const at = this.#newest % SLICES;
-      this.#sum -= this.#slices[at] ?? 0;
-      this.#slices[at] = 0;
+    const entries = this.#entries;
+    const oldest = this.#now() - WINDOW_MS;
+    let head = this.#head;
+    for (let entry = entries[head]; entry !== undefined && entry.at <= oldest; entry = entries[head]) {
+      this.#sum -= entry.units;
+      head += 1;
+    }
+    this.#head = head;
+    if (head > 64 && head * 2 > entries.length) {
+      this.#entries = entries.slice(head);
+      this.#head = 0;
     }
   }
 }

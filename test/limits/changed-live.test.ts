@@ -77,6 +77,16 @@ test("a key's rights change at once in the running gateway, and its use of today
   expect(audit.match(/token\.edit/g)?.length).toBe(5);
 }, 60_000);
 
+test("a key that gets its quota in the middle of the day starts with what it has used", async () => {
+  const key = await newKey("late");
+  expect(await statusOf(key)).toBe(200);
+  // Fifteen are used; eleven more are the least that a request takes.
+  await cli("token", "edit", "late", "--quota", "20");
+  expect(await statusOf(key)).toBe(429);
+  await cli("token", "edit", "late", "--quota", "26");
+  expect(await statusOf(key)).toBe(200);
+}, 60_000);
+
 test("aliases count at once, for everybody or one key, a Claude name among them", async () => {
   const [one, other] = [await newKey("one"), await newKey("other")];
   expect(await statusOf(one, "fast")).toBe(404);

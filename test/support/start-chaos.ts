@@ -146,6 +146,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
     keys: { find: () => ok(ANONYMOUS) },
     models,
     policies: [],
+    standings: { of: () => ({ requests: null, tokens: null }) },
     replicas: replicas.picker,
     link: {
       async fetch(replica, path, { body, fresh, signal }) {

@@ -20,8 +20,9 @@ import { ReplicaBoard } from "../../src/routing/replica-board.ts";
 import { systemRouterClock } from "../../src/routing/route-ask.ts";
 import { Router } from "../../src/routing/router.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { DailyLedger } from "../../src/tenancy/ledger.ts";
-import { concurrencyPolicy, dailyQuotaPolicy } from "../../src/tenancy/policies.ts";
+import { keyLimits } from "../../src/tenancy/key-limits.ts";
+import { LocalLeases } from "../../src/tenancy/local-leases.ts";
+import { LocalRates } from "../../src/tenancy/local-rates.ts";
 import type { ScriptedEngine } from "./scripted-engine.ts";
 
 export interface GatewayOptions {
@@ -116,12 +117,11 @@ export function startGateway(options: GatewayOptions): TestGateway {
     ...options.replica,
   }));
   board.update("local", { replicas, engines, expected: [] });
-  const ledger = new DailyLedger(CLOCK, new Map());
   const connections = new EngineConnections();
   const gateway: GatewayDeps = {
     keys: { find: (secret) => findKey(options.keys, secret) },
     models,
-    policies: [concurrencyPolicy(ledger), dailyQuotaPolicy(ledger)],
+    ...keyLimits(new LocalLeases(CLOCK, new Map()), new LocalRates(CLOCK), CLOCK),
     replicas: {
       ...routedPicker(router, () => wire),
       begin: (replica, attempt) => watch.begin(replica, attempt),
