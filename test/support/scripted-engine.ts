@@ -89,6 +89,11 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
       return json(response, 200, { input_tokens: usageOf(script).prompt_tokens });
     }
+    // Whoever asks what it was started for, asks with nothing in hand.
+    const bare = body.input === undefined && body.query === undefined;
+    if (bare && (path === "/v1/embeddings" || path === "/v1/rerank")) {
+      return json(response, 400, failure(400, "invalid_request_error", "there is nothing to do"));
+    }
     const aborted = new Promise<void>((resolve) => hungUp.signal.addEventListener("abort", () => resolve()));
     requests.push({ path, headers: request.headers, body, aborted });
     const script = typeof engine.script === "function" ? engine.script(body) : engine.script;

@@ -30,6 +30,8 @@ async function probe(replay: Replay, secret = ""): Promise<unknown> {
       if (replay.key !== undefined && request.headers.get("authorization") !== `Bearer ${replay.key}`) {
         return Response.json({ error: { code: 401, message: "Invalid API Key", type: "x" } }, { status: 401 });
       }
+      if (pathname === "/v1/embeddings") return Response.json({ error: { code: 400 } }, { status: 400 });
+      if (pathname === "/v1/rerank") return Response.json({ error: { code: 501 } }, { status: 501 });
       if (pathname === "/props") return replay.props ?? Response.json(PROPS);
       if (pathname === "/v1/models") return Response.json(MODELS);
       return new Response("File Not Found", { status: 404 });

@@ -27,7 +27,12 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
   // 503 is "Loading model": there, but not to be used yet.
   if (!health.ok || health.value.status === 503) return err(unreachable(at));
   if (health.value.status !== 200) return err(failed(`its /health answers with status ${health.value.status}`));
-  const [listed, described] = await Promise.all([askEngine(at, "/v1/models", signal), askEngine(at, "/props", signal)]);
+  const [listed, described, embeddings, rerank] = await Promise.all([
+    askEngine(at, "/v1/models", signal),
+    askEngine(at, "/props", signal),
+    isStartedFor(at, "/v1/embeddings", signal),
+    isStartedFor(at, "/v1/rerank", signal),
+  ]);
   if (!listed.ok || !described.ok) return err(unreachable(at));
   if (listed.value.status === 401 || described.value.status === 401) {
     return err(failed("it does not accept the API key: flock config set engine.llamacpp_api_key"));
@@ -38,9 +43,8 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
   const { modalities, chat_template_caps: caps } = info.data;
   const abilities = {
     chat: true,
-    // Without --embeddings it refuses them by name; nothing it says beforehand tells.
-    embeddings: true,
-    rerank: false,
+    embeddings,
+    rerank,
     tools: caps?.supports_tools ?? false,
     images: modalities?.vision ?? false,
     audio: modalities?.audio ?? false,
@@ -58,6 +62,12 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
       smokeTest: false,
     })),
   });
+}
+
+/** What it says of an empty body: 501 names the flag that it was not started with, 400 only what is missing. */
+async function isStartedFor(at: Endpoint, path: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await askEngine(at, path, signal, { body: {} });
+  return answer.ok && answer.value.status === 400;
 }
 
 /** Without --alias the id is the path of the file. */

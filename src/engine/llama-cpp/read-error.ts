@@ -37,7 +37,9 @@ export function readLlamaServerError(
   }
   const medium = unseenMedium(message);
   if (medium !== null) return { kind: "unsupported", capability: medium, endpoint: false, message };
-  if (status === 400) return { kind: "invalid_request", field: param, message };
+  // Malformed JSON is the request's fault, and yet 500.
+  if (status === 400 || message.startsWith("[json.exception"))
+    return { kind: "invalid_request", field: param, message };
   if (status === 503) return { kind: "engine_unreachable", engine: engine.name, endpoint: "", start: engine.start };
   if (status === 401 || status === 403) {
     return { kind: "engine_failed", engine: engine.name, cause: "it does not accept the API key that is configured" };

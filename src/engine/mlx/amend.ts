@@ -3,7 +3,7 @@ import type { Failure } from "../../core/failure.ts";
 import type { Replica } from "../../core/replica.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { BodyEdits, BodyFields } from "../driver.ts";
-import { refusedFeature, roomFor, unsupported } from "./limits.ts";
+import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor, unsupported } from "./limits.ts";
 
 /** Members with which a client would load files of the server's machine. */
 const LOADING = ["adapters", "draft_model", "num_draft_tokens"] as const;
@@ -42,6 +42,7 @@ export function amendMlxBody(body: BodyFields, replica: Replica): Result<BodyEdi
     remove.push("tools");
     adjusted.push("tools withheld");
   }
+  if (body.raw("logprobs") === "true" && body.raw("stream") === "true") adjusted.push(NO_STREAMED_LOGPROBS);
   const limit = Number(body.raw("max_completion_tokens") ?? body.raw("max_tokens") ?? 0) || 0;
   // A limit beyond the context is taken out before: it means as long as it gets.
   if (limit === 0 || limit >= replica.contextTokens) {

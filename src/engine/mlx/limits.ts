@@ -6,6 +6,9 @@ const SERVER_DEFAULT_TOKENS = 512;
 /** JSON of prose and code. */
 const CHARACTERS_PER_TOKEN = 4;
 
+/** It gives them with whole answers only. */
+export const NO_STREAMED_LOGPROBS = "logprobs left out of the stream";
+
 /** How long an answer may get when the client set no limit: what the context leaves beside the prompt, by a guess. */
 export function roomFor(promptCharacters: number, replica: Replica): number {
   const promptTokens = Math.ceil(promptCharacters / CHARACTERS_PER_TOKEN);

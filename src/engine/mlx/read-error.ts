@@ -7,7 +7,11 @@ const MAX_CAUSE_CHARACTERS = 300;
 /** What a non-2xx answer of mlx_lm.server means: `{"error":"text"}`, or plain text for a path that it does not know. */
 export function readMlxError(status: number, body: string, replica: Replica): Failure {
   const text = textOf(body);
-  // 404 is what it says when a model could not be loaded: with the model that it serves, that is its own trouble.
+  // It says 404 to whatever goes wrong while it reads the messages.
+  if (text.startsWith("Only 'text' content")) {
+    return { kind: "unsupported", capability: "images", endpoint: false, message: text };
+  }
+  // 404 is also what it says when a model could not be loaded: with the model that it serves, that is its own trouble.
   if (status === 404) return failed(`it cannot load ${replica.model}: ${text || "not found"}`, MLX_START);
   if (status === 400) return { kind: "invalid_request", field: null, message: text };
   return failed(text || `it answered with status ${status}`);

@@ -7,7 +7,7 @@ import type { EngineWire } from "../driver.ts";
 import { unseenMedia } from "../lacking-ability.ts";
 import { amendMlxBody } from "./amend.ts";
 import { mlxCompletions } from "./completions.ts";
-import { refusedFeature, roomFor } from "./limits.ts";
+import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor } from "./limits.ts";
 import { readMlxError } from "./read-error.ts";
 
 /**
@@ -37,7 +37,10 @@ export const mlxWire: EngineWire = {
       ...(request.thinking ? { chat_template_kwargs: { enable_thinking: request.thinking.enabled } } : {}),
     };
     if (maxOutputTokens === undefined) body.max_tokens = roomFor(JSON.stringify(body.messages).length, replica);
-    const adjusted = withheld ? ["tools withheld"] : [];
+    const adjusted = [
+      ...(withheld ? ["tools withheld"] : []),
+      ...(request.logprobs && request.stream ? [NO_STREAMED_LOGPROBS] : []),
+    ];
     return ok({ path: "/v1/chat/completions", body: JSON.stringify(body), adjusted });
   },
   amend: amendMlxBody,

@@ -18,8 +18,7 @@ const LLAMA_TROUBLES: Flavor["troubles"] = {
     400,
   ),
   "bad-request": reply(llamaError(400, "invalid_request_error", "'messages' is required"), 400),
-  // Malformed JSON is the request's fault, and yet 500.
-  crash: reply(llamaError(500, "server_error", "Failed to parse messages"), 500),
+  crash: reply(llamaError(500, "server_error", "Failed to decode the batch"), 500),
   busy: reply(llamaError(503, "unavailable_error", "Loading model"), 503),
   "no-images": reply(llamaError(500, "server_error", "image input is not supported - hint: --mmproj"), 500),
 };

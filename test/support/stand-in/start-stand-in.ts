@@ -46,7 +46,8 @@ export async function startStandIn(flavor: Flavor, port = 0): Promise<StandIn> {
     const trouble = state.trouble && flavor.troubles[state.trouble];
     if (trouble) return send(response, trouble);
     if (flavor.embeddings && path === flavor.embeddings.path) {
-      const inputs = Array.isArray(body.input) ? body.input.map(String) : [String(body.input)];
+      if (body.input === undefined) return send(response, { status: 400, body: '{"error":{"message":"no input"}}' });
+      const inputs = Array.isArray(body.input) ? body.input.map(String) : [JSON.stringify(body.input)];
       return send(response, { status: 200, body: JSON.stringify(flavor.embeddings.answer(model, inputs)) });
     }
     if (body.stream === false || body.stream === undefined) {

@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { scanBody } from "../../wire/scan-body.ts";
+import type { BodyEdits } from "../driver.ts";
+import { parseMetrics } from "../llama-cpp/metrics-text.ts";
+import { cacheSalt } from "./cache-salt.ts";
+import { toLoad } from "./manage.ts";
+import { vllmWire } from "./wire.ts";
+
+const REPLICA = {
+  id: "local/vllm/tiny",
+  node: "local",
+  engine: "vllm",
+  engineId: "vllm",
+  model: "tiny",
+  engineModel: "org/Tiny",
+  contextTokens: 1024,
+  slots: 256,
+  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: true, audio: false, thinking: false },
+  smokeTest: false,
+} as const;
+
+function amend(body: object, tenant: string): BodyEdits {
+  const scanned = scanBody(new TextEncoder().encode(JSON.stringify(body)));
+  const edits = scanned.ok ? vllmWire.amend?.(scanned.value, REPLICA, tenant) : undefined;
+  if (!edits?.ok) throw new Error("it was refused");
+  return edits.value;
+}
+
+test("each tenant's prompts are cached apart, and the same tenant's together", () => {
+  const salt = amend({ model: "m" }, "key_a").set.cache_salt;
+  expect(salt).toBe(amend({ model: "m" }, "key_a").set.cache_salt);
+  expect(salt).not.toBe(amend({ model: "m" }, "key_b").set.cache_salt);
+  // The id of a key is nobody's business.
+  expect(salt).not.toContain("key_a");
+});
+
+test("a client's own salt parts its cache further, and never opens another tenant's", () => {
+  const other = cacheSalt("key_b", undefined);
+  const salt = amend({ cache_salt: other }, "key_a").set.cache_salt;
+  expect(salt).toBe(JSON.stringify(`${cacheSalt("key_a", undefined)}.${other}`));
+});
+
+test("a priority is taken out by name: the server has one queue for all tenants", () => {
+  expect(amend({ priority: 1 }, "t")).toMatchObject({ remove: ["priority"], adjusted: ["priority ignored"] });
+});
+
+test("a translated request and a completion have the salt too, and the server's name of the model", () => {
+  const request = { model: "tiny", stream: false, includeUsage: false, stop: [], sampling: {} };
+  const chat = vllmWire.plan({ ...request, messages: [], tools: [], output: { kind: "text" } }, REPLICA, "key_a");
+  const completion = vllmWire.completions?.plan({ ...request, prompt: "p" }, {}, REPLICA, "key_a");
+  for (const call of [chat, completion]) {
+    const body: unknown = JSON.parse(call?.ok ? call.value.body : "{}");
+    expect(body).toMatchObject({ model: "org/Tiny", cache_salt: cacheSalt("key_a", undefined) });
+  }
+});
+
+const gauges = (cache: string): string => `# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="tiny"} 3.0
+vllm:num_requests_waiting{engine="0",model_name="tiny"} 2.0
+${cache}{engine="0",model_name="tiny"} 0.256
+`;
+
+test("queue and cache are read under the cache gauge's new name and its old one", () => {
+  const load = { running: 3, waiting: 2, kvCacheUsage: 0.26 };
+  expect(toLoad(parseMetrics(gauges("vllm:kv_cache_usage_perc")))).toEqual(load);
+  expect(toLoad(parseMetrics(gauges("vllm:gpu_cache_usage_perc")))).toEqual(load);
+  expect(toLoad(parseMetrics(""))).toBeNull();
+});
