@@ -106,6 +106,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       await complete(path, model, script, response, hungUp.signal);
       return;
     }
+    if (body.stream !== true && script.fault) return brokenWhole(script.fault, response);
     if (body.stream !== true) return json(response, 200, await whole(model, script, hungUp.signal));
     await stream(model, script, response, hungUp.signal, (bytes) => {
       engine.sentBytes += bytes;
@@ -205,12 +206,7 @@ async function complete(
   const send = (value: object): boolean => response.write(`data: ${JSON.stringify(value)}\n\n`);
   await pause(script.firstTokenDelayMs, signal);
   for (const [at, word] of words(script.text ?? "").entries()) {
-    if (script.fault && at >= (script.faultAfter ?? 1)) {
-      // What was sent must arrive first.
-      await pause(20, signal);
-      response.destroy();
-      return;
-    }
+    if (script.fault && at >= (script.faultAfter ?? 1)) return breakStream(script.fault, response, signal);
     if (at > 0) await pause(script.tokenDelayMs, signal);
     send(frame(word));
   }
@@ -277,6 +273,17 @@ async function whole(model: string, script: Script, signal: AbortSignal) {
   };
 }
 
+/** An answer in one piece with a fault; `silent` ends when the caller hangs up. */
+function brokenWhole(fault: NonNullable<Script["fault"]>, response: ServerResponse): void {
+  const half = '{"object":"chat.completion","choices":[{"index":0,"mess';
+  if (fault === "error") return json(response, 500, failure(500, "server_error", "scripted failure"));
+  if (fault === "not-json") return raw(response, 200, "{nonsense");
+  if (fault === "half-frame" || fault === "no-done") return raw(response, 200, half);
+  response.writeHead(200, { "content-type": "application/json", "content-length": 1000 });
+  response.write(half);
+  if (fault === "cut") setTimeout(() => response.destroy(), 20);
+}
+
 async function stream(
   model: string,
   script: Script,
@@ -300,30 +307,38 @@ async function stream(
     if (at > 0) await pause(script.tokenDelayMs, signal);
     await send(delta(piece.delta));
   }
+  if (script.fault) return breakStream(script.fault, response, signal);
+  await send(chunk([{ finish_reason: finishOf(script), index: 0, delta: {} }]));
+  await send(chunk([], { usage: usageOf(script) }));
+  await send("data: [DONE]\n\n");
+  response.end();
+}
+
+/** Ends a stream as `fault` says. */
+async function breakStream(
+  fault: NonNullable<Script["fault"]>,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
   // What was sent must arrive first: a cut throws away what the kernel has not taken.
-  if (script.fault) await pause(20, signal);
-  switch (script.fault) {
+  await pause(20, signal);
+  switch (fault) {
     case "cut":
       response.destroy();
       return;
-    case "half-frame":
-      await send(delta({ content: "never whole" }).slice(0, 40));
-      break;
-    case "no-done":
-      break;
-    case "not-json":
-      await send("data: {nonsense\n\n");
-      break;
     case "silent":
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       return;
-    case "error":
-      await send(`data: ${JSON.stringify(failure(500, "server_error", "scripted failure"))}\n\n`);
+    case "half-frame":
+      response.write('data: {"choices":[{"index":0,"del');
       break;
-    case undefined:
-      await send(chunk([{ finish_reason: finishOf(script), index: 0, delta: {} }]));
-      await send(chunk([], { usage: usageOf(script) }));
-      await send("data: [DONE]\n\n");
+    case "not-json":
+      response.write("data: {nonsense\n\n");
+      break;
+    case "error":
+      response.write(`data: ${JSON.stringify(failure(500, "server_error", "scripted failure"))}\n\n`);
+      break;
+    case "no-done":
   }
   response.end();
 }
