@@ -77,7 +77,9 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     }
     if (path === "/props") {
       const default_generation_settings = { n_ctx: contextTokens };
-      return json(response, 200, { default_generation_settings, total_slots: options.slots ?? 64, model_alias: model });
+      const modalities = { vision: true, audio: true };
+      const described = { default_generation_settings, total_slots: options.slots ?? 64, model_alias: model };
+      return json(response, 200, { ...described, modalities, chat_template_caps: { supports_tools: true } });
     }
     if (request.method !== "POST") return json(response, 404, failure(404, "not_found_error", "File Not Found"));
     const hungUp = new AbortController();
