@@ -94,7 +94,10 @@ async function diagnoseMachine(
   return diagnose(facts);
 }
 
-async function run(program: Program, { config, line, signal }: StartRequest): Promise<Result<void, LeaderProblem>> {
+async function run(
+  program: Program,
+  { config, line, signal, takesOver }: StartRequest,
+): Promise<Result<void, LeaderProblem>> {
   const { startLeader } = await import("./compose-start.ts");
   const log = createLog({
     level: config.values.log_level,
@@ -119,34 +122,39 @@ async function run(program: Program, { config, line, signal }: StartRequest): Pr
       bundledModel,
       bundledCatalog,
       gpuCommand,
+      takesOver,
       progress: line,
     },
     signal,
   );
   if (!started.ok) return err({ message: started.error.message, mend: started.error.mend });
   const leader = started.value;
-  const stopAsked = Promise.race([leader.stopAsked, aborted(signal)]);
+  const stopAsked = Promise.race([leader.stopAsked, aborted(signal).then(() => "asked" as const)]);
   const report = await Promise.race([leader.ready, stopAsked]);
-  if (report) {
+  if (typeof report === "object") {
     for (const text of report.block) line(text);
     if (program.stderrIsTTY) for (const text of ["", "  Ctrl-C stops Flock."]) line(text);
-    await stopAsked;
   }
-  line("▶ stopping: running answers may end first (Ctrl-C again to cut them off)");
+  const why = await stopAsked;
+  line(
+    why === "succeeded"
+      ? "▶ another process has taken over; running answers may end first"
+      : "▶ stopping: running answers may end first (Ctrl-C again to cut them off)",
+  );
   await leader.stop(program.cut);
   line("✔ Flock has stopped");
   return ok(undefined);
 }
 
 async function detach(program: Program, request: StartRequest): Promise<Result<void, LeaderProblem>> {
-  const { config, settingFlags, signal, line } = request;
+  const { config, settingFlags, signal, line, takesOver } = request;
   const dataDir = config.values.data_dir;
   const prepared = prepareDataDirectory(dataDir);
   if (!prepared.ok) return err({ message: prepared.error.message, mend: prepared.error.mend });
   const logPath = join(dataDir, "logs", "flock.log");
   const log = openLog(logPath);
   const flags = Object.entries(settingFlags).map(([name, value]) => `--${name}=${value}`);
-  const child = Bun.spawn([...program.self, "up", ...flags], {
+  const child = Bun.spawn([...program.self, "up", ...(takesOver ? ["--take-over"] : []), ...flags], {
     detached: true,
     stdin: "ignore",
     // The ready block holds the new admin key: it belongs on the terminal, not into a log.
@@ -167,15 +175,26 @@ async function detach(program: Program, request: StartRequest): Promise<Result<v
       if (seen.problem === null) return ok(undefined);
       return err({ message: `Flock runs, but ${seen.problem}`, mend: `flock status; tail ${logPath}` });
     }
-    if (seen?.pid === child.pid && !told) {
+    if (seen?.pid === child.pid && seen.url !== "" && !told) {
       told = true;
       line(`▶ Flock listens at ${seen.url}; the model is being loaded …`);
     }
     const code = await Promise.race([exited, wait(POLL_MS, signal)]);
-    if (typeof code === "number") return err(lastWords(logPath, log.startBytes, code));
+    if (typeof code === "number") {
+      if (takesOver) await untilTakenBack(dataDir, signal);
+      return err(lastWords(logPath, log.startBytes, code));
+    }
   }
   const waited = signal.aborted ? "Flock is not ready yet" : "Flock did not become ready in time";
   return err({ message: `${waited}; it goes on in the background`, mend: `flock status; tail ${logPath}` });
+}
+
+/** The one that made room for a process that failed leads again in a moment; whoever asks sooner would find nobody. */
+async function untilTakenBack(dataDir: string, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + ANSWER_MS;
+  while (performance.now() < deadline && !signal.aborted && (await leaderInfo(dataDir, signal)) === null) {
+    await wait(POLL_MS, signal);
+  }
 }
 
 function openLog(path: string): { readonly file: number; readonly startBytes: number } {

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
 import { drainNode } from "./cluster/registry/drain-node.ts";
 import { NodeBook } from "./cluster/registry/node-book.ts";
-import { remembered } from "./cluster/registry/node-entry.ts";
+import { isNodeState } from "./cluster/node-state-line.ts";
+import { remembered, UNKNOWN_UTILISATION } from "./cluster/registry/node-entry.ts";
 import { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { inventoryOf } from "./cluster/registry/node-views.ts";
 import { nodeDirectory, nodeHandlers } from "./cluster/registry/node-handlers.ts";
@@ -42,6 +43,16 @@ export interface Cluster {
   readonly local: (state: NodeState) => void;
   /** The node was removed: calls over its link fail from now on. */
   unlink(node: string): void;
+  /** Takes nodes out that fall silent, and keeps when they were seen: one leader at a time does. */
+  lead(): void;
+  /** No longer; what is known stays. */
+  rest(): Promise<void>;
+  /** After `rest`: the successor serves, workers shall go to it. */
+  release(): void;
+  /** What a successor should know of the workers that are there. */
+  workers(): { node: string; life: number; state: NodeState }[];
+  /** What the leader before knew of them. */
+  adopt(workers: readonly { readonly node: string; readonly life: number; readonly state: unknown }[]): void;
   close(): Promise<void>;
 }
 
@@ -49,7 +60,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   const { store, log, router, models, localNode } = parts;
   const composed = composeLinks(parts);
   if (!composed.ok) return composed;
-  const { links: link, open, invite, close: closeLinks } = composed.value;
+  const { links: link, open, invite } = composed.value;
   const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
   const own = await book.ensureLocal(localNode, hostname(), parts.version);
   const registry = new NodeRegistry({
@@ -68,11 +79,13 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     });
   });
   for (const node of book.list()) {
-    if (node.role === "leader") continue;
     const inventory = inventoryOf(node);
     const had = placements.of(node.id).map(({ model, engine }) => ({ model, engine: engine as EngineKind }));
     if (node.keys !== null) link.put({ node: node.id, keys: node.keys, addresses: node.addresses });
-    registry.admit(node, "lan", inventory === null ? null : remembered(node, inventory, had));
+    const before = inventory === null ? null : remembered(node, inventory, had);
+    // A request that comes before the agent has told anything waits for what it served, rather than hear of no such model.
+    if (node.role === "worker") registry.admit(node, "lan", before);
+    else if (before !== null) registry.local(node, before);
   }
 
   const busy = (replicaId: string): number => router.busy(replicaId);
@@ -117,9 +130,9 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   if (!listening.ok) return listening;
 
   // What runs to a node that nobody hears any more would hang until a limit of its own.
-  const sweeping = setInterval(() => {
+  const sweep = (): void => {
     for (const node of registry.sweep()) link.cut(node);
-  }, SWEEP_MS);
+  };
   const seen = new Map<string, number>();
   const keepSeen = async (): Promise<void> => {
     const news = registry
@@ -132,11 +145,14 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     await book.markSeen(news);
     for (const { id, at } of news) seen.set(id, at);
   };
-  const keeping = setInterval(() => {
+  const keep = (): void => {
     keepSeen().catch((cause: unknown) => log.warn("when nodes were seen cannot be kept", { cause: String(cause) }));
-  }, KEEP_SEEN_MS);
-  sweeping.unref();
-  keeping.unref();
+  };
+  const timers: ReturnType<typeof setInterval>[] = [];
+  const rest = async (): Promise<void> => {
+    for (const timer of timers.splice(0)) clearInterval(timer);
+    await keepSeen();
+  };
   return ok({
     registry,
     book,
@@ -146,11 +162,34 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     local: (state) => registry.local(own, state),
     invite,
     unlink: (node) => link.remove(node),
+    lead() {
+      composed.value.listenAgain();
+      keep();
+      timers.push(setInterval(sweep, SWEEP_MS), setInterval(keep, KEEP_SEEN_MS));
+      for (const timer of timers) timer.unref();
+    },
+    async rest() {
+      composed.value.quiet();
+      await rest();
+    },
+    release: () => composed.value.release(),
+    workers: () =>
+      registry
+        .list()
+        .flatMap(({ id, link: kind, life, state, standing }) =>
+          kind === "local" || state === null || standing === "lost" || standing === "joining"
+            ? []
+            : [{ node: id, life, state }],
+        ),
+    adopt(workers) {
+      for (const { node, life, state } of workers) {
+        if (!isNodeState(state)) continue;
+        registry.beat(node, { state, load: {}, utilisation: UNKNOWN_UTILISATION, life });
+      }
+    },
     async close() {
-      clearInterval(sweeping);
-      clearInterval(keeping);
-      await closeLinks();
-      await keepSeen();
+      await composed.value.close();
+      await rest();
     },
   });
 }

@@ -1,3 +1,4 @@
+import { readdirSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { joinUrl } from "./cluster/join-url.ts";
@@ -7,6 +8,7 @@ import type { NodeService } from "./cluster/link.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
 import { joinAddress, splitAddress, usableAddresses } from "./cluster/node-address.ts";
 import type { NodeDirectory, NodeHandlers } from "./cluster/node-endpoint.ts";
+import { isAlive } from "./cluster/process-identity.ts";
 import { socketPath } from "./cluster/socket-path.ts";
 import { CallerCheck } from "./cluster/transport/caller-check.ts";
 import { LAN_TIMES } from "./cluster/transport/lan-watch.ts";
@@ -60,6 +62,12 @@ export interface Links {
   readonly invite: () => Promise<Result<JoinInvitation, { readonly message: string; readonly mend: string }>>;
   /** Where clients on other machines reach this leader, as far as it knows. */
   readonly clientUrl: () => string;
+  /** Makes the port free for a successor; what is open goes on. */
+  readonly quiet: () => void;
+  /** The successor failed. */
+  readonly listenAgain: () => void;
+  /** The successor serves: workers shall come to it. */
+  readonly release: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -72,6 +80,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     return engine?.endpoint ? Number(new URL(engine.endpoint).port) : null;
   };
   if (place === null) return ok(withoutWorkers(new NodeLinks({ localNode, local, localPort, remote: null }), parts));
+  removeStaleSockets(dataDir);
   const opened = openLeaderIdentity(dataDir, systemClock.now());
   if (!opened.ok) return err({ kind: "store", ...opened.error });
   const identity = opened.value;
@@ -87,7 +96,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     identity,
     clock: systemClock,
     newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
-    tunnelSocket: (node: string) => socketIn(dataDir, `node-${node}`),
+    tunnelSocket: (node: string) => socketIn(dataDir, `node-${node}-${process.pid}`),
     times: { tunnel: TUNNEL_TIMES, lan: LAN_TIMES },
     onChange: () => undefined,
   };
@@ -122,7 +131,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
           otherPorts: !place.exact,
         },
         tls: { certificate: identity.certificate, key: identity.certificateKey, client: null },
-        socket: socketIn(dataDir, "nodes"),
+        socket: socketIn(dataDir, `nodes-${process.pid}`),
         fetch: leaderEndpoint({
           identity,
           version: parts.version,
@@ -166,6 +175,15 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       const { protocol, port: clientPort } = new URL(parts.url);
       return `${protocol}//${joinAddress(splitAddress(first).host, Number(clientPort))}`;
     },
+    quiet: () => port?.quiet(),
+    listenAgain() {
+      const again = port?.listenAgain();
+      if (again?.ok === false) log.error("workers cannot reach this leader", { cause: again.error });
+    },
+    release() {
+      port?.release();
+      links.release();
+    },
     async close() {
       links.close();
       await port?.close();
@@ -180,6 +198,9 @@ function withoutWorkers(links: NodeLinks, parts: LinksParts): Links {
     open: () => ok(undefined),
     invite: () => Promise.resolve(err(unreachable(why, parts))),
     clientUrl: () => parts.config.external_url || parts.url,
+    quiet: () => undefined,
+    listenAgain: () => undefined,
+    release: () => undefined,
     close: () => Promise.resolve(links.close()),
   };
 }
@@ -195,6 +216,17 @@ function nodePlace(config: Config): { readonly host: string; readonly port: numb
   if (address === null) return null;
   if (own !== "") return { host: address.host, port: address.port, exact: address.port !== 0 };
   return address.loopback ? null : { host: address.host, port: DEFAULT_NODE_PORT, exact: false };
+}
+
+/**
+ * Sockets bear the number of their process, since a leader and its successor live side by side for a while and a socket's
+ * file goes with whoever closes it. Those of a leader that was killed stay behind.
+ */
+function removeStaleSockets(dataDir: string): void {
+  for (const name of readdirSync(dataDir)) {
+    const pid = /^node(?:s|-.+)-(\d+)\.sock$/.exec(name)?.[1];
+    if (pid !== undefined && Number(pid) !== process.pid && !isAlive(Number(pid))) rmSync(join(dataDir, name));
+  }
 }
 
 /** A data directory whose path is too long for a socket has been refused before. */

@@ -1,15 +1,21 @@
-import type { LeaderOptions } from "./compose.ts";
+import type { ComposedLeader, LeaderOptions } from "./compose.ts";
 import { localUrl, parseListen } from "./config/listen.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { LeaderInfo } from "./leader/control-protocol.ts";
-import { openControlSocket } from "./leader/control-socket.ts";
+import { type ControlHandlers, type ControlSocket, openControlSocket } from "./leader/control-socket.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
+import { askToHandOver, type HandOver, untilSuccessor } from "./leader/hand-over.ts";
 import { removeLeaderFile, writeLeaderFile } from "./leader/leader-file.ts";
-import { type Handler, type Handlers, listen } from "./leader/listen.ts";
+import { type Handler, type Handlers, listen, LISTENS_BESIDE, type ServerHandle } from "./leader/listen.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 
 /** How long answers that are running may take to end when Flock is stopped. */
 const DRAIN_MS = 20_000;
+/** The same when another process has taken over: nobody waits for this one. */
+const SUCCEEDED_DRAIN_MS = 60_000;
+
+/** `asked`: somebody wants Flock to stop. `succeeded`: another process answers new requests now. */
+export type StopReason = "asked" | "succeeded";
 
 export interface RunningLeader {
   /**
@@ -17,9 +23,12 @@ export interface RunningLeader {
    * the lines for the terminal.
    */
   readonly ready: Promise<ReadyReport>;
-  /** Resolves when somebody asked over the control socket to stop. */
-  readonly stopAsked: Promise<void>;
-  /** Lets running answers end until `cut` fires, settles the records, stops the engines. Safe to call twice. */
+  /** Resolves when somebody asked over the control socket to stop, or a successor answers. */
+  readonly stopAsked: Promise<StopReason>;
+  /**
+   * Lets running answers end until `cut` fires, settles the records, stops the engines (not those that a successor has).
+   * Safe to call twice.
+   */
   stop(cut: AbortSignal): Promise<void>;
 }
 
@@ -67,63 +76,126 @@ async function start(
   const dataDir = values.data_dir;
   const { version } = options;
   const startedAt = Date.now();
-  let url = "";
   let report: ReadyReport | null = null;
   let stopping = false;
-  const stopAsked = Promise.withResolvers<void>();
+  let serving = false;
+  let composed: ComposedLeader | null = null;
+  let server: ServerHandle | null = null;
+  const stopAsked = Promise.withResolvers<StopReason>();
   const info = (): LeaderInfo => ({
     pid: process.pid,
     version,
-    url,
+    url: server === null ? "" : url,
     startedAt,
     ready: report !== null,
     readyBlock: report?.block ?? [],
     problem: report?.problem ?? null,
+    serving,
     stopping,
   });
 
   const prepared = prepareDataDirectory(dataDir);
   if (!prepared.ok) return prepared;
-  const control = await openControlSocket(dataDir, info, () => stopAsked.resolve(), signal);
-  if (!control.ok) return control;
-  cleanUp.push(() => control.value.close());
-
   const address = parseListen(values.listen);
   if (address === null) {
     return err({ kind: "address", message: `listen: ${values.listen} is no address`, mend: "flock config check" });
   }
+  const takesOver = options.takesOver ? await askToHandOver(dataDir, signal) : null;
+  const port = address.port === 0 ? (takesOver?.port ?? 0) : address.port;
+  let url = localUrl({ ...address, port }, values.tls.cert === "" ? "http" : "https");
+  let control: ControlSocket | null = null;
+  let makingRoom: Promise<HandOver["nodes"]> | null = null;
+  const handlers: ControlHandlers = {
+    info,
+    shutdown: () => stopAsked.resolve("asked"),
+    async handOver() {
+      if (composed === null || server === null || report === null || stopping || makingRoom !== null) return null;
+      makingRoom = composed.handOver();
+      if (!LISTENS_BESIDE) server.quiet();
+      return { port: server.port, nodes: [...(await makingRoom)] };
+    },
+    handedOver(successor) {
+      control?.close();
+      void untilSuccessor(dataDir, successor, signal).then(async (serves) => {
+        if (serves) {
+          composed?.release();
+          return stopAsked.resolve("succeeded");
+        }
+        options.log.error("the process that was to take over has failed; this one goes on", { mend: "flock restart" });
+        const again = await openControlSocket(dataDir, handlers, signal);
+        // Somebody else leads by now: let it.
+        if (!again.ok) return stopAsked.resolve("succeeded");
+        control = again.value;
+        makingRoom = null;
+        await composed?.takeBack();
+        writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket: control.path });
+      });
+    },
+  };
+  const opened = await openControlSocket(dataDir, handlers, signal, takesOver !== null);
+  if (!opened.ok) return opened;
+  control = opened.value;
+  const { path: socket } = opened.value;
+  cleanUp.push(() => control?.close());
+
   const app = Promise.withResolvers<Handler>();
   let handle: Handler = async (request, connection) => (await app.promise)(request, connection);
   let buffered: Handlers["buffered"] = () => null;
-  const handlers: Handlers = {
-    any: (request, connection) => handle(request, connection),
-    buffered: (path) => buffered(path),
+  const bind = (): StartProblem | null => {
+    const guarded: Handlers = {
+      any: (request, connection) => (makingRoom !== null && changes(request) ? later() : handle(request, connection)),
+      buffered: (path) => buffered(path),
+    };
+    const listening = listen(guarded, { ...address, port }, values.tls, takesOver !== null);
+    if (!listening.ok) return listening.error;
+    server = listening.value;
+    cleanUp.push(() => listening.value.close(AbortSignal.abort()));
+    url = localUrl({ ...address, port: listening.value.port }, values.tls.cert === "" ? "http" : "https");
+    writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket });
+    cleanUp.push(() => removeLeaderFile(dataDir));
+    return null;
   };
-  const listening = listen(handlers, address, values.tls);
-  if (!listening.ok) return listening;
-  const server = listening.value;
-  cleanUp.push(() => server.close(AbortSignal.abort()));
-  url = localUrl({ ...address, port: server.port }, values.tls.cert === "" ? "http" : "https");
-  writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket: control.value.path });
-  cleanUp.push(() => removeLeaderFile(dataDir));
-
+  // Whoever connects early waits. While another one still answers, this one listens only when it can answer too.
+  if (takesOver === null) {
+    const problem = bind();
+    if (problem !== null) return err(problem);
+  }
   const { composeLeader } = await import("./compose.ts");
+  let bindProblem: StartProblem | null = null;
   const serve = (whole: Handlers): void => {
     handle = whole.any;
     buffered = whole.buffered;
     app.resolve(whole.any);
+    if (server === null) bindProblem = bind();
+    serving = bindProblem === null;
   };
-  const composed = await composeLeader(options, { url, startedAt, stopping: () => stopping, serve }, cleanUp, signal);
-  if (!composed.ok) return composed;
-  const ready = composed.value.ready.then((value) => (report = value));
+  const shell = { url, startedAt, stopping: () => stopping, takesOver, serve };
+  const built = await composeLeader(options, shell, cleanUp, signal);
+  if (!built.ok) return built;
+  if (bindProblem !== null) return err(bindProblem);
+  composed = built.value;
+  const ready = built.value.ready.then((value) => (report = value));
 
   let stopped: Promise<void> | null = null;
   const stop = async (cut: AbortSignal): Promise<void> => {
     stopping = true;
-    await server.close(AbortSignal.any([cut, AbortSignal.timeout(DRAIN_MS)]));
-    await composed.value.close();
+    const succeeded = makingRoom !== null;
+    await server?.close(AbortSignal.any([cut, AbortSignal.timeout(succeeded ? SUCCEEDED_DRAIN_MS : DRAIN_MS)]));
+    await built.value.close();
+    if (succeeded) return;
     removeLeaderFile(dataDir);
-    control.value.close();
+    control?.close();
   };
   return ok({ ready, stopAsked: stopAsked.promise, stop: (cut) => (stopped ??= stop(cut)) });
+}
+
+function changes(request: Request): boolean {
+  return request.method !== "GET" && request.method !== "HEAD" && new URL(request.url).pathname.startsWith("/admin/");
+}
+
+/** Between making room and the successor's first answer: what is changed here it would not know. */
+function later(): Response {
+  const message = "Flock is being restarted: try again in a second.";
+  const error = { message, type: "store_unavailable", code: "restarting", mend: "flock status" };
+  return Response.json({ error }, { status: 503, headers: { "retry-after": "1" } });
 }

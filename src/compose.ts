@@ -7,6 +7,7 @@ import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { followStore } from "./compose-follow.ts";
+import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
@@ -24,6 +25,7 @@ import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
 import type { Handlers } from "./leader/listen.ts";
 import { hints } from "./leader/hints.ts";
+import type { HandOver } from "./leader/hand-over.ts";
 import { readyBlock } from "./leader/ready-block.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
@@ -31,13 +33,10 @@ import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
 import { openStore } from "./store/open-store.ts";
 import { usedTokensOfDay } from "./store/rollups.ts";
-import { settleAll } from "./store/settle-journal.ts";
-import { startSettler } from "./store/settler.ts";
 import { storeAddress } from "./store/address.ts";
 import { storeOrFileProblemOf } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
-import { openUsageJournal } from "./telemetry/usage-journal.ts";
 import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
 import { keyLimits } from "./tenancy/key-limits.ts";
@@ -64,6 +63,8 @@ export interface LeaderOptions {
   readonly bundledModel: string;
   readonly bundledCatalog: string;
   readonly gpuCommand: string;
+  /** A leader that runs on the same directory is to make room, without an interruption. */
+  readonly takesOver: boolean;
   /** Gets a line for the terminal while the engine is not ready yet. */
   readonly progress: (line: string) => void;
 }
@@ -73,14 +74,25 @@ export interface Shell {
   readonly url: string;
   readonly startedAt: number;
   readonly stopping: () => boolean;
+  /** What the leader before this one told when it made room; null: there was none. */
+  readonly takesOver: HandOver | null;
   /** From this call on requests are answered. */
   readonly serve: (handlers: Handlers) => void;
 }
 
 export interface ComposedLeader {
   readonly ready: Promise<ReadyReport>;
-  /** Once no request runs any more: stops the engines and settles the records. Every step is tried. */
+  /**
+   * Once no request runs any more: stops the engines and settles the records. Every step is tried. After `handOver` agent
+   * and engines are the successor's.
+   */
   close(): Promise<void>;
+  /** Comes to rest in all but answering requests, so that a successor can do the rest. Gives what it should know. */
+  handOver(): Promise<HandOver["nodes"]>;
+  /** After `handOver`: the successor serves, workers shall go to it. */
+  release(): void;
+  /** The successor failed: this one does everything again. */
+  takeBack(): Promise<void>;
 }
 
 /** What the disk or the database threw in the middle of a start; null: a bug. */
@@ -103,15 +115,15 @@ export async function composeLeader(
   const dataDir = values.data_dir;
   const keyless = !values.auth.require_keys;
 
-  const journalDir = join(dataDir, "journal");
   const opened = await openStore({ dsn: values.storage.dsn, dataDir, clock: systemClock, log });
   if (!opened.ok) return err({ kind: "store", message: opened.error.message, mend: opened.error.mend });
   const store = opened.value;
   cleanUp.push(() => store.close());
-  // Usage of a process that was killed comes in before a quota is computed from the sums.
-  await settleAll(store, journalDir, log);
-  const journal = openUsageJournal(journalDir, { fsync: values.usage.fsync, log });
-  cleanUp.push(() => journal.close());
+  const recording = { store, dir: join(dataDir, "journal"), fsync: values.usage.fsync, log };
+  await settleLeftovers(recording);
+  const records = openRecords(recording);
+  const { settler } = records;
+  cleanUp.push(() => records.close());
 
   const keysSeen = (await changeCounts(store.sql)).keys;
   const ring = new KeyRing(systemClock, await allKeys(store.sql));
@@ -173,7 +185,8 @@ export async function composeLeader(
   const attaching = link.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
   cleanUp.push(async () => {
     await attaching;
-    await endAgent(link, dataDir);
+    // It was there before this start, and whose it was takes it back.
+    await (shell.takesOver === null ? endAgent(link, dataDir) : link.close());
   });
 
   const gateway: GatewayDeps = {
@@ -194,22 +207,20 @@ export async function composeLeader(
         return { endpoint: engine?.endpoint ?? "", start: engine?.start ?? "flock up" };
       },
     },
-    usage: journal,
+    usage: records,
     metrics,
     log,
     limits: DEFAULT_LIMITS,
     node: LOCAL_NODE,
   };
 
-  const settler = startSettler({ address: store.address, dir: journalDir, log });
-  cleanUp.push(() => settler.stop());
   const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler), ...cluster.jobs] });
 
   const health = (): Health => {
     const problems: string[] = [];
     if (board.state.replicas.length === 0) problems.push("no model is loaded");
     if (shell.stopping()) problems.push("Flock is stopping");
-    const { problem } = journal.health();
+    const { problem } = records.health();
     if (problem !== null) problems.push(problem);
     // The journal holds the records meanwhile: requests are served and accounted, so traffic may come.
     const away = settler.health().problem;
@@ -233,7 +244,7 @@ export async function composeLeader(
       quotas: leases,
       store,
       ring,
-      journal,
+      journal: records,
       settler,
       jobs,
       board,
@@ -278,7 +289,12 @@ export async function composeLeader(
     admin: () => (admin ??= loadAdmin()),
   });
 
-  shell.serve({ any: (request, connection) => app.fetch(request, connection), buffered: (path) => app.buffered(path) });
+  const serve = (): void =>
+    shell.serve({
+      any: (request, connection) => app.fetch(request, connection),
+      buffered: (path) => app.buffered(path),
+    });
+  if (shell.takesOver === null) serve();
   const loopback = parseListen(values.listen)?.loopback === true;
   if (!loopback && values.tls.cert === "" && !keyless) {
     log.warn("keys travel unencrypted to other machines: set tls.cert and tls.key, or listen on 127.0.0.1 only");
@@ -289,6 +305,12 @@ export async function composeLeader(
   const agent = await attaching;
   if (!agent.ok) return err({ kind: "agent", message: agent.error.message, mend: agent.error.mend });
   cluster.local(agent.value);
+  cluster.lead();
+  // The one before goes on answering until this one can.
+  if (shell.takesOver !== null) {
+    cluster.adopt(shell.takesOver.nodes);
+    serve();
+  }
   await jobs.start();
 
   const ready = whenReady(link, board, options.progress).then((state): ReadyReport => {
@@ -310,20 +332,34 @@ export async function composeLeader(
   // Nobody waits for these: they only make the first use quicker.
   void metrics.load().catch((cause: unknown) => log.error("metrics could not be loaded", { cause }));
 
+  let handedOver = false;
+  const handOver = async (): Promise<HandOver["nodes"]> => {
+    handedOver = true;
+    link.hold(true);
+    await jobs.stop();
+    await cluster.rest();
+    await records.handOver();
+    return cluster.workers();
+  };
+  const takeBack = async (): Promise<void> => {
+    handedOver = false;
+    link.hold(false);
+    cluster.lead();
+    await jobs.start();
+  };
   const close = async (): Promise<void> => {
     followed.stop();
     const steps: Readonly<Record<string, () => Promise<unknown>>> = {
       "watch over replicas": () => Promise.resolve(replicas.stop()),
       jobs: () => jobs.stop(),
       cluster: () => cluster.close(),
-      agent: () => endAgent(link, dataDir),
-      "usage settler": () => settler.stop(),
-      "usage journal": () => journal.close(),
+      ...(handedOver ? { link: () => link.close() } : { agent: () => endAgent(link, dataDir) }),
+      "usage records": () => records.close(),
       store: () => store.close(),
     };
     for (const [what, step] of Object.entries(steps)) {
       await step().catch((cause: unknown) => log.error(`the ${what} did not stop cleanly`, { cause }));
     }
   };
-  return ok({ ready, close });
+  return ok({ ready, close, handOver, release: () => cluster.release(), takeBack });
 }

@@ -63,6 +63,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-links.ts": ["*"],
   "compose-nodes.ts": ["*"],
   "compose-engines.ts": ["*"],
+  "compose-records.ts": ["*"],
   "compose-node.ts": ["*"],
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],

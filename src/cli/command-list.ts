@@ -32,6 +32,12 @@ function entry(section: Section, name: string, summary: string, load: () => Prom
 const READY: readonly CommandEntry[] = [
   entry("Lifecycle", "up", "Start Flock on this machine", async () => (await import("./commands/up.ts")).up),
   entry("Lifecycle", "down", "Stop Flock on this machine", async () => (await import("./commands/down.ts")).down),
+  entry(
+    "Lifecycle",
+    "restart",
+    "Start Flock anew without an interruption",
+    async () => (await import("./commands/restart.ts")).restart,
+  ),
   entry("Lifecycle", "status", "Show what is running", async () => (await import("./commands/status.ts")).status),
   entry(
     "Lifecycle",

@@ -20,6 +20,8 @@ export interface StartRequest {
   readonly config: LoadedConfig;
   /** Settings given as flags, to be given again to a detached process. */
   readonly settingFlags: Readonly<Record<string, string>>;
+  /** A leader that runs on the same directory is to make room, without an interruption. */
+  readonly takesOver: boolean;
   /** Gets the lines for the person at the terminal. */
   readonly line: (text: string) => void;
   readonly signal: AbortSignal;

@@ -56,7 +56,7 @@ export function wantsColours(sink: TextSink, env: Readonly<Record<string, string
 }
 
 const COMMAND_IN_TEXT =
-  /(^|[\s`;(])flock(?= (?:up|down|status|join|doctor|update|version|node|model|shard|token|usage|audit|job|config|engine|help|--help)\b)/g;
+  /(^|[\s`;(])flock(?= (?:up|down|restart|status|join|doctor|update|version|node|model|shard|token|usage|audit|job|config|engine|help|--help)\b)/g;
 
 /** Commands in a text as this Flock is really called: in a checkout there is no `flock` on the PATH. */
 function asCalled(text: string, program: string): string {

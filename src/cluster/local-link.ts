@@ -56,6 +56,7 @@ export class LocalLink implements Link {
   #state: NodeState | null = null;
   #problem: string | null = null;
   #following: Promise<void> | null = null;
+  #held = false;
 
   constructor(parts: LocalLinkParts) {
     this.#parts = parts;
@@ -152,6 +153,11 @@ export class LocalLink implements Link {
     return ok(undefined);
   }
 
+  /** While held it follows the agent, but neither starts nor replaces one: that is another leader's business. */
+  hold(held: boolean): void {
+    this.#held = held;
+  }
+
   /** Stops following; the agent and its engines run on. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -172,6 +178,7 @@ export class LocalLink implements Link {
       if (signal.aborted) return;
       this.#parts.log(`the agent is gone${this.#problem === null ? "" : ` (${this.#problem})`}; looking for it again`);
       await wait(retryMs, signal);
+      while (this.#held && !signal.aborted) await wait(mostMs, signal);
       retryMs = Math.min(retryMs * 2, mostMs);
       const found = await attachAgent({ ...this.#parts, times: this.#times }, signal);
       this.#attached = found.ok ? found.value : this.#attached;

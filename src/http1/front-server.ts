@@ -8,6 +8,8 @@ import type { Splice, SpliceEnd } from "./splice.ts";
 export interface FrontOptions {
   readonly hostname: string;
   readonly port: number;
+  /** Another process may listen there too; new connections are shared out. */
+  readonly reusePort?: boolean;
   readonly tls?: TLSOptions;
   /** The inner server's port on 127.0.0.1. */
   readonly innerPort: number;
@@ -24,6 +26,8 @@ const HEAD_STALL_MS = 12_000;
 const BODY_STALL_MS = 30_000;
 const IDLE_MS = 600_000;
 const LOOK_MS = 1000;
+/** `Bun.listen` keeps to it, though its types have it for connections alone. */
+const REUSE_PORT: object = { reusePort: true };
 
 /**
  * The leader's client port. Plain chat requests are answered on their connection; all else goes to an inner server
@@ -41,10 +45,11 @@ export class FrontServer implements ConnectionHost {
   /** Throws what the system says when the address cannot be had. */
   constructor(options: FrontOptions) {
     this.#options = options;
-    const { hostname, port, tls } = options;
+    const { hostname, port, reusePort = false, tls } = options;
     this.#listener = Bun.listen<Held>({
       hostname,
       port,
+      ...(reusePort ? REUSE_PORT : {}),
       ...(tls === undefined ? {} : { tls }),
       socket: {
         open: (socket) => {
@@ -110,6 +115,11 @@ export class FrontServer implements ConnectionHost {
   gone(connection: ClientConnection): void {
     this.#connections.delete(connection);
     this.#settle();
+  }
+
+  /** Takes no new connections from now on; those that are open are served. */
+  quiet(): void {
+    this.#listener.stop(false);
   }
 
   /** No new connections and no further requests; resolves when what is answered here is answered. */

@@ -53,7 +53,7 @@ export class JobRunner {
   readonly #again = new Set<string>();
   readonly #retryMs: number;
   #stopping = false;
-  readonly #stopped = Promise.withResolvers<void>();
+  #stopped = Promise.withResolvers<void>();
 
   constructor(deps: JobRunnerDeps) {
     this.#retryMs = deps.retryMs ?? RETRY_MS;
@@ -64,6 +64,8 @@ export class JobRunner {
 
   /** Takes up what an earlier process left: jobs that were running go on from their checkpoint, the third time they fail. */
   async start(): Promise<void> {
+    if (this.#stopping) this.#stopped = Promise.withResolvers();
+    this.#stopping = false;
     for (const job of await jobsInState(this.#store.sql, "running")) {
       await this.#move(job.id, "running", this.#afterCrash(job));
     }
@@ -150,7 +152,7 @@ export class JobRunner {
     }
   }
 
-  /** Tells running jobs to stop; they go on from their checkpoint at the next start. */
+  /** Tells running jobs to stop; they go on from their checkpoint at the next start, of this runner or another. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#stopped.resolve();

@@ -14,16 +14,23 @@ export function controlSocketPath(dataDir: string): Result<string, string> {
 
 /** Asks the leader of a data directory what it is; null: none answers. */
 export async function leaderInfo(dataDir: string, signal: AbortSignal): Promise<LeaderInfo | null> {
-  const answer = await ask(dataDir, "GET", "/v1/info", signal);
+  const answer = await askLeader(dataDir, "GET", "/v1/info", signal);
   return answer === null ? null : parseLeaderInfo(answer);
 }
 
 /** Asks it to stop gracefully; answers when the request is taken, not when it is done. False: nobody is there. */
 export async function askLeaderToStop(dataDir: string, signal: AbortSignal): Promise<boolean> {
-  return (await ask(dataDir, "POST", "/v1/shutdown", signal)) !== null;
+  return (await askLeader(dataDir, "POST", "/v1/shutdown", signal)) !== null;
 }
 
-async function ask(dataDir: string, method: string, path: string, signal: AbortSignal): Promise<unknown> {
+/** One exchange over the control socket; null: nobody is there, it refuses, or it takes too long. */
+export async function askLeader(
+  dataDir: string,
+  method: string,
+  path: string,
+  signal: AbortSignal,
+  deadlineMs = DEADLINE_MS,
+): Promise<unknown> {
   const socket = recordedSocket(dataDir) ?? controlSocketPath(dataDir);
   if (!socket.ok) return null;
   try {
@@ -31,7 +38,7 @@ async function ask(dataDir: string, method: string, path: string, signal: AbortS
       method,
       unix: socket.value,
       keepalive: false,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]),
     });
     return answer.ok ? await answer.json() : null;
   } catch {

@@ -12,6 +12,8 @@ export interface LeaderInfo {
   readonly readyBlock: readonly string[];
   /** Why requests cannot be answered though the start is over, in one line; null when they can, or it is not. */
   readonly problem: string | null;
+  /** Requests are answered: a leader that makes room for this one may stop listening. */
+  readonly serving: boolean;
   /** The leader is on its way out. */
   readonly stopping: boolean;
 }
@@ -22,6 +24,7 @@ export function parseLeaderInfo(value: unknown): LeaderInfo | null {
   if (typeof pid !== "number" || typeof version !== "string" || typeof url !== "string") return null;
   if (typeof startedAt !== "number" || typeof ready !== "boolean" || typeof stopping !== "boolean") return null;
   if (!Array.isArray(readyBlock)) return null;
+  const serving = (value as Record<string, unknown>)["serving"] === true;
   const why = typeof problem === "string" ? problem : null;
-  return { pid, version, url, startedAt, ready, readyBlock: readyBlock.map(String), problem: why, stopping };
+  return { pid, version, url, startedAt, ready, readyBlock: readyBlock.map(String), problem: why, serving, stopping };
 }

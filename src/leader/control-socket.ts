@@ -4,6 +4,7 @@ import { wait } from "../cluster/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { controlSocketPath, leaderInfo } from "./control-client.ts";
 import type { LeaderInfo } from "./control-protocol.ts";
+import type { HandOver } from "./hand-over.ts";
 import { explainDirectory } from "./data-directory.ts";
 import { readLeaderPid } from "./leader-file.ts";
 import { shellQuote } from "./shell-quote.ts";
@@ -14,9 +15,24 @@ export interface ControlSocket {
   close(): void;
 }
 
+/** What may be asked over it. */
+export interface ControlHandlers {
+  readonly info: () => LeaderInfo;
+  readonly shutdown: () => void;
+  /** Makes room for a successor. Null: not now. */
+  readonly handOver: () => Promise<HandOver | null>;
+  /** The successor has its answer: close this socket, so that it can open its own. */
+  readonly handedOver: (successorPid: number) => void;
+}
+
 /** How long a leader that is just starting may take to answer for its lock. */
 const OTHER_ANSWERS_MS = 3_000;
 const LOOK_AGAIN_MS = 50;
+const LOCK_MS = 20_000;
+const LOOK_FOR_LOCK_MS = 10;
+const ANSWER_OUT_MS = 20;
+/** Bun keeps to this on a Unix socket, but its types say that only TCP has it. */
+const NO_IDLE_TIMEOUT: object = { idleTimeout: 0 };
 
 /**
  * One leader a data directory: the kernel's lock is held until this process ends, the socket is the way to ask and stop
@@ -24,15 +40,21 @@ const LOOK_AGAIN_MS = 50;
  */
 export async function openControlSocket(
   dataDir: string,
-  info: () => LeaderInfo,
-  shutdown: () => void,
+  handlers: ControlHandlers,
   signal: AbortSignal,
+  /** The one before is making room: its lock is waited for. */
+  takesOver = false,
 ): Promise<Result<ControlSocket, StartProblem>> {
   const path = controlSocketPath(dataDir);
   if (!path.ok) return err({ kind: "unwritable", message: path.error, mend: "flock up --data-dir DIR" });
   let lock: DirectoryLock | null;
   try {
     lock = takeDirectoryLock(dataDir, "leader");
+    const deadline = performance.now() + (takesOver ? LOCK_MS : 0);
+    while (lock === null && performance.now() < deadline && !signal.aborted) {
+      await wait(LOOK_FOR_LOCK_MS, signal);
+      lock = takeDirectoryLock(dataDir, "leader");
+    }
   } catch (cause) {
     return err(explainDirectory(dataDir, cause));
   }
@@ -43,12 +65,21 @@ export async function openControlSocket(
     rmSync(path.value, { force: true });
     const server = Bun.serve({
       unix: path.value,
-      fetch(request) {
-        const { pathname } = new URL(request.url);
-        if (request.method === "GET" && pathname === "/v1/info") return Response.json(info());
+      // Making room takes as long as what is running needs to come to rest.
+      ...NO_IDLE_TIMEOUT,
+      async fetch(request) {
+        const { pathname, searchParams } = new URL(request.url);
+        if (request.method === "GET" && pathname === "/v1/info") return Response.json(handlers.info());
         if (request.method === "POST" && pathname === "/v1/shutdown") {
-          shutdown();
+          handlers.shutdown();
           return Response.json({ stopping: true }, { status: 202 });
+        }
+        if (request.method === "POST" && pathname === "/v1/hand-over") {
+          const handed = await handlers.handOver();
+          if (handed === null) return Response.json({ error: "not now" }, { status: 409 });
+          // After this answer is out: closing the socket would cut it off.
+          setTimeout(() => handlers.handedOver(Number(searchParams.get("successor"))), ANSWER_OUT_MS);
+          return Response.json(handed, { headers: { connection: "close" } });
         }
         return Response.json({ error: "unknown path" }, { status: 404 });
       },

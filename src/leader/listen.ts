@@ -7,6 +7,8 @@ import type { StartProblem } from "./start-problem.ts";
 
 export interface ServerHandle {
   readonly port: number;
+  /** Takes no new connections from now on; those that are open are served. */
+  quiet(): void;
   /** Takes no new requests, lets running ones end until the signal fires, then cuts them. */
   close(cut: AbortSignal): Promise<void>;
 }
@@ -36,11 +38,19 @@ export interface Handlers {
 /** Above our own limit: the server's 413 has no body, ours is in the shape of the API. */
 const SERVER_MAX_BODY_BYTES = 1024 * 1024 * 1024;
 
+/** A successor listens beside the one that makes room for it; elsewhere than on Linux that one has stopped before. */
+export const LISTENS_BESIDE = process.platform === "linux";
+
 /**
  * The client port: a front of our own for the requests that come by the thousand, and `Bun.serve` behind it for all
- * others (docs/decisions/0022-front-server.md).
+ * others (docs/decisions/0022-front-server.md). `takesOver`: another process of ours may still be listening there.
  */
-export function listen(handlers: Handlers, address: ListenAddress, tls: TlsFiles): Result<ServerHandle, StartProblem> {
+export function listen(
+  handlers: Handlers,
+  address: ListenAddress,
+  tls: TlsFiles,
+  takesOver = false,
+): Result<ServerHandle, StartProblem> {
   const inner = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -51,6 +61,7 @@ export function listen(handlers: Handlers, address: ListenAddress, tls: TlsFiles
   });
   let front: FrontServer;
   try {
+    if (LISTENS_BESIDE && !takesOver && address.port !== 0) refuseTaken(address);
     front = openFront(handlers, address, tls, inner.port ?? 0);
   } catch (cause) {
     void inner.stop(true);
@@ -64,6 +75,7 @@ export function listen(handlers: Handlers, address: ListenAddress, tls: TlsFiles
   };
   return ok({
     port: front.port,
+    quiet: () => front.quiet(),
     async close(cut) {
       const drained = front.drain();
       await Promise.race([Promise.all([drained, inner.stop(false)]), aborted(cut)]);
@@ -73,11 +85,28 @@ export function listen(handlers: Handlers, address: ListenAddress, tls: TlsFiles
   });
 }
 
+/**
+ * Throws when anybody listens there. Of two programs that both allow to share a port the kernel gives each a part of the
+ * connections: somebody else's Flock would answer some of our clients.
+ */
+function refuseTaken({ port, host }: ListenAddress): void {
+  const probe = (hostname: string): void =>
+    Bun.listen({ port, hostname, exclusive: true, socket: { data: () => undefined } }).stop(true);
+  if (host !== "") return probe(host);
+  try {
+    probe("::");
+  } catch (cause) {
+    if (codeOf(cause) === "EADDRINUSE" || codeOf(cause) === "EACCES") throw cause;
+    probe("0.0.0.0");
+  }
+}
+
 function openFront(handlers: Handlers, address: ListenAddress, tls: TlsFiles, innerPort: number): FrontServer {
   const open = (hostname: string): FrontServer =>
     new FrontServer({
       hostname,
       port: address.port,
+      reusePort: LISTENS_BESIDE,
       innerPort,
       ...(tls.cert === "" ? {} : { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       handlerOf({ method, target }) {

@@ -17,6 +17,7 @@ export const up = command({
       default: true,
       summary: "Pull the default model when it is missing (not in this version yet)",
     },
+    "take-over": { type: "boolean", summary: "Take the place of a Flock that runs here, without an interruption" },
   },
   settings: true,
   examples: [
@@ -30,11 +31,12 @@ export const up = command({
     if (!config.ok) return config;
     const { leader, signal } = context;
     const running = await leader.find(context.dataDir, signal);
+    const takesOver = running !== null && context.flags["take-over"];
     if (running?.stopping) {
       const message = `Flock (pid ${running.pid}) is just stopping`;
       return err({ exitCode: EXIT.failure, message, mend: "flock down && flock up   # waits until it has stopped" });
     }
-    if (running) {
+    if (running && !takesOver) {
       out.line(`Flock is already running at ${running.url} (pid ${running.pid}, version ${running.version}).`);
       out.line("  flock status   shows more; flock down stops it");
       return ok(undefined);
@@ -43,6 +45,7 @@ export const up = command({
     const request = {
       config: config.value,
       settingFlags: context.settingFlags,
+      takesOver,
       line: (text: string) => out.line(text),
       signal,
     };

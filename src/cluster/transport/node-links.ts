@@ -89,6 +89,11 @@ export class NodeLinks implements ClusterLink, LinkTable {
     return link === undefined ? err(noSuchNode(node)) : await link.connect(service, signal);
   }
 
+  /** Another leader takes the tunnels over; what runs through ours goes on. */
+  release(): void {
+    for (const link of this.#remote.values()) link.tunnel.release();
+  }
+
   close(): void {
     for (const link of this.#remote.values()) link.close();
     this.#remote.clear();

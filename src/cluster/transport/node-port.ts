@@ -25,6 +25,12 @@ export interface NodePort {
   readonly port: number;
   /** For a connection that came in another way: a tunnel. */
   accept(socket: RawSocket): void;
+  /** Takes no new connections, so that another process can listen there; those that are open are served. */
+  quiet(): void;
+  /** Listens again at the same port, after `quiet`. */
+  listenAgain(): Result<void, string>;
+  /** After `quiet`: what runs may end, and whoever would call again is sent to the one who listens now. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -48,10 +54,24 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
     void closeServer();
     return listening;
   }
-  const listener = listening.value;
+  let listener = listening.value;
+  const port = listener?.port ?? 0;
   return ok({
-    port: listener?.port ?? 0,
+    port,
     accept,
+    quiet() {
+      listener?.stop(false);
+      listener = null;
+    },
+    listenAgain() {
+      if (parts.listen === null || listener !== null) return ok(undefined);
+      const again = listenSomewhere({ ...parts.listen, port, otherPorts: false }, parts.tls, accept);
+      if (!again.ok) return again;
+      listener = again.value;
+      return ok(undefined);
+    },
+    // Idle connections end with it, and theirs to the worker.
+    release: () => void server.stop(false),
     async close() {
       listener?.stop(true);
       await closeServer();

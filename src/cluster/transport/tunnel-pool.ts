@@ -119,6 +119,12 @@ export class TunnelPool {
     this.#control?.destroy();
   }
 
+  /** The worker shall dial whoever listens now; exchanges that run go on. */
+  release(): void {
+    for (const { socket } of this.#idle.splice(0)) socket.destroy();
+    this.#control?.destroy();
+  }
+
   close(): void {
     clearInterval(this.#timer);
     this.cut();

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isAlive } from "../../src/cluster/process-identity.ts";
+import { type Flock, poll, processesOf, runFlockCli, startFlock } from "../support/start-flock.ts";
+import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+
+let engine: ScriptedEngine;
+let flock: Flock;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  engine = await startScriptedEngine();
+  const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  env = {
+    FLOCK_ENGINE: "llamacpp",
+    FLOCK_LLAMACPP_ENDPOINT: engine.url,
+    // The same for every start: the agent knows it, to leave it alone when it looks for engines.
+    FLOCK_LISTEN: `127.0.0.1:${free.port}`,
+  };
+  free.stop(true);
+  flock = await startFlock({ env });
+}, 30_000);
+afterAll(async () => {
+  await flock.stop();
+  await engine.stop();
+});
+
+const leader = (): { pid: number; url: string } =>
+  JSON.parse(readFileSync(join(flock.dataDir, "leader.json"), "utf8")) as { pid: number; url: string };
+
+function ask(stream: boolean): Promise<Response> {
+  const body = JSON.stringify({ model: "scripted", stream, messages: [{ role: "user", content: "hi" }] });
+  // A connection of its own each time: which process answers is the kernel's choice then.
+  return flock.fetch("/v1/chat/completions", { method: "POST", body, keepalive: false });
+}
+
+/** Asks without a pause, four at a time, until the returned function is called; gives the statuses. */
+function load(): () => Promise<readonly number[]> {
+  const statuses: number[] = [];
+  const over = new AbortController();
+  const lane = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const status = await ask(false).then(
+        async (response) => {
+          await response.text();
+          return response.status;
+        },
+        () => 0,
+      );
+      statuses.push(status);
+    }
+  };
+  const lanes = [lane(), lane(), lane(), lane()];
+  return async () => {
+    over.abort();
+    await Promise.all(lanes);
+    return statuses;
+  };
+}
+
+async function usageRows(): Promise<number> {
+  const answer = await flock.fetch("/admin/v1/usage/recent?limit=1000");
+  return ((await answer.json()) as { records: unknown[] }).records.length;
+}
+
+test("a restart under load refuses nobody, lets running answers end, and keeps agent, engine and records", async () => {
+  engine.script = { text: "one two three four five six seven eight nine ten", tokenDelayMs: 150 };
+  const stream = await ask(true);
+  engine.script = { text: "quick" };
+  const before = processesOf(flock.dataDir);
+  const stopLoad = load();
+  const restarted = await flock.cli("restart");
+  expect([restarted.code, restarted.stderr]).toEqual([0, ""]);
+  const successor = leader();
+  expect(successor.pid).not.toBe(flock.pid);
+  expect(successor.url).toBe(flock.url);
+  expect(isAlive(flock.pid)).toBe(true);
+  // New requests are the successor's, while the old one still streams.
+  expect((await ask(false)).status).toBe(200);
+  expect(await stream.text()).toContain("data: [DONE]");
+  await poll(10_000, () => !isAlive(flock.pid));
+  expect(flock.stdout()).toContain("another process has taken over");
+  const statuses = await stopLoad();
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  expect(processesOf(flock.dataDir)).toEqual(before);
+  await poll(10_000, async () => (await usageRows()) === Math.min(1000, statuses.length + 2));
+}, 60_000);
+
+test("a successor that cannot start leaves the old one serving, and it can be restarted after that", async () => {
+  const { pid } = leader();
+  const failed = await runFlockCli(flock.dataDir, ["restart"], {
+    ...env,
+    FLOCK_TLS_CERT: "/nowhere",
+    FLOCK_TLS_KEY: "/nowhere",
+  });
+  expect(failed.code).toBe(1);
+  expect((await ask(false)).status).toBe(200);
+  // It holds the directory again.
+  expect((await flock.cli("token", "create", "after")).code).toBe(0);
+  expect(leader().pid).toBe(pid);
+  expect((await flock.cli("restart")).code).toBe(0);
+  expect(leader().pid).not.toBe(pid);
+  expect((await ask(false)).status).toBe(200);
+}, 60_000);
+
+test("after a crash under load new requests are served at once, by the same agent and engine", async () => {
+  const before = processesOf(flock.dataDir);
+  const stopLoad = load();
+  process.kill(leader().pid, "SIGKILL");
+  const again = await startFlock({ dataDir: flock.dataDir, env });
+  expect((await ask(false)).status).toBe(200);
+  const statuses = await stopLoad();
+  expect(statuses.at(-1)).toBe(200);
+  expect(statuses.filter((status) => status !== 200 && status !== 0)).toEqual([]);
+  expect(processesOf(flock.dataDir)).toEqual(before);
+  expect(again.url).toBe(flock.url);
+}, 60_000);
