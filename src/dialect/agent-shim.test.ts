@@ -31,6 +31,8 @@ test("the billing header goes, and with it a system message that holds nothing e
   });
   const only = request([text("system", "x-anthropic-billing-header: a"), text("user", "hi")]);
   expect(shimForLocal(only, 4096).request.messages).toEqual([text("user", "hi")]);
+  const oneText = request([text("system", "x-anthropic-billing-header: cc=1.440;\nBe brief."), text("user", "hi")]);
+  expect(shimForLocal(oneText, 4096).request.messages[0]).toEqual(text("system", "Be brief."));
 });
 
 describe("system messages in mid-conversation", () => {
@@ -64,6 +66,15 @@ describe("system messages in mid-conversation", () => {
     const [one, two] = [first, later].map((messages) => shimForLocal(request(messages), 4096).request.messages);
     expect(two?.slice(0, one?.length)).toEqual([...(one ?? [])]);
   });
+});
+
+test("whoever speaks twice in a row is heard once", () => {
+  const { request: shimmed, adjusted } = shimForLocal(
+    request([text("user", "a"), text("user", "b"), text("assistant", "c"), text("assistant", "d"), text("user", "e")]),
+    4096,
+  );
+  expect(shimmed.messages).toEqual([text("user", "a", "b"), text("assistant", "c", "d"), text("user", "e")]);
+  expect(adjusted).toEqual(["turns joined"]);
 });
 
 test("an output limit beyond the window is lifted: the window ends the answer", () => {

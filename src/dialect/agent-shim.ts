@@ -7,7 +7,7 @@ export interface Shimmed {
 }
 
 /** A line with a hash that changes with every prompt: it would end the engine's prefix cache at the first token. */
-const BILLING = /^x-anthropic-billing-header:/;
+const BILLING = /^x-anthropic-billing-header:[^\n]*\n?/;
 
 /**
  * What coding agents send to a vendor and a model of one's own stumbles over, mended: for every target but the vendor
@@ -25,10 +25,13 @@ function withoutBilling(messages: readonly Message[], adjusted: string[]): reado
   const billed = (part: Part): boolean => part.type === "text" && BILLING.test(part.text);
   if (!messages.some(({ role, parts }) => role === "system" && parts.some(billed))) return messages;
   adjusted.push("billing header dropped");
+  const cut = (part: Part): Part[] => {
+    if (part.type !== "text") return [part];
+    const text = part.text.replace(BILLING, "");
+    return text === "" ? [] : [{ ...part, text }];
+  };
   return messages
-    .map((message) =>
-      message.role === "system" ? { ...message, parts: message.parts.filter((part) => !billed(part)) } : message,
-    )
+    .map((message) => (message.role === "system" ? { ...message, parts: message.parts.flatMap(cut) } : message))
     .filter(({ parts }) => parts.length > 0);
 }
 

@@ -1,11 +1,35 @@
-import type { GatewayDeps } from "./ports.ts";
+import type { Failure } from "../core/failure.ts";
+import type { GatewayDeps, Resolved } from "./ports.ts";
 import type { WholeRelay } from "./relay.ts";
 
 const DEADLINE_MS = 10_000;
+/** Prose, code and JSON have more bytes than this in a token, all but lists of digits. */
+const LEAST_BYTES_PER_TOKEN = 2;
+
+/** Whether so many bytes can be more tokens than there is room for. */
+export function mayNotFit({ contextTokens }: Resolved, bodyBytes: number): boolean {
+  return contextTokens !== undefined && bodyBytes > contextTokens * LEAST_BYTES_PER_TOKEN;
+}
 
 /**
- * The engine's own count of a chat's prompt, without generating; null when it cannot tell. Asked only when a quota is so
- * nearly used up that the guess decides: it costs a round trip.
+ * A prompt that does not fit, found before it waits for a slot: agents read the numbers in a real status and shorten it,
+ * which they could not do in the middle of a stream. To be asked where `mayNotFit`; otherwise, and where nobody counts,
+ * the engine's own refusal says the same.
+ */
+export async function refuseTooLong(
+  deps: GatewayDeps,
+  relay: Pick<WholeRelay, "plan">,
+  { model, contextTokens = Infinity }: Resolved,
+  clientSignal: AbortSignal,
+): Promise<Failure | null> {
+  const promptTokens = await countPrompt(deps, relay, model, clientSignal);
+  if (promptTokens === null || promptTokens < contextTokens) return null;
+  return { kind: "context_exceeded", model, promptTokens, contextTokens };
+}
+
+/**
+ * The engine's own count of a chat's prompt, without generating; null when it cannot tell. Asked only where a guess would
+ * decide on a refusal: it costs a round trip.
  */
 export async function countPrompt(
   deps: GatewayDeps,

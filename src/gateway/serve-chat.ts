@@ -7,7 +7,7 @@ import { MOST_TOKENS } from "../wire/sampling-bounds.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
 import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
-import { countPrompt } from "./count-prompt.ts";
+import { countPrompt, mayNotFit, refuseTooLong } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
@@ -111,6 +111,10 @@ export async function replyToChat(
 
   if (granted !== "granted") {
     const refused = await admitChat(deps, account, relay, ask, request);
+    if (refused) return refuse(refused);
+  }
+  if (mayNotFit(resolved.value, body.value.bytes.byteLength)) {
+    const refused = await refuseTooLong(deps, relay, resolved.value, request.signal);
     if (refused) return refuse(refused);
   }
 
