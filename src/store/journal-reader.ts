@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { listJournalFiles, parseUsageLine } from "../telemetry/journal-file.ts";
 
-/** At least three times what 1,000 records take; a line longer than this is not ours. */
-const READ_BYTES = 4 * 1024 * 1024;
+/** About what a batch takes; when it is more, the rest is the next batch. A line longer than this is not ours. */
+const READ_BYTES = 2 * 1024 * 1024;
 const NEWLINE = 10;
 
 export interface JournalBatch {

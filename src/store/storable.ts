@@ -11,10 +11,23 @@ const MAX_ATTEMPTS = 2 ** 31 - 1;
  * PostgreSQL has no NUL in texts and no lone surrogates, `bigint` ends, and counts of an engine may be anything.
  */
 export function storable(record: UsageRecord): UsageRecord {
+  if (isStorable(record)) return record;
   const clean = Object.fromEntries(
     Object.entries(record).map(([name, value]: [string, unknown]) => [name, storableValue(value)]),
   ) as unknown as UsageRecord;
   return { ...clean, attempts: Math.min(clean.attempts, MAX_ATTEMPTS) };
+}
+
+/** Nearly every record is: it is looked at, and nothing is made anew. */
+function isStorable(record: UsageRecord): boolean {
+  const fields = record as unknown as Readonly<Record<string, unknown>>;
+  for (const name in fields) {
+    const value = fields[name];
+    if (typeof value === "number" && !(value >= 0 && value <= MAX_NUMBER)) return false;
+    if (typeof value === "string" && (value.length > MAX_TEXT || value.includes("\0") || !value.isWellFormed()))
+      return false;
+  }
+  return record.attempts <= MAX_ATTEMPTS;
 }
 
 function storableValue(value: unknown): unknown {

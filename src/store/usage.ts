@@ -70,12 +70,18 @@ function toRow(record: UsageRecord): Row {
   };
 }
 
-/** Inserts what is not there yet, and gives the ids of what it inserted. At most 1,000: a statement's parameters are limited. */
+/** A row has 22 parameters, a statement at most 32,766. */
+const ROWS_PER_STATEMENT = 1000;
+
+/** Inserts what is not there yet, and gives the ids of what it inserted. */
 export async function insertUsage(tx: Tx, records: readonly UsageRecord[]): Promise<Set<string>> {
-  if (records.length === 0) return new Set();
-  const rows: Row[] = await tx`insert into usage ${tx(records.map(toRow))}
-    on conflict (request_id) do nothing returning request_id`;
-  return new Set(rows.map((row) => toText(row["request_id"])));
+  const ids = new Set<string>();
+  for (let start = 0; start < records.length; start += ROWS_PER_STATEMENT) {
+    const some = records.slice(start, start + ROWS_PER_STATEMENT).map(toRow);
+    const rows: Row[] = await tx`insert into usage ${tx(some)} on conflict (request_id) do nothing returning request_id`;
+    for (const row of rows) ids.add(toText(row["request_id"]));
+  }
+  return ids;
 }
 
 export interface RecentUsage {

@@ -52,6 +52,7 @@ const FIELDS: Readonly<Record<keyof UsageRecord, Kind>> = {
   outcome: "text",
   errorKind: "text",
 };
+const KINDS = Object.entries(FIELDS);
 
 /** One line of the journal. Null when it is not a whole record: torn by a power cut, or not written by us. */
 export function parseUsageLine(line: string): UsageRecord | null {
@@ -68,7 +69,7 @@ function isUsageRecord(value: unknown): value is UsageRecord {
   if (typeof value !== "object" || value === null) return false;
   const fields = value as Readonly<Record<string, unknown>>;
   if (fields["requestId"] === "") return false;
-  return Object.entries(FIELDS).every(([name, kind]) => fits(fields[name], kind));
+  return KINDS.every(([name, kind]) => fits(fields[name], kind));
 }
 
 function fits(value: unknown, kind: Kind): boolean {
