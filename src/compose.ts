@@ -329,8 +329,6 @@ export async function composeLeader(
     });
     return { block, problem: state.replicas.length === 0 ? "no model is loaded" : null };
   });
-  // Nobody waits for these: they only make the first use quicker.
-  void metrics.load().catch((cause: unknown) => log.error("metrics could not be loaded", { cause }));
 
   let handedOver = false;
   const handOver = async (): Promise<HandOver["nodes"]> => {

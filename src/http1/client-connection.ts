@@ -162,10 +162,10 @@ export class ClientConnection {
     if (this.#missing > 0) return;
     if (here < bytes.length) this.#early.push(bytes.subarray(here));
     const [first] = this.#body;
-    this.#answer(this.#body.length === 1 && first ? first : Buffer.concat(this.#body));
+    this.#answer(this.#body.length === 1 && first ? onWord(first) : Buffer.concat(this.#body));
   }
 
-  #answer(body: Buffer | "stalled"): void {
+  #answer(body: Uint8Array | "stalled"): void {
     const head = this.#head;
     const handler = this.#handler;
     if (head === null || handler === null) return;
@@ -239,6 +239,11 @@ function plainLength(fields: HeaderFields): number {
   return fields.get("host")?.includes(",") === false ? Number(length) : -1;
 }
 const NOT_PLAIN = ["transfer-encoding", "content-encoding", "expect", "upgrade", "origin"];
+
+/** Whoever scans it goes by words of four bytes: a copy of a few kilobytes costs less than going by bytes. */
+function onWord(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+}
 
 class HeldRequest implements BufferedRequest {
   readonly buffered: Uint8Array | "stalled";

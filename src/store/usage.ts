@@ -78,7 +78,8 @@ export async function insertUsage(tx: Tx, records: readonly UsageRecord[]): Prom
   const ids = new Set<string>();
   for (let start = 0; start < records.length; start += ROWS_PER_STATEMENT) {
     const some = records.slice(start, start + ROWS_PER_STATEMENT).map(toRow);
-    const rows: Row[] = await tx`insert into usage ${tx(some)} on conflict (request_id) do nothing returning request_id`;
+    const rows: Row[] =
+      await tx`insert into usage ${tx(some)} on conflict (request_id) do nothing returning request_id`;
     for (const row of rows) ids.add(toText(row["request_id"]));
   }
   return ids;

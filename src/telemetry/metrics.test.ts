@@ -27,7 +27,7 @@ const record: UsageRecord = {
   errorKind: "",
 };
 
-test("what happened before the library was loaded is counted all the same", async () => {
+test("requests are added up by model, protocol and outcome", async () => {
   const metrics = new Metrics();
   metrics.requestStarted();
   metrics.requestEnded(record, 200);
@@ -53,4 +53,26 @@ test("what a client typed as a model never becomes a label", async () => {
   const { text } = await metrics.render();
   expect(text).not.toContain("evil-name");
   expect(text).toContain('error="unknown_model",status="404"} 1');
+});
+
+test("histograms are cumulative, with a sum and a count, over every kind of success", async () => {
+  const metrics = new Metrics();
+  for (const latencyMs of [4, 40, 400_000]) metrics.requestEnded({ ...record, latencyMs, ttftMs: null }, 200);
+  metrics.requestEnded({ ...record, protocol: "anthropic" }, 200);
+  metrics.requestEnded({ ...record, outcome: "error", errorKind: "engine_failed" }, 502);
+  const { text } = await metrics.render();
+  const name = "flock_request_duration_seconds";
+  const labels = 'model="flock-tiny",protocol="openai"';
+  for (const [le, count] of [
+    ["0.005", 1],
+    ["0.025", 1],
+    ["0.05", 2],
+    ["300", 2],
+    ["+Inf", 3],
+  ])
+    expect(text).toContain(`${name}_bucket{le="${le}",${labels}} ${count}\n`);
+  expect(text).toContain(`${name}_sum{${labels}} 400.044\n`);
+  expect(text).toContain(`${name}_count{${labels}} 3\n`);
+  expect(text).toContain(`# TYPE ${name} histogram`);
+  expect(text).toContain('flock_tokens_total{model="flock-tiny",kind="prompt"} 60');
 });

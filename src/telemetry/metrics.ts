@@ -1,27 +1,14 @@
-import type { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { UsageRecord } from "../core/usage-record.ts";
+import { BOUNDS_SECONDS, Distribution, Tallies, type Tally } from "./tallies.ts";
 
-interface Instruments {
-  readonly registry: Registry;
-  readonly requests: Counter;
-  readonly tokens: Counter;
-  readonly latency: Histogram;
-  readonly firstToken: Histogram;
-  readonly inFlight: Gauge;
-  readonly openStreams: Gauge;
-}
-
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
-const MOST_HELD = 100_000;
+type Labels = Readonly<Record<string, string | number>>;
 
 /**
- * Counts what the gateway does. prom-client takes 48 ms to import, so it is loaded after the server listens; what
- * happens until then is held and counted when it is there. Labels are bounded: model ids that are served, never what
- * a client typed.
+ * Counts what the gateway does. prom-client takes 48 ms to import, so it is loaded at the first scrape. Labels are
+ * bounded: model ids that are served, never what a client typed.
  */
 export class Metrics {
-  #instruments: Instruments | null = null;
-  #held: { record: UsageRecord; status: number }[] = [];
+  readonly #tallies = new Tallies();
   #inFlight = 0;
   #openStreams = 0;
 
@@ -39,8 +26,7 @@ export class Metrics {
 
   requestEnded(record: UsageRecord, status: number): void {
     this.#inFlight -= 1;
-    if (this.#instruments) observe(this.#instruments, record, status);
-    else if (this.#held.length < MOST_HELD) this.#held.push({ record, status });
+    this.#tallies.add(record, status);
   }
 
   streamOpened(): void {
@@ -51,65 +37,86 @@ export class Metrics {
     this.#openStreams -= 1;
   }
 
-  async load(): Promise<void> {
-    if (this.#instruments) return;
+  /** The Prometheus text exposition. */
+  async render(): Promise<{ contentType: string; text: string }> {
     const prom = await import("prom-client");
     const registry = new prom.Registry();
     const registers = [registry];
-    this.#instruments = {
-      registry,
-      requests: new prom.Counter({
-        name: "flock_requests_total",
-        help: "Requests answered, refused ones included.",
-        labelNames: ["model", "protocol", "outcome", "error", "status"],
-        registers,
-      }),
-      tokens: new prom.Counter({
-        name: "flock_tokens_total",
-        help: "Tokens by kind: prompt (cached ones included), cached, completion.",
-        labelNames: ["model", "kind"],
-        registers,
-      }),
-      latency: new prom.Histogram({
-        name: "flock_request_duration_seconds",
-        help: "From the request's arrival to the end of its answer.",
-        labelNames: ["model", "protocol"],
-        buckets: SECONDS,
-        registers,
-      }),
-      firstToken: new prom.Histogram({
-        name: "flock_time_to_first_token_seconds",
-        help: "From the request's arrival to the first content of its answer.",
-        labelNames: ["model", "protocol"],
-        buckets: SECONDS,
-        registers,
-      }),
-      inFlight: new prom.Gauge({ name: "flock_requests_in_flight", help: "Requests being served now.", registers }),
-      openStreams: new prom.Gauge({ name: "flock_open_streams", help: "Streams open to clients now.", registers }),
+    const requests = new prom.Counter({
+      name: "flock_requests_total",
+      help: "Requests answered, refused ones included.",
+      labelNames: ["model", "protocol", "outcome", "error", "status"],
+      registers,
+    });
+    const tokens = new prom.Counter({
+      name: "flock_tokens_total",
+      help: "Tokens by kind: prompt (cached ones included), cached, completion.",
+      labelNames: ["model", "kind"],
+      registers,
+    });
+    const latency = new Distributions();
+    const firstToken = new Distributions();
+    for (const tally of this.#tallies.all()) {
+      const { model, protocol, outcome, error, status } = tally;
+      requests.inc({ model, protocol, outcome, error, status }, tally.requests);
+      for (const [kind, count] of tokensOf(tally)) if (count > 0) tokens.inc({ model, kind }, count);
+      if (outcome !== "ok") continue;
+      latency.add({ model, protocol }, tally.latency);
+      firstToken.add({ model, protocol }, tally.firstToken);
+    }
+    const histogram = (name: string, help: string, values: Distributions): void => {
+      const metric = new prom.Histogram({ name, help, labelNames: ["model", "protocol"], registers });
+      // The library adds up one value at a time; ours are added up already.
+      Object.assign(metric, {
+        getForPromString: () => Promise.resolve({ name, help, type: "histogram", values: values.lines(name) }),
+      });
     };
-    for (const { record, status } of this.#held) observe(this.#instruments, record, status);
-    this.#held = [];
-  }
-
-  /** The Prometheus text exposition. */
-  async render(): Promise<{ contentType: string; text: string }> {
-    await this.load();
-    const instruments = this.#instruments;
-    if (!instruments) throw new Error("metrics are not loaded");
-    instruments.inFlight.set(this.#inFlight);
-    instruments.openStreams.set(this.#openStreams);
-    return { contentType: instruments.registry.contentType, text: await instruments.registry.metrics() };
+    histogram("flock_request_duration_seconds", "From the request's arrival to the end of its answer.", latency);
+    histogram(
+      "flock_time_to_first_token_seconds",
+      "From the request's arrival to the first content of its answer.",
+      firstToken,
+    );
+    const gauge = (name: string, help: string, value: number): void =>
+      new prom.Gauge({ name, help, registers }).set(value);
+    gauge("flock_requests_in_flight", "Requests being served now.", this.#inFlight);
+    gauge("flock_open_streams", "Streams open to clients now.", this.#openStreams);
+    return { contentType: registry.contentType, text: await registry.metrics() };
   }
 }
 
-function observe(instruments: Instruments, record: UsageRecord, status: number): void {
-  const model = record.servedModel;
-  const { protocol, outcome, errorKind: error } = record;
-  instruments.requests.inc({ model, protocol, outcome, error, status });
-  if (record.promptTokens > 0) instruments.tokens.inc({ model, kind: "prompt" }, record.promptTokens);
-  if (record.cachedTokens > 0) instruments.tokens.inc({ model, kind: "cached" }, record.cachedTokens);
-  if (record.completionTokens > 0) instruments.tokens.inc({ model, kind: "completion" }, record.completionTokens);
-  if (outcome !== "ok") return;
-  instruments.latency.observe({ model, protocol }, record.latencyMs / 1000);
-  if (record.ttftMs !== null) instruments.firstToken.observe({ model, protocol }, record.ttftMs / 1000);
+function tokensOf(tally: Tally): readonly (readonly [kind: string, count: number])[] {
+  return [
+    ["prompt", tally.promptTokens],
+    ["cached", tally.cachedTokens],
+    ["completion", tally.completionTokens],
+  ];
+}
+
+/** Distributions by their labels, as lines of the exposition. */
+class Distributions {
+  readonly #byLabels = new Map<string, { readonly labels: Labels; readonly values: Distribution }>();
+
+  add(labels: Labels, values: Distribution): void {
+    const key = Object.values(labels).join("\0");
+    const known = this.#byLabels.get(key) ?? { labels, values: new Distribution() };
+    known.values.merge(values);
+    this.#byLabels.set(key, known);
+  }
+
+  lines(name: string): { readonly metricName: string; readonly labels: Labels; readonly value: number }[] {
+    return [...this.#byLabels.values()].flatMap(({ labels, values }) => {
+      let count = 0;
+      const buckets = values.counts.map((more, at) => {
+        count += more;
+        const le = BOUNDS_SECONDS[at] ?? "+Inf";
+        return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
+      });
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: values.sum },
+        { metricName: `${name}_count`, labels, value: count },
+      ];
+    });
+  }
 }

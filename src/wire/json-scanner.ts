@@ -1,4 +1,4 @@
-import { decodeString, ObjectKeys } from "./object-keys.ts";
+import { decodeName, decodeString, ObjectKeys } from "./object-keys.ts";
 
 /**
  * Reads JSON bytes (RFC 8259) without building a value: it says whether they are valid, nested no deeper than the
@@ -104,7 +104,7 @@ export class JsonScanner {
         }
         if (depth === 1) {
           keyStart = start;
-          topKey = decodeString(bytes, start, this.#at);
+          topKey = decodeName(bytes, start, this.#at);
         }
         this.#skipSpace();
         if (bytes[this.#at] !== 0x3a) return false;

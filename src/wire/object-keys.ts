@@ -81,6 +81,32 @@ export class ObjectKeys {
   }
 }
 
+/** Names that nearly every request has: they are recognised, which costs less than making them anew. */
+const KNOWN_NAMES: ReadonlyMap<number, { readonly text: string; readonly bytes: Uint8Array }> = new Map(
+  "model messages stream temperature max_tokens stream_options tools tool_choice top_p seed stop input system instructions store metadata thinking max_completion_tokens parallel_tool_calls response_format reasoning_effort user"
+    .split(" ")
+    .map((text) => {
+      const bytes = Buffer.from(text);
+      return [markOf(bytes, 0, bytes.length), { text, bytes }];
+    }),
+);
+
+/** Its length, first and last byte. */
+function markOf(bytes: Uint8Array, start: number, length: number): number {
+  return (length << 16) | ((bytes[start] ?? 0) << 8) | (bytes[start + length - 1] ?? 0);
+}
+
+/** As `decodeString`, for the name of a member. */
+export function decodeName(bytes: Uint8Array, start: number, end: number): string {
+  const known = KNOWN_NAMES.get(markOf(bytes, start + 1, end - start - 2));
+  if (known === undefined) return decodeString(bytes, start, end);
+  const { length } = known.bytes;
+  for (let at = 0; at < length; at += 1) {
+    if (bytes[start + 1 + at] !== known.bytes[at]) return decodeString(bytes, start, end);
+  }
+  return known.text;
+}
+
 /** The text of a valid JSON string whose quotes stand at `start` and `end - 1`. */
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
