@@ -74,9 +74,10 @@ async function diagnoseMachine(
   config: LoadedConfig,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const [{ diagnose }, { doctorFacts }] = await Promise.all([
+  const [{ diagnose }, { doctorFacts }, { toAttachedOptions }] = await Promise.all([
     import("./agent/doctor.ts"),
     import("./agent/doctor-facts.ts"),
+    import("./compose-node.ts"),
   ]);
   const { values } = config;
   const facts = await doctorFacts(
@@ -88,6 +89,7 @@ async function diagnoseMachine(
       childCommand: program.engineCommand,
       childEnv: { ...engineEnvOf(program), ...program.engineChildEnv },
       gpuCommand: program.gpuCommand,
+      attached: toAttachedOptions(values),
     },
     signal,
   );

@@ -1,5 +1,7 @@
 import type { AgentOptions } from "./agent/agent-options.ts";
+import type { AttachedOptions } from "./agent/attached-managers.ts";
 import { parseListen } from "./config/listen.ts";
+import type { Config } from "./config/settings.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
 import type { LeaderOptions } from "./compose.ts";
 import { endLeftovers } from "./compose-leftovers.ts";
@@ -51,6 +53,19 @@ export function toAgentOptions(
     modelsDir: values.storage.models_dir,
     bundledModel,
     defaultModel: values.router.default_model,
+    ...toAttachedOptions(values),
+    slots: engine.embedded_slots,
+    contextTokens: engine.embedded_context,
+    threads: engine.embedded_threads,
+    gpu: engine.embedded_gpu,
+    childCommand: [...engineCommand],
+    childEnv: { ...engineEnv, ...engineChildEnv },
+  };
+}
+
+/** Engines that somebody else may have started, by the settings. */
+export function toAttachedOptions({ engine, listen }: Config): AttachedOptions {
+  return {
     enginePreferred: engine.preferred,
     endpoints: {
       ollama: { url: engine.ollama_endpoint, secret: "" },
@@ -58,18 +73,12 @@ export function toAgentOptions(
       mlx: { url: engine.mlx_endpoint, secret: "" },
       llamacpp: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
     },
-    ownPorts: [parseListen(values.listen)?.port ?? 0].filter((port) => port > 0),
+    ownPorts: [parseListen(listen)?.port ?? 0].filter((port) => port > 0),
     ollama: {
       contextTokens: engine.ollama_context,
       slots: engine.ollama_slots,
       keepAlive: engine.ollama_keep_alive,
     },
     mlx: { model: engine.mlx_model, slots: engine.mlx_concurrency, contextTokens: engine.mlx_context },
-    slots: engine.embedded_slots,
-    contextTokens: engine.embedded_context,
-    threads: engine.embedded_threads,
-    gpu: engine.embedded_gpu,
-    childCommand: [...engineCommand],
-    childEnv: { ...engineEnv, ...engineChildEnv },
   };
 }

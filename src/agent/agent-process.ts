@@ -1,15 +1,10 @@
 import { statSync } from "node:fs";
-import { totalmem } from "node:os";
 import { hashOptions } from "../cluster/agent-record.ts";
 import { systemClock } from "../core/clock.ts";
 import { embeddedLaunch, embeddedManager } from "../engine/embedded/manage.ts";
-import { llamaCppManager } from "../engine/llama-cpp/manage.ts";
-import { mlxManager } from "../engine/mlx/manage.ts";
-import { ollamaManager } from "../engine/ollama/manage.ts";
-import { vllmManager } from "../engine/vllm/manage.ts";
 import { serveNode } from "./agent.ts";
 import type { AgentOptions } from "./agent-options.ts";
-import { isThisMachine } from "./engine-candidates.ts";
+import { attachedManagers } from "./attached-managers.ts";
 import type { ModelChoice } from "./choose-model.ts";
 import { readInventory } from "./inventory.ts";
 import { ENGINE_TIMES, setUpEngines } from "./node-engines.ts";
@@ -23,12 +18,7 @@ const HEARTBEAT_MS = 5_000;
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const drivers = {
     embedded: embeddedManager,
-    attached: {
-      ollama: ollamaManager({ ...options.ollama, memoryBytes: memoryAt(options.endpoints.ollama.url) }),
-      vllm: vllmManager,
-      mlx: mlxManager(options.mlx),
-      llamacpp: llamaCppManager,
-    },
+    attached: attachedManagers(options),
     launch: (model: ModelChoice, threads: number) =>
       embeddedLaunch({
         id: "embedded",
@@ -59,9 +49,4 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   if (outcome.ok) return;
   console.error(`✗ ${outcome.error}`);
   process.exitCode = 1;
-}
-
-/** Null: on another machine, of which nothing is known. */
-function memoryAt(url: string): number | null {
-  return URL.canParse(url) && isThisMachine(new URL(url).hostname) ? totalmem() : null;
 }

@@ -14,7 +14,7 @@ export interface AttachedTimes {
   readonly probeTimeoutMs: number;
 }
 
-export const ATTACHED_TIMES: AttachedTimes = { probeEveryMs: 3_000, probeTimeoutMs: 5_000 };
+export const ATTACHED_TIMES: AttachedTimes = { probeEveryMs: 2_000, probeTimeoutMs: 5_000 };
 
 export interface AttachedParts {
   readonly clock: Clock;

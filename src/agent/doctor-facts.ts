@@ -3,7 +3,9 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../core/result.ts";
 import type { GpuDescription } from "../engine/embedded/gpu-builds.ts";
+import type { AttachedOptions } from "./attached-managers.ts";
 import { chooseModel } from "./choose-model.ts";
+import { lookForEngines } from "./doctor-engines.ts";
 import type { DoctorFacts } from "./doctor.ts";
 import { readInventory } from "./inventory.ts";
 import { isFile, listModelFiles } from "./model-files.ts";
@@ -18,6 +20,7 @@ export interface DoctorOptions {
   readonly childCommand: readonly string[];
   readonly childEnv: Readonly<Record<string, string>>;
   readonly gpuCommand: string;
+  readonly attached: AttachedOptions;
 }
 
 /** GPU libraries take seconds to load where a driver sleeps. */
@@ -28,10 +31,11 @@ export async function doctorFacts(options: DoctorOptions, signal: AbortSignal): 
   const { dataDir, modelsDir, bundledModel, defaultModel: wanted } = options;
   const files = listModelFiles(modelsDir);
   const model = chooseModel({ wanted, modelsDir, bundledModel, files, cwd: process.cwd(), isFile });
-  const [inventory, gpu, diskFreeBytes] = await Promise.all([
+  const [inventory, gpu, diskFreeBytes, engines] = await Promise.all([
     readInventory(signal),
     askEngine(options, signal),
     freeOn(modelsDir),
+    lookForEngines(options.attached, signal),
   ]);
   return {
     inventory,
@@ -41,6 +45,7 @@ export async function doctorFacts(options: DoctorOptions, signal: AbortSignal): 
     modelBytes: statSync(model.path, { throwIfNoEntry: false })?.size ?? null,
     modelsDir,
     diskFreeBytes,
+    engines,
     dataDir,
     dataDirState: stateOf(dataDir),
   };

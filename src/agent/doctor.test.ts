@@ -31,6 +31,7 @@ const HEALTHY: DoctorFacts = {
   modelsDir: "/models",
   diskFreeBytes: 100e9,
   dataDir: "/data",
+  engines: { preferred: "auto", lookedFor: [], unlooked: null },
   dataDirState: "writable",
 };
 
@@ -91,6 +92,58 @@ for (const [check, facts, message] of problems) {
   });
 }
 
+const ABILITIES = { rerank: false, tools: true, images: false, audio: false, thinking: false };
+const QWEN = {
+  model: "qwen3:8b",
+  engineModel: "qwen3:8b",
+  contextTokens: 8192,
+  slots: 1,
+  abilities: { ...ABILITIES, chat: true, embeddings: false },
+  smokeTest: false,
+};
+const OLLAMA = { kind: "ollama", endpoint: "http://h:1", start: "ollama serve", pull: "ollama pull llama3.2" } as const;
+const TINY = { ...HEALTHY.model, bundled: true, modelId: "flock-tiny" };
+
+function engineLines(facts: Partial<DoctorFacts["engines"]>): Finding[] {
+  const engines = { preferred: "auto", lookedFor: [], unlooked: null, ...facts } as const;
+  return diagnose({ ...HEALTHY, engines, model: TINY }).filter(({ check }) => check === "engine" || check === "model");
+}
+
+test("an engine that runs is told with its models, and the smoke-test model is no matter then", () => {
+  const answer = { ok: true, value: { version: "0.33.0", gpu: null, models: [QWEN] } } as const;
+  expect(engineLines({ lookedFor: [{ ...OLLAMA, answer }] })).toMatchObject([
+    { ok: true, message: expect.stringContaining("the embedded engine works") },
+    { ok: true, message: "ollama 0.33.0 runs at http://h:1 with qwen3:8b" },
+    { ok: true, message: expect.stringContaining("steps back") },
+  ]);
+});
+
+test("an engine that runs without a model is told with the command that gets one", () => {
+  const answer = { ok: true, value: { version: "0.33.0", gpu: null, models: [] } } as const;
+  expect(engineLines({ lookedFor: [{ ...OLLAMA, answer }] })[1]).toMatchObject({
+    ok: false,
+    message: "ollama 0.33.0 runs at http://h:1, but has no model",
+    mend: "ollama pull llama3.2",
+  });
+});
+
+test("an engine that does not run matters only to whoever prefers it", () => {
+  const error = {
+    kind: "engine_unreachable",
+    engine: "ollama",
+    endpoint: "http://h:1",
+    start: "ollama serve",
+  } as const;
+  const lookedFor = [{ ...OLLAMA, answer: { ok: false, error } as const }];
+  expect(engineLines({ lookedFor })).toHaveLength(2);
+  expect(engineLines({ lookedFor, preferred: "ollama" })[1]).toMatchObject({
+    ok: false,
+    message: "ollama, which engine.preferred names, does not answer at http://h:1",
+    mend: "ollama serve",
+  });
+  expect(engineLines({ unlooked: "engine.mlx_endpoint is Flock's own address" })[1]).toMatchObject({ ok: false });
+});
+
 const directory = mkdtempSync(join(tmpdir(), "flock-doctor-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -98,7 +151,23 @@ test("the facts are this machine's, asked of the real engine", async () => {
   const modelsDir = join(directory, "models", "not", "there");
   const bundledModel = join(directory, "flock-tiny.gguf");
   writeFileSync(bundledModel, "x");
-  const options = { dataDir: directory, modelsDir, bundledModel, defaultModel: "", childEnv: {}, gpuCommand: "x" };
+  const nowhere = { url: "", secret: "" };
+  const attached = {
+    enginePreferred: "auto" as const,
+    endpoints: { ollama: nowhere, vllm: nowhere, mlx: nowhere, llamacpp: nowhere },
+    ownPorts: [],
+    ollama: { contextTokens: 0, slots: 1, keepAlive: "" },
+    mlx: { model: "", slots: 1, contextTokens: 0 },
+  };
+  const options = {
+    dataDir: directory,
+    modelsDir,
+    bundledModel,
+    defaultModel: "",
+    childEnv: {},
+    gpuCommand: "x",
+    attached,
+  };
   const child = join(import.meta.dir, "../engine/embedded/child.ts");
   const facts = await doctorFacts({ ...options, childCommand: [process.execPath, child] }, AbortSignal.timeout(15_000));
   expect(facts.gpu).toMatchObject({ ok: true });

@@ -2,6 +2,7 @@ import type { Gpu, Inventory } from "../core/node.ts";
 import type { Result } from "../core/result.ts";
 import type { GpuDescription } from "../engine/embedded/gpu-builds.ts";
 import type { ModelChoice } from "./choose-model.ts";
+import { engineFindings, type EngineFacts } from "./doctor-engines.ts";
 
 /** One line of `flock doctor`. */
 export interface Finding {
@@ -26,6 +27,8 @@ export interface DoctorFacts {
   /** Null: it could not be asked. */
   readonly diskFreeBytes: number | null;
   readonly dataDir: string;
+  /** Engines that somebody else may have started. */
+  readonly engines: EngineFacts;
   readonly dataDirState: "writable" | "missing" | "not writable" | "open to others";
 }
 
@@ -34,7 +37,16 @@ const LEAST_DISK_BYTES = 5e9;
 
 /** Pure: facts in, findings out, in the order in which a person should look at them. */
 export function diagnose(facts: DoctorFacts): Finding[] {
-  return [machine(facts), dataDirectory(facts), disk(facts), memory(facts), engine(facts), gpu(facts), model(facts)];
+  return [
+    machine(facts),
+    dataDirectory(facts),
+    disk(facts),
+    memory(facts),
+    engine(facts),
+    ...engineFindings(facts.engines),
+    gpu(facts),
+    model(facts),
+  ];
 }
 
 function machine({ inventory }: DoctorFacts): Finding {
@@ -120,11 +132,16 @@ function gpu({ gpu: described, inventory, gpuCommand }: DoctorFacts): Finding {
   return { check: "gpu", ok: false, message: `${there}: not used, no GPU build is installed`, mend: gpuCommand };
 }
 
-function model({ model: choice, modelBytes, modelsDir }: DoctorFacts): Finding {
+function model({ model: choice, modelBytes, modelsDir, engines }: DoctorFacts): Finding {
   if (modelBytes === null) {
     return { check: "model", ok: false, message: `${choice.path} is not there`, mend: "install Flock again" };
   }
   if (choice.problem !== null) return { check: "model", ok: false, message: choice.problem, mend: "flock model ls" };
+  const serves = engines.lookedFor.find(({ answer }) => answer.ok && answer.value.models.length > 0);
+  if (choice.bundled && serves) {
+    const message = `${serves.kind} brings its own; ${choice.modelId}, the smoke-test model, steps back`;
+    return { check: "model", ok: true, message, mend: null };
+  }
   if (choice.bundled) {
     const message = `only ${choice.modelId}, the smoke-test model, is here`;
     return { check: "model", ok: false, message, mend: `put a .gguf file into ${modelsDir}` };

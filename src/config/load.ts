@@ -5,6 +5,7 @@ import { checkTogether } from "./check-together.ts";
 import { dataDirectory, expandHome } from "./data-directory.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
 import { nearest } from "./nearest.ts";
+import { readNodeFile } from "./node-file.ts";
 import { type ConfigProblem, shown } from "./problem.ts";
 import { holdsPassword } from "./redact-url.ts";
 import { type AnySetting, type Config, OTHER_VARIABLES, type SettingKey, SETTINGS } from "./settings.ts";
@@ -36,14 +37,17 @@ export interface ConfigInput {
 }
 
 /**
- * Reads the configuration once: flag > environment > file > default. Every problem is reported, not only the first.
+ * Reads the configuration once: flag > environment > `node.yaml` > `config.yaml` > default. Every problem is reported, not only the first.
  * An empty environment variable counts as not set. Asynchronous only because the YAML parser is loaded on demand.
  */
 export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfig, readonly ConfigProblem[]>> {
   const home = dataDirectory(input);
   const path = join(home.path, "config.yaml");
-  const file = await readConfigFile(path);
-  const problems: ConfigProblem[] = [...file.problems];
+  const shared = await readConfigFile(path);
+  const node = await readNodeFile(join(home.path, "node.yaml"));
+  // The node's own come first: the first entry of a key counts.
+  const file = { ...shared, entries: [...node.entries, ...shared.entries] };
+  const problems: ConfigProblem[] = [...shared.problems, ...node.problems];
   const values = new Map<string, unknown>();
   const origin: Record<string, Origin> = {};
   const places = { home: input.home, dataDir: home.path };

@@ -101,3 +101,10 @@ test("without any model auto is unknown", () => {
   const empty = { replicas: [], expected: [], aliases: new AliasTable([]), defaultModel: "" };
   expect(resolveModel("auto", chat, empty)).toMatchObject({ ok: false, error: { kind: "unknown_model", nearest: [] } });
 });
+
+test("where a model comes from, and the tag that goes without saying, may stand with its name", () => {
+  for (const name of ["ollama:llama-3.2-1b", "llama-3.2-1b:latest", "ollama:llama-3.2-1b:latest", "hf:Qwen3-8B"]) {
+    const model = name.startsWith("hf") ? "qwen3-8b" : "llama-3.2-1b";
+    expect(resolveModel(name, chat, snapshot)).toMatchObject({ ok: true, value: { model, reason: "exact" } });
+  }
+});

@@ -65,7 +65,15 @@ function find(name: string, snapshot: ModelSnapshot, keyId: string): ResolvedMod
   return null;
 }
 
+/** Where a model comes from may be said before its name, and Ollama's clients say the tag that goes without saying. */
+const DECORATION = /^(?:ollama|hf|file):|:latest$/gi;
+
 function liveId(name: string, snapshot: ModelSnapshot): string | null {
+  const bare = name.replaceAll(DECORATION, "");
+  return idOf(name, snapshot) ?? (bare === name ? null : idOf(bare, snapshot));
+}
+
+function idOf(name: string, snapshot: ModelSnapshot): string | null {
   const lower = name.toLowerCase();
   for (const replica of snapshot.replicas) if (replica.model === name || replica.model === lower) return replica.model;
   for (const id of snapshot.expected) if (id === name || id === lower) return id;

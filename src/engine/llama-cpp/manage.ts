@@ -35,7 +35,7 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
   ]);
   if (!listed.ok || !described.ok) return err(unreachable(at));
   if (listed.value.status === 401 || described.value.status === 401) {
-    return err(failed("it does not accept the API key: flock config set engine.llamacpp_api_key"));
+    return err(failed("it does not accept the API key: flock config edit (engine.llamacpp_api_key)"));
   }
   const info = props.safeParse(described.value.body);
   const list = models.safeParse(listed.value.body);

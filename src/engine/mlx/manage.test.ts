@@ -49,7 +49,7 @@ test("the only one in the cache is the one that it serves", async () => {
 
 test("of several none is taken until somebody says which", async () => {
   const models = listing("org/A", "org/B");
-  const value = { models: [], advice: expect.stringContaining("flock config set engine.mlx_model org/A") };
+  const value = { models: [], advice: expect.stringContaining("flock config edit (engine.mlx_model: org/A)") };
   expect(await probe({ models: models.clone() })).toMatchObject({ ok: true, value });
   const said = await probe({ models }, { ...SETTINGS, model: "org/B", slots: 3 });
   expect(said).toMatchObject({ ok: true, value: { models: [{ model: "org/b", engineModel: "org/B", slots: 3 }] } });

@@ -83,7 +83,7 @@ async function describe(id: string, settings: MlxSettings): Promise<ServedModel>
 function whichOne(at: Endpoint, ids: readonly string[]): string {
   if (ids.length === 0) return `mlx_lm.server at ${at.url} lists no model: start it with one: ${MLX_START}`;
   const some = ids.slice(0, 3).join(", ");
-  return `mlx_lm.server at ${at.url} lists ${ids.length} models (${some}) and not which it serves: flock config set engine.mlx_model ${ids[0]}`;
+  return `mlx_lm.server at ${at.url} lists ${ids.length} models (${some}) and not which it serves: flock config edit (engine.mlx_model: ${ids[0]})`;
 }
 
 function unreachable(at: Endpoint): Failure {

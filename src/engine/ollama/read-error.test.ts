@@ -63,7 +63,7 @@ const cases: [string, number, string, Partial<Failure>][] = [
     "a context that is too large for the machine",
     500,
     "model requires more system memory (30.1 GiB) than is available (12 GiB)",
-    { kind: "engine_failed", mend: "flock config set engine.ollama_context 8192" },
+    { kind: "engine_failed", mend: "FLOCK_ENGINE_OLLAMA_CONTEXT=8192 flock up" },
   ],
   ["a bad field", 400, "invalid options: num_ctx", { kind: "invalid_request" }],
   ["anything else", 500, "boom", { kind: "engine_failed", engine: "ollama", cause: "boom" }],

@@ -25,7 +25,7 @@ export function readOllamaText(text: string, replica: Told, status: number | nul
     return failed("this installation of Ollama lacks its llama-server binary", OLLAMA_REINSTALL);
   }
   if (/requires more system memory|out of memory|unable to allocate/i.test(text)) {
-    return failed(cause, "flock config set engine.ollama_context 8192");
+    return failed(cause, "FLOCK_ENGINE_OLLAMA_CONTEXT=8192 flock up");
   }
   const unable = /does not support (\w+)/i.exec(text)?.[1];
   if (unable !== undefined) return { kind: "unsupported", capability: unable, endpoint: false, message: cause };

@@ -41,7 +41,8 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
   const list = models.safeParse(listed.value.body);
   if (!parsed.success || !list.success) return err(failed(`what answers at ${at.url} is not vLLM`));
   const { data } = list.data;
-  const [load, routes] = await Promise.all([readLoad(at, signal), readRoutes(at, signal)]);
+  const life = [at.url, parsed.data.version, ...data.map(({ id }) => id)].join(" ");
+  const [load, routes] = await Promise.all([readLoad(at, signal), knownRoutes(life, at, signal)]);
   const contextOf = new Map(data.map((one) => [one.id, one.max_model_len ?? null]));
   const served = data.map((one): ServedModel => {
     const parent = one.parent && contextOf.has(one.parent) ? one.parent : null;
@@ -65,11 +66,25 @@ function toModelId(id: string): string {
   return (id.startsWith("/") ? (id.split("/").at(-1) ?? id) : id).toLowerCase();
 }
 
+interface Routes {
+  readonly chat: boolean;
+  readonly embeddings: boolean;
+  readonly rerank: boolean;
+}
+
+/** By endpoint, version and models. Each question is a line in the server's log. */
+const known = new Map<string, Routes>();
+
+async function knownRoutes(life: string, at: Endpoint, signal: AbortSignal): Promise<Routes> {
+  const before = known.get(life);
+  if (before) return before;
+  const routes = await readRoutes(at, signal);
+  if (!signal.aborted) known.set(life, routes);
+  return routes;
+}
+
 /** A server has the routes that its model is for; a GET where only POST is known is 405, an unknown path 404. */
-async function readRoutes(
-  at: Endpoint,
-  signal: AbortSignal,
-): Promise<{ chat: boolean; embeddings: boolean; rerank: boolean }> {
+async function readRoutes(at: Endpoint, signal: AbortSignal): Promise<Routes> {
   const has = async (path: string): Promise<boolean> => {
     const answer = await askEngine(at, path, signal);
     return answer.ok && answer.value.status !== 404;

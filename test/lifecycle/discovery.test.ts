@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { startFlock, poll, type Flock } from "../support/start-flock.ts";
+import { reply } from "../support/stand-in/flavor.ts";
+import { vllmFlavor } from "../support/stand-in/flavors.ts";
+import { ollamaFlavor } from "../support/stand-in/ollama-flavor.ts";
+import { type StandIn, startStandIn } from "../support/stand-in/start-stand-in.ts";
+
+// A whole Flock that finds a running Ollama and a vLLM; both are stand-ins. The tests build on one another.
+let ollama: StandIn;
+let vllm: StandIn;
+let flock: Flock;
+beforeAll(async () => {
+  ollama = await startStandIn(ollamaFlavor);
+  vllm = await startStandIn(vllmFlavor);
+  const env = { FLOCK_OLLAMA_ENDPOINT: ollama.url, FLOCK_VLLM_ENDPOINT: vllm.url, VLLM_API_KEY: "vllm-secret" };
+  flock = await startFlock({ env });
+});
+afterAll(async () => {
+  await flock.stop();
+  await ollama.stop();
+  await vllm.stop();
+});
+
+const chat = (model: string): Promise<Response> =>
+  flock.fetch("/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
+  });
+const modelIds = async (): Promise<string[]> => {
+  const { data } = (await (await flock.fetch("/v1/models")).json()) as { data: { id: string }[] };
+  return data.map(({ id }) => id).sort();
+};
+
+test("flock up says which engines it found, and the smoke-test model steps back for them", async () => {
+  const said = await poll(10_000, () => flock.stdout().includes("Flock is ready") && flock.stdout());
+  expect(said).toContain(`✔ engine: ollama at ${ollama.url} (ollama 0.33.0, found running), 1 model`);
+  expect(said).toContain(`✔ engine: vllm at ${vllm.url} (vllm 0.32.0, found running), 2 models`);
+  expect(said).toContain("✔ default model: some-model");
+  expect(await modelIds()).toEqual(["some-model", "sql-lora"]);
+  const status = await flock.cli("status");
+  expect(status.stdout).toContain("ollama 0.33.0, found running");
+  expect(status.stdout).not.toContain("vllm-secret");
+});
+
+test("each engine's models answer, vLLM with its key, a model of both by either", async () => {
+  const adapter = await chat("sql-lora");
+  expect(adapter.headers.get("x-flock-replica")).toBe("local/vllm/sql-lora");
+  expect(vllm.seen.at(-1)).toMatchObject({ headers: { authorization: "Bearer vllm-secret" } });
+  expect(vllm.seen.at(-1)?.body).toMatchObject({ model: "sql-lora", cache_salt: expect.any(String) });
+  expect((await chat("some-model")).status).toBe(200);
+});
+
+test("a model that somebody pulls appears within five seconds, and one that is deleted goes", async () => {
+  const models = ["some-model:latest", "pulled:1b"].map((name) => ({ name, digest: `sha256:${name}`, size: 1 }));
+  ollama.about["/api/tags"] = () => reply({ models });
+  await poll(5_000, async () => (await modelIds()).includes("pulled:1b"));
+  const answer = await chat("ollama:pulled:1b");
+  expect(answer.status).toBe(200);
+  expect(ollama.seen.at(-1)?.body).toMatchObject({
+    model: "pulled:1b",
+    truncate: false,
+    shift: false,
+    options: { num_ctx: 1024 },
+  });
+  ollama.about["/api/tags"] = () => reply({ models: models.slice(0, 1) });
+  await poll(5_000, async () => !(await modelIds()).includes("pulled:1b"));
+});
+
+test("an engine that goes away is named with its endpoint and start command, on every client API", async () => {
+  const models = [{ name: "only-here", digest: "sha256:o", size: 1 }];
+  ollama.about["/api/tags"] = () => reply({ models });
+  await poll(5_000, async () => (await modelIds()).includes("only-here"));
+  await ollama.stop();
+  await poll(10_000, async () => !(await modelIds()).includes("only-here"));
+  const ask = (path: string, body: object): Promise<Response> =>
+    flock.fetch(path, {
+      method: "POST",
+      body: JSON.stringify({ model: "only-here", messages: [{ role: "user", content: "hi" }], ...body }),
+    });
+  const text = `The engine ollama at ${ollama.url} does not answer. Start it with \`ollama serve\`.`;
+  const openai = await ask("/v1/chat/completions", {});
+  expect(openai.status).toBe(503);
+  expect(await openai.json()).toMatchObject({ error: { code: "engine_unreachable", message: text } });
+  const anthropic = await ask("/v1/messages", { max_tokens: 5 });
+  expect(anthropic.status).toBe(529);
+  expect(await anthropic.json()).toMatchObject({ error: { type: "overloaded_error", message: text } });
+  const native = await ask("/api/chat", { stream: false });
+  expect(native.status).toBe(503);
+  expect(await native.json()).toEqual({ error: text });
+});
