@@ -8,6 +8,7 @@ import { IdleProbe } from "./health/idle-probe.ts";
 import { askOneToken } from "./health/one-token.ts";
 import { ReplicaWatch } from "./health/replica-watch.ts";
 import { routedPicker } from "./gateway/routed-picker.ts";
+import { Detours } from "./routing/detours.ts";
 import { ReplicaBoard } from "./routing/replica-board.ts";
 import { systemRouterClock } from "./routing/route-ask.ts";
 import { Router, type RouterLimits } from "./routing/router.ts";
@@ -16,6 +17,8 @@ export interface ReplicaParts {
   readonly localNode: string;
   readonly limits: RouterLimits;
   readonly stickySessions: boolean;
+  /** From when on a slow model is spared; 0: never. */
+  readonly p95LimitMs: number;
   readonly severalKeys: () => boolean;
   readonly times: HealthTimes;
   readonly call: Link["call"];
@@ -27,6 +30,7 @@ export interface WatchedReplicas {
   readonly board: ReplicaBoard;
   readonly router: Router;
   readonly picker: ReplicaPicker;
+  readonly detours: Detours;
   start(): void;
   stop(): void;
 }
@@ -45,6 +49,7 @@ export function watchedReplicas(parts: ReplicaParts): WatchedReplicas {
     log: parts.log,
   });
   const board: ReplicaBoard = new ReplicaBoard(watch);
+  const detours = new Detours(board, parts.p95LimitMs, monotonicMs);
   const { localNode, limits, stickySessions, severalKeys } = parts;
   const router = new Router({ board, localNode, limits, stickySessions, severalKeys, clock: systemRouterClock });
   const probe = new IdleProbe(watch, parts.times, {
@@ -66,6 +71,7 @@ export function watchedReplicas(parts: ReplicaParts): WatchedReplicas {
   return {
     board,
     router,
+    detours,
     picker,
     start() {
       watch.start();

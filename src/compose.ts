@@ -9,6 +9,7 @@ import { composeCluster } from "./compose-cluster.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
+import { loadChains } from "./compose-chains.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -140,6 +141,7 @@ export async function composeLeader(
     localNode: LOCAL_NODE,
     limits: DEFAULT_LIMITS,
     stickySessions: values.router.sticky_sessions,
+    p95LimitMs: values.router.latency_fallback_p95_seconds * 1000,
     severalKeys: () => !keyless && ring.size > 1,
     times: HEALTH_TIMES,
     call: (node, operation, over) => cluster.link.call(node, operation, over),
@@ -194,6 +196,7 @@ export async function composeLeader(
     models,
     ...keyLimits(leases, rates, systemClock),
     replicas: replicas.picker,
+    detours: replicas.detours,
     link: {
       fetch: (replica, path, { body, fresh, signal }) =>
         cluster.link.fetch(
@@ -329,6 +332,9 @@ export async function composeLeader(
     });
     return { block, problem: state.replicas.length === 0 ? "no model is loaded" : null };
   });
+  void ready
+    .then(() => loadChains(options, replicas.detours))
+    .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
 
   let handedOver = false;
   const handOver = async (): Promise<HandOver["nodes"]> => {

@@ -49,6 +49,7 @@ export function decisionCost(): DecisionCost {
     batch: false,
     promptTokens: 7_200,
     maxOutputTokens: null,
+    patient: true,
     conversation: () => ({ session: "", prompt: bytes }),
     hasImages: () => false,
     queued: () => undefined,

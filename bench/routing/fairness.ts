@@ -66,6 +66,7 @@ async function run(slots: number, kinds: readonly Kind[]) {
         batch: false,
         promptTokens,
         maxOutputTokens: null,
+        patient: true,
         conversation: () => ({ session: "", prompt: new Uint8Array() }),
         hasImages: () => false,
         queued: () => undefined,

@@ -80,6 +80,7 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
       batch: false,
       promptTokens: workload.prefixTokens + workload.questionTokens,
       maxOutputTokens: null,
+      patient: true,
       conversation: () => ({ session: "", prompt }),
       hasImages: () => false,
       queued: () => undefined,

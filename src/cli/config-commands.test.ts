@@ -18,7 +18,7 @@ test("config show needs no server, names who set what, and hides secrets", async
   expect(stdout).toMatch(/^listen +127\.0\.0\.1:9000 +config\.yaml:1:9 +yes$/m);
   expect(stdout).toMatch(/^log_level +debug +FLOCK_LOG_LEVEL +yes$/m);
   expect(stdout).toMatch(/^router\.default_model +m +--router-default-model +yes$/m);
-  expect(stdout).toMatch(/^router\.sticky_sessions +false +--router-sticky-sessions +not yet$/m);
+  expect(stdout).toMatch(/^router\.sticky_sessions +false +--router-sticky-sessions +yes$/m);
   expect(stdout).not.toContain("hunter2");
   expect(stderr).toContain("did you mean FLOCK_LISTEN?");
 

@@ -266,8 +266,8 @@ describe("warnings", () => {
 
   test("name what was set without effect, unless it says the default", async () => {
     const env = { FLOCK_MESH_BACKEND: "tailscale", OPENAI_API_KEY: "sk", FLOCK_VERTEX_LOCATION: "us-central1" };
-    const { warnings } = await load(given("router:\n  sticky_sessions: false\n", { env }));
-    expect(warnings).toEqual(["Set, but without effect in this version yet: router.sticky_sessions, mesh.backend"]);
+    const { warnings } = await load(given("mesh:\n  tailnet_name: flock\n", { env }));
+    expect(warnings).toEqual(["Set, but without effect in this version yet: mesh.backend, mesh.tailnet_name"]);
   });
 });
 

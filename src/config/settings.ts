@@ -156,10 +156,14 @@ export const SETTINGS = [
       effective: true,
     },
   ),
-  setting("router.sticky_sessions", bool, true, "Keep a conversation on the replica that knows its beginning"),
-  setting("router.latency_fallback_p95_seconds", number(0, 3600), 0, "Prefer a fallback above this p95; 0: never", {
-    env: "FLOCK_LATENCY_P95_SECONDS",
-  }),
+  setting("router.sticky_sessions", bool, true, "Keep a client's session on the replica that served it last", NOW),
+  setting(
+    "router.latency_fallback_p95_seconds",
+    number(0, 3600),
+    0,
+    "Prefer a fallback while answers take this long to begin (p95 of a minute); 0: never",
+    { env: "FLOCK_LATENCY_P95_SECONDS", effective: true },
+  ),
   setting("router.fallback.enabled", bool, false, "Allow requests to leave for a vendor"),
   setting("router.fallback.anthropic_url", url, "https://api.anthropic.com", "Anthropic's API"),
   setting("router.fallback.anthropic_api_key", text, "", "Key for Anthropic", {

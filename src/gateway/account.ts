@@ -5,7 +5,7 @@ import type { TokenUsage } from "../core/token-usage.ts";
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import type { HangUp } from "./hang-up.ts";
-import type { Choice, Grant, MetricsSink, QueuePlace, Resolved, UsageSink } from "./ports.ts";
+import type { Choice, Grant, MetricsSink, Need, QueuePlace, Resolved, UsageSink } from "./ports.ts";
 
 export interface AccountDeps {
   readonly usage: UsageSink;
@@ -25,6 +25,10 @@ export class Account {
   principal: Principal | null = null;
   requestedModel = "";
   resolved: Resolved | null = null;
+  /** What the request needs of a model. */
+  need: Need | null = null;
+  /** Why another model than the resolved one is asked; "" while it is not. */
+  detour = "";
   choice: Choice | null = null;
   attempts = 0;
   /** What the engine said that it changed or left out of the request; "" for nothing. */
@@ -74,7 +78,8 @@ export class Account {
   /** What `x-flock-route` and the record say: how the name was understood, and why this replica. */
   get routeReason(): string {
     if (this.resolved === null) return "";
-    return this.choice === null ? this.resolved.reason : `${this.resolved.reason}; ${this.choice.reason}`;
+    const how = this.detour === "" ? this.resolved.reason : `${this.resolved.reason}; ${this.detour}`;
+    return this.choice === null ? how : `${how}; ${this.choice.reason}`;
   }
 
   sawContent(): void {

@@ -2,7 +2,7 @@ import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
-import type { Choice, EngineLink, GatewayDeps } from "./ports.ts";
+import type { Choice, Detours, EngineLink, GatewayDeps } from "./ports.ts";
 import type { PlannedCall } from "./relay.ts";
 import { RouteRequest } from "./route-request.ts";
 
@@ -17,16 +17,21 @@ export function answered(failure: Failure): { readonly ok: false; readonly error
   return err({ failure, answered: true });
 }
 
-/** The failures after which another replica may do better. Only ever before the first content. */
-function mayRetry(failure: Failure): boolean {
-  return failure.kind === "engine_unreachable" || failure.kind === "engine_failed" || failure.kind === "queue_full";
-}
+/** The failures after which another replica, or another model, may do better. Only ever before the first content. */
+const RETRIED: ReadonlySet<Failure["kind"]> = new Set([
+  "engine_unreachable",
+  "engine_failed",
+  "engine_timeout",
+  "queue_full",
+]);
 
 /**
  * Runs `once` against one replica after another until one begins to answer. A replica that answered with a failure is
  * not asked again. One where nobody answered is: at once and on a new connection when the connection broke (the engine
  * may just have closed an idle one), and when it is back where it refused or broke again (it crashed and restarts). A
- * request that finds nobody three times is not tried there a fourth time: it may be what takes the engine down.
+ * request that finds nobody three times is not tried there a fourth time: it may be what takes the engine down. Where no
+ * replica is left, or the model is too slow, the next model of its chain is asked that can answer the request. All
+ * requests together may be tried again only so often.
  */
 export async function attempts<T>(
   deps: GatewayDeps,
@@ -36,14 +41,21 @@ export async function attempts<T>(
   current: { readonly signal: AbortSignal },
   once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
 ): Promise<Result<T, Failure>> {
-  const ask = new RouteRequest(account, model);
+  const { detours, limits, log, replicas } = deps;
+  detours.began();
+  const route = new ModelRoute(account, model, detours);
   const tried = new Set<string>();
   const silent = new Map<string, number>();
   let last: Failure | null = null;
-  for (let attempt = 1; attempt <= deps.limits.attempts; attempt += 1) {
-    const picked = deps.replicas.pick(ask, tried, current.signal);
+  for (let attempt = 1; attempt <= limits.attempts; attempt += 1) {
+    const picked = replicas.pick(route.ask, tried, current.signal);
     const choice = picked instanceof Promise ? await picked : picked;
-    if (!choice.ok) return err(last ?? choice.error);
+    if (!choice.ok) {
+      const failure: Failure = last ?? choice.error;
+      if (current.signal.aborted || !RETRIED.has(failure.kind) || !route.next(failure)) return err(failure);
+      last = failure;
+      continue;
+    }
     const { replica, lease } = choice.value;
     if (current.signal.aborted) {
       lease.end(null);
@@ -58,22 +70,70 @@ export async function attempts<T>(
       if (result?.ok !== true) lease.end(null);
     }
     if (result.ok) {
-      deps.replicas.answered(replica);
+      replicas.answered(replica);
+      detours.took(replica.model, performance.now() - account.startedMs);
       return result;
     }
     last = result.error.failure;
-    if (current.signal.aborted || !mayRetry(last)) return err(last);
+    if (current.signal.aborted || !RETRIED.has(last.kind)) return err(last);
     const { answered: spoke } = result.error;
     const times = (silent.get(replica.id) ?? 0) + 1;
-    if (spoke || times === MOST_SILENT) tried.add(replica.id);
-    deps.replicas.failed(replica, last, !spoke && (times > 1 || last.kind === "engine_unreachable"));
+    const gone = !spoke && (times > 1 || last.kind === "engine_unreachable");
+    // Where another model can answer nobody waits for this engine to come back.
+    if (spoke || times === MOST_SILENT || last.kind === "engine_timeout" || (gone && route.hasNext()))
+      tried.add(replica.id);
+    replicas.failed(replica, last, gone);
     silent.set(replica.id, times);
-    deps.log.warn("attempt failed", { request: account.requestId, replica: replica.id, attempt, failure: last.kind });
+    log.warn("attempt failed", { request: account.requestId, replica: replica.id, attempt, failure: last.kind });
+    // A connection that broke once may just have been idle for too long: that is no sign of an outage.
+    if ((spoke || times > 1) && !detours.mayRetry()) return err(last);
   }
   return err(last ?? { kind: "engine_failed", engine: "engine", cause: "no attempt was made" });
 }
 
 const MOST_SILENT = 3;
+
+/** Which model is asked: the resolved one, then those of its chain. */
+class ModelRoute {
+  readonly ask: RouteRequest;
+  readonly #account: Account;
+  readonly #detours: Detours;
+  readonly #model: string;
+  readonly #asked = new Set<string>();
+
+  constructor(account: Account, model: string, detours: Detours) {
+    this.#account = account;
+    this.#detours = detours;
+    this.#model = model;
+    this.ask = new RouteRequest(account, model, () => !this.hasNext());
+    const quicker = detours.quicker(model, (replica) => this.ask.fits(replica));
+    if (quicker === null) return;
+    account.detour = `${model} is slow`;
+    this.ask.model = quicker;
+  }
+
+  /** Is there another model that could answer? */
+  hasNext(): boolean {
+    return this.#following() !== null;
+  }
+
+  /** Turns to the next model; false: there is none. */
+  next(failure: Failure): boolean {
+    const other = this.#following();
+    if (other === null) return false;
+    this.#asked.add(this.ask.model);
+    this.#account.detour = `fallback from ${this.#model}: ${failure.kind}`;
+    this.ask.model = other;
+    return true;
+  }
+
+  #following(): string | null {
+    const asked = new Set([...this.#asked, this.ask.model]);
+    // A model that was passed over for its slowness is better than none.
+    if (this.ask.model !== this.#model && this.#asked.size === 0) return this.#model;
+    return this.#detours.next(this.#model, asked, (replica) => this.ask.fits(replica));
+  }
+}
 
 /** Posts the call. An answer with a bad status is read into the failure that it means. */
 export async function callEngine(

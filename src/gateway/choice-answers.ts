@@ -50,6 +50,7 @@ class Part {
     this.#account = new Account(books, account.requestId, account.protocol, account.endpoint);
     this.#account.principal = account.principal;
     this.#account.adjustedBefore = account.adjustedBefore;
+    this.#account.need = account.need;
     this.#account.body = account.body;
     this.#account.headers = account.headers;
     this.#account.promptTokensEstimate = account.promptTokensEstimate;

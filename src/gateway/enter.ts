@@ -77,6 +77,7 @@ export function resolve(deps: GatewayDeps, account: Account, name: string, need:
   const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "");
   if (!resolved.ok) return resolved;
   account.resolved = resolved.value;
+  account.need = need;
   const outside = refuseEgress(account.principal, resolved.value);
   if (outside) return err(outside);
   const allowed = account.principal?.models ?? [];

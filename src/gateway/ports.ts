@@ -92,6 +92,8 @@ export interface RouteAsk {
   readonly batch: boolean;
   readonly promptTokens: number;
   readonly maxOutputTokens: number | null;
+  /** It waits for an engine that is starting: nobody else could answer meanwhile. */
+  readonly patient: boolean;
   /** Read once, and only where replicas compete. */
   conversation(): Conversation;
   /** Read only where some replicas of the model see images and others do not. */
@@ -156,6 +158,20 @@ export interface Attempt {
   readonly contentSeen: boolean;
   /** The replica is given up: this attempt ends now, with this failure, and may be made elsewhere. */
   lost(failure: Failure): void;
+}
+
+/** Step 5 where a model cannot answer, or too slowly: what is asked instead, and how often anything is tried again. */
+export interface Detours {
+  /** A request begins. */
+  began(): void;
+  /** May any request be tried once more? Asking uses it up. */
+  mayRetry(): boolean;
+  /** The next model of the chain that a live replica serves which fits; null: none. `asked`: models tried already. */
+  next(model: string, asked: ReadonlySet<string>, fits: (replica: Replica) => boolean): string | null;
+  /** A model to ask in this one's place, because its answers take too long to begin; null: it will do. */
+  quicker(model: string, fits: (replica: Replica) => boolean): string | null;
+  /** An answer of the model began this long after its request came. */
+  took(model: string, ms: number): void;
 }
 
 /** Step 6's way to an engine, wherever it is. */
@@ -235,6 +251,7 @@ export interface GatewayDeps {
   readonly policies: readonly AdmissionPolicy[];
   readonly standings: LimitReport;
   readonly replicas: ReplicaPicker;
+  readonly detours: Detours;
   readonly link: EngineLink;
   readonly usage: UsageSink;
   readonly metrics: MetricsSink;

@@ -1,16 +1,26 @@
+import { mayUseModel } from "../core/model-rights.ts";
+import type { Replica } from "../core/replica.ts";
 import type { Account } from "./account.ts";
 import { readConversation } from "./conversation.ts";
 import type { Conversation, QueuePlace, RouteAsk } from "./ports.ts";
 
 /** One request as the router sees it; what costs something is read only when it is asked for. */
 export class RouteRequest implements RouteAsk {
-  readonly model: string;
+  model: string;
   readonly #account: Account;
+  readonly #patient: () => boolean;
   #conversation: Conversation | null = null;
+  #images: boolean | null = null;
 
-  constructor(account: Account, model: string) {
+  /** `patient`: whether it waits for an engine that is starting. */
+  constructor(account: Account, model: string, patient: () => boolean) {
     this.#account = account;
+    this.#patient = patient;
     this.model = model;
+  }
+
+  get patient(): boolean {
+    return this.#patient();
   }
 
   get keyId(): string {
@@ -36,7 +46,20 @@ export class RouteRequest implements RouteAsk {
   }
 
   hasImages(): boolean {
-    return this.#account.body !== null && hasImages(this.#account.body.bytes);
+    const { body } = this.#account;
+    this.#images ??= body !== null && hasImages(body.bytes);
+    return this.#images;
+  }
+
+  /** Could this replica of another model answer it? */
+  fits({ model, abilities, contextTokens }: Replica): boolean {
+    const { need, principal, body } = this.#account;
+    if (need === null || !mayUseModel(principal?.models ?? [], model, model)) return false;
+    if (need.chat && !abilities.chat) return false;
+    if (need.embeddings || need.rerank === true) return false;
+    if (contextTokens < this.promptTokens) return false;
+    if (!abilities.images && this.hasImages()) return false;
+    return abilities.tools || body?.has("tools") !== true;
   }
 
   queued(place: QueuePlace): void {

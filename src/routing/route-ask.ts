@@ -21,6 +21,8 @@ export interface RouteAsk {
   readonly promptTokens: number;
   /** The client's own limit on the answer; null: none. */
   readonly maxOutputTokens: number | null;
+  /** It waits for an engine that is starting: nobody else could answer meanwhile. */
+  readonly patient: boolean;
   /** Read once, and only where replicas compete. */
   conversation(): Conversation;
   /** Read only where some replicas of the model see images and others do not. */

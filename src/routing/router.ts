@@ -101,7 +101,7 @@ export class Router {
       if (desk !== undefined && shutMs === 0) return this.#queueUp(desk, ask, tried, signal, sinceMs);
       const leftMs = sinceMs + limits.replicaWaitMs - nowMs;
       const hope = shutMs < Number.POSITIVE_INFINITY || board.comingUp(ask.model);
-      if (!hope || leftMs <= 0) return err(board.down(ask.model));
+      if (!hope || !ask.patient || leftMs <= 0) return err(board.down(ask.model));
       await this.#change(Math.min(leftMs, shutMs), signal);
     }
     return cancelled();

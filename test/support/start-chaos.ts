@@ -96,6 +96,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
     localNode: "local",
     limits: { ...DEFAULT_LIMITS, replicaWaitMs: 20_000 },
     stickySessions: true,
+    p95LimitMs: 0,
     severalKeys: () => false,
     times: CHAOS_HEALTH,
     async call<Answer>(_node: string, operation: NodeOperation<Answer>) {
@@ -148,6 +149,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
     policies: [],
     standings: { of: () => ({ requests: null, tokens: null }) },
     replicas: replicas.picker,
+    detours: replicas.detours,
     link: {
       async fetch(replica, path, { body, fresh, signal }) {
         const engine = engines.find(({ id }) => id === replica.engineId);

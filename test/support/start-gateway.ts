@@ -16,6 +16,7 @@ import { createApp } from "../../src/http/app.ts";
 import { AliasTable } from "../../src/routing/alias-table.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { routedPicker } from "../../src/gateway/routed-picker.ts";
+import { Detours } from "../../src/routing/detours.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
 import { systemRouterClock } from "../../src/routing/route-ask.ts";
 import { Router } from "../../src/routing/router.ts";
@@ -34,6 +35,11 @@ export interface GatewayOptions {
   readonly keys?: Readonly<Record<string, Partial<Principal>>>;
   readonly limits?: Partial<GatewayLimits>;
   readonly replica?: Partial<Replica>;
+  /** More of single replicas, in the order of the engines. */
+  readonly replicas?: readonly Partial<Replica>[];
+  /** By model, those that answer in its place. */
+  readonly fallbacks?: Readonly<Record<string, readonly string[]>>;
+  readonly p95LimitMs?: number;
   readonly health?: HealthTimes;
   /** What the node of a replica says when the watch asks it to look. */
   readonly check?: WatchParts["check"];
@@ -103,7 +109,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     };
     return { ...status, id: `e${at}`, kind: wire.kind, state: "ready", endpoint: engine.url, start: "llama-server …" };
   });
-  const replicas = engines.map((engine): Replica => ({
+  const replicas = engines.map((engine, at): Replica => ({
     id: `local/${engine.id}/scripted`,
     node: "local",
     engine: wire.kind,
@@ -115,9 +121,12 @@ export function startGateway(options: GatewayOptions): TestGateway {
     abilities: ABILITIES,
     smokeTest: false,
     ...options.replica,
+    ...options.replicas?.[at],
   }));
   board.update("local", { replicas, engines, expected: [] });
   const connections = new EngineConnections();
+  const detours = new Detours(board, options.p95LimitMs ?? 0, () => performance.now());
+  detours.setChains(new Map(Object.entries(options.fallbacks ?? {})));
   const gateway: GatewayDeps = {
     keys: { find: (secret) => findKey(options.keys, secret) },
     models,
@@ -128,6 +137,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
       answered: (replica) => watch.answered(replica),
       failed: (replica, failure, gone) => watch.failed(replica, failure, gone),
     },
+    detours,
     link: {
       async fetch(replica, path, { body, fresh, signal }) {
         const engine = engines.find(({ id }) => id === replica.engineId);
