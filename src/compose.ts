@@ -18,7 +18,7 @@ import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
-import { MemoryResponseStore } from "./gateway/response-store.ts";
+import { MemoryResponseStore } from "./gateway/memory-response-store.ts";
 import { HEALTH_TIMES } from "./health/health-times.ts";
 import { createApp, type SubApp } from "./http/app.ts";
 import type { Health } from "./http/routes/health.ts";
@@ -32,6 +32,7 @@ import type { StartProblem } from "./leader/start-problem.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
 import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
+import { DiskResponses } from "./store/disk-responses.ts";
 import { openStore } from "./store/open-store.ts";
 import { usedTokensOfDay } from "./store/rollups.ts";
 import { storeAddress } from "./store/address.ts";
@@ -288,7 +289,10 @@ export async function composeLeader(
       startedAt,
     },
     health: { health, renderMetrics: () => metrics.render(), keys: gateway.keys },
-    responses: new MemoryResponseStore(systemClock),
+    responses:
+      values.responses.store === "disk"
+        ? new DiskResponses({ dir: join(dataDir, "responses"), clock: systemClock, log })
+        : new MemoryResponseStore(systemClock),
     admin: () => (admin ??= loadAdmin()),
   });
 

@@ -187,7 +187,7 @@ export const SETTINGS = [
     env: "FLOCK_VERTEX_LOCATION",
   }),
 
-  setting("responses.store", choice("memory", "disk"), "memory", "Where the Responses API keeps conversations"),
+  setting("responses.store", choice("memory", "disk"), "memory", "Where the Responses API keeps conversations", NOW),
   setting("usage.fsync", bool, false, "Let usage survive a power cut, not only a crash; slower", NOW),
   setting("observability.otlp_endpoint", collector, "", "OTLP/HTTP collector for traces; empty: none", {
     env: "FLOCK_OTLP_ENDPOINT",

@@ -13,6 +13,8 @@ export type Failure =
   | { readonly kind: "invalid_request"; readonly field: string | null; readonly message: string }
   | { readonly kind: "too_large"; readonly limitBytes: number }
   | { readonly kind: "unknown_model"; readonly model: string; readonly nearest: readonly string[] }
+  /** Not kept for this key, or not any more. */
+  | { readonly kind: "unknown_response"; readonly id: string }
   | {
       readonly kind: "context_exceeded";
       readonly model: string;

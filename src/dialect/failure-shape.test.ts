@@ -33,6 +33,13 @@ const CASES: Record<Exclude<FailureKind, "cancelled">, Expected> = {
     ollama: 400,
     says: ["messages[0].role"],
   },
+  unknown_response: {
+    failure: { kind: "unknown_response", id: "resp_1" },
+    openai: [404, "invalid_request_error", null],
+    anthropic: [404, "not_found_error"],
+    ollama: 404,
+    says: ["resp_1"],
+  },
   too_large: {
     failure: { kind: "too_large", limitBytes: 1024 },
     openai: [413, "invalid_request_error", "request_too_large"],

@@ -28,6 +28,7 @@ const SHAPES = {
   invalid_request: row([400, "invalid_request_error", null], [400, "invalid_request_error"], 400),
   too_large: row([413, "invalid_request_error", "request_too_large"], [413, "request_too_large"], 413),
   unknown_model: row([404, "invalid_request_error", "model_not_found"], [404, "not_found_error"], 404),
+  unknown_response: row([404, "invalid_request_error", null], [404, "not_found_error"], 404),
   context_exceeded: row([400, "invalid_request_error", "context_length_exceeded"], [400, "invalid_request_error"], 400),
   unsupported: row([400, "invalid_request_error", "unsupported"], [400, "invalid_request_error"], 400),
   rate_limited: row([429, "rate_limit_error", "rate_limit_exceeded"], [429, "rate_limit_error"], 429),
@@ -109,6 +110,8 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
       return `The request body is larger than ${failure.limitBytes} bytes. Shorten the history or send smaller images.`;
     case "unknown_model":
       return unknownModel(failure.model, failure.nearest);
+    case "unknown_response":
+      return `No response "${failure.id}" is kept here for this key. Responses are kept for a limited time and only with store: true.`;
     case "context_exceeded":
       return contextExceeded(failure.model, failure.promptTokens, failure.contextTokens, surface);
     case "unsupported":

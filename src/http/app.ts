@@ -16,6 +16,7 @@ import { chatCompletions } from "./routes/chat-completions.ts";
 import { completions } from "./routes/completions.ts";
 import { embeddings, ollamaEmbed, ollamaEmbeddings } from "./routes/embeddings.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
+import { mountKeptResponses } from "./routes/kept-responses.ts";
 import { messages } from "./routes/messages.ts";
 import { serveOllamaChat, serveOllamaGenerate } from "./routes/ollama-generation.ts";
 import { mountOllamaListing } from "./routes/ollama-listing.ts";
@@ -75,6 +76,7 @@ export function createApp(deps: AppDeps): ClientApp {
   post("/messages", (request) => serveChat(gateway, ticker, messages, request));
   post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
   post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
+  mountKeptResponses(app, gateway.keys, deps.responses, asTyped("/responses"));
   post("/api/chat", (request) => serveOllamaChat(gateway, ticker, request));
   post("/api/generate", (request) => serveOllamaGenerate(gateway, ticker, request));
   mountOllamaListing(app, deps.models, gateway);

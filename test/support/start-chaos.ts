@@ -18,7 +18,7 @@ import type { UsageRecord } from "../../src/core/usage-record.ts";
 import { embeddedLaunch, embeddedManager } from "../../src/engine/embedded/manage.ts";
 import { llamaCppManager } from "../../src/engine/llama-cpp/manage.ts";
 import { DEFAULT_LIMITS, type GatewayDeps } from "../../src/gateway/ports.ts";
-import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
+import { MemoryResponseStore } from "../../src/gateway/memory-response-store.ts";
 import type { HealthTimes } from "../../src/health/health-times.ts";
 import { createApp } from "../../src/http/app.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";

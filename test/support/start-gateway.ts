@@ -8,7 +8,7 @@ import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import type { EngineWire } from "../../src/engine/driver.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
-import { MemoryResponseStore } from "../../src/gateway/response-store.ts";
+import { MemoryResponseStore } from "../../src/gateway/memory-response-store.ts";
 import { HEALTH_TIMES, type HealthTimes } from "../../src/health/health-times.ts";
 import type { WatchParts } from "../../src/health/ports.ts";
 import { ReplicaWatch } from "../../src/health/replica-watch.ts";

@@ -240,7 +240,11 @@ test("the encoder tells what the client got, under the same ids", () => {
   const encoding = encoder(META);
   for (const event of [{ type: "text", text: "a" } as const, call(0, "f"), piece(0, "{}"), DONE])
     encoding.encode(event);
-  expect(encoding.output.map((item) => item.id)).toEqual(["msg_100", "fc_101"]);
+  expect(encoding.response).toMatchObject({
+    id: META.id,
+    status: "completed",
+    output: [{ id: "msg_100" }, { id: "fc_101" }],
+  });
 });
 
 function decode(...frames: (JsonObject | string)[]): ChatEvent[] {

@@ -175,8 +175,8 @@ function toReason(state: DecoderState, { status, incomplete_details: details }: 
 
 /** An encoder that also says what the client was told, so that it can be kept under the same ids. */
 export interface ResponsesEncoder extends StreamEncoder {
-  /** The finished items in their order; whole after `done`. */
-  readonly output: readonly JsonObject[];
+  /** The response as its last event had it; null before `done`. */
+  readonly response: JsonObject | null;
 }
 
 export function encoder(meta: AnswerMeta): ResponsesEncoder {
@@ -187,7 +187,13 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
   let closed = false;
   let sequence = 0;
 
-  const write = (parts: ResponseParts): string => `"response":${JSON.stringify(toResponse(meta, parts))}`;
+  let response: JsonObject | null = null;
+
+  const write = (parts: ResponseParts): string => {
+    const whole = toResponse(meta, parts);
+    if (parts.status === "completed" || parts.status === "incomplete") response = whole;
+    return `"response":${JSON.stringify(whole)}`;
+  };
 
   function frames(events: readonly WireEvent[]): string {
     let text = "";
@@ -201,10 +207,10 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
   function opening(): readonly WireEvent[] {
     if (opened) return [];
     opened = true;
-    const response = write({ status: "in_progress", output: [], usage: null });
+    const written = write({ status: "in_progress", output: [], usage: null });
     return [
-      ["response.created", response],
-      ["response.in_progress", response],
+      ["response.created", written],
+      ["response.in_progress", written],
     ];
   }
 
@@ -219,21 +225,22 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
     if (event.type === "failed") {
       // What is open stays open: a client must not take half a call for a whole one.
       const error = toResponseError(event.failure);
-      const response = write({ status: "failed", error, output: finishedItems(items), usage });
-      return [...opening(), ["response.failed", response]];
+      const written = write({ status: "failed", error, output: finishedItems(items), usage });
+      return [...opening(), ["response.failed", written]];
     }
     const { status, incompleteReason } = toEnding(event.reason);
     const [next, events] = endItems(items, status, style);
     items = next;
     // Clients fail without usage here; where the engine told none, the estimates are better than zeros.
     const estimate = { ...NO_TOKENS, promptTokens: meta.promptTokensEstimate, completionTokens: items.fragments };
-    const response = write({ status, incompleteReason, output: finishedItems(items), usage: usage ?? estimate });
-    return [...opening(), ...events, [`response.${status}`, response]];
+    const before = opening();
+    const written = write({ status, incompleteReason, output: finishedItems(items), usage: usage ?? estimate });
+    return [...before, ...events, [`response.${status}`, written]];
   }
 
   return {
-    get output() {
-      return finishedItems(items);
+    get response() {
+      return response;
     },
     encode(event) {
       if (closed) return "";

@@ -38,6 +38,7 @@ const TABLE = {
   engine_timeout: [504, "engine_timeout"],
   cancelled: [409, "cancelled"],
   internal: [500, "internal_error"],
+  unknown_response: [404, "not_found"],
   not_found: [404, "not_found"],
   conflict: [409, "conflict"],
   store_unavailable: [503, "store_unavailable"],
@@ -100,6 +101,8 @@ function messageOf(failure: AdminFailure): string {
       return failure.nearest.length === 0
         ? `There is no model ${failure.model}.`
         : `There is no model ${failure.model}. Nearest: ${failure.nearest.join(", ")}.`;
+    case "unknown_response":
+      return `There is no response ${failure.id}.`;
     case "context_exceeded":
       return `${failure.promptTokens} tokens do not fit ${failure.model}, which takes ${failure.contextTokens}.`;
     case "quota_exceeded":

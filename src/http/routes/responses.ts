@@ -6,7 +6,7 @@ import { inputItems, referencedItems, withHistory } from "../../dialect/openai-r
 import { droppedFields, echoOf, readStoreFields } from "../../dialect/openai-responses/request-fields.ts";
 import { encoder as responsesEncoder } from "../../dialect/openai-responses/stream.ts";
 import { type ChatSurface, SSE } from "../../gateway/chat-surface.ts";
-import type { Items, ResponseStore } from "../../gateway/response-store.ts";
+import type { ResponseStore } from "../../gateway/response-store.ts";
 
 /** `POST /v1/responses` (OpenAI Responses). Conversations that a client wants to continue by id are kept in `store`. */
 export function responses(store: ResponseStore): ChatSurface {
@@ -39,30 +39,41 @@ export function responses(store: ResponseStore): ChatSurface {
         echo: echoOf(body),
         adjusted: droppedFields(body),
         async onSuccess() {
-          const { id, output } = told.said();
-          if (keep && id !== "")
-            await store.put(keyId, { id, history: history ?? [], items: [...inputItems(body), ...output] });
+          const said = told.said();
+          if (!keep || said === null || typeof said.id !== "string") return;
+          const { id, output, ...head } = said;
+          const input = inputItems(body).map(
+            (item) => (typeof item.id === "string" ? found.get(item.id) : null) ?? item,
+          );
+          const items = [...input, ...(output as JsonObject[])];
+          await store.put(keyId, {
+            id,
+            history: history ?? [],
+            items,
+            inputs: input.length,
+            head: { ...head, id },
+          });
         },
       });
     },
   };
 }
 
-/** The dialect, and what went through it: the items that the client got are those that it may refer to later. */
-function listening(): { dialect: ChatDialect; said: () => { id: string; output: Items } } {
-  let said: () => { id: string; output: Items } = () => ({ id: "", output: [] });
+/** The dialect, and the response that went through it: what the client got is what it may refer to later. */
+function listening(): { dialect: ChatDialect; said: () => JsonObject | null } {
+  let said: () => JsonObject | null = () => null;
   return {
     said: () => said(),
     dialect: {
       ...openaiResponses,
       encoder(meta) {
         const encoder = responsesEncoder(meta);
-        said = () => ({ id: meta.id, output: encoder.output });
+        said = () => encoder.response;
         return encoder;
       },
       toResponseBody(answer, meta) {
         const response = openaiResponses.toResponseBody(answer, meta);
-        said = () => ({ id: meta.id, output: response.output as JsonObject[] });
+        said = () => response;
         return response;
       },
     },
