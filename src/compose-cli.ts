@@ -1,14 +1,17 @@
-import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Finding, LeaderControl, LeaderProblem, StartRequest } from "./cli/leader-control.ts";
 import { type DirectoryLock, takeDirectoryLock } from "./cluster/directory-lock.ts";
+import type { NodeCredential } from "./cluster/node-credential.ts";
 import { isAlive } from "./cluster/process-identity.ts";
 import { wait } from "./cluster/wait.ts";
+import type { RunningLeader } from "./compose-start.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { askLeaderToStop, leaderInfo } from "./leader/control-client.ts";
 import { explainDirectory, prepareDataDirectory } from "./leader/data-directory.ts";
 import { readLeaderPid } from "./leader/leader-file.ts";
+import type { StartProblem } from "./leader/start-problem.ts";
 import { createLog } from "./telemetry/log.ts";
 
 /** How this executable calls itself; differs between a checkout and the compiled binary. */
@@ -45,6 +48,23 @@ const ENGINE_ENV =
 
 export function leaderControl(program: Program): LeaderControl {
   return {
+    membership: {
+      async of(dataDir) {
+        const member = await credentialOf(dataDir);
+        if (!member.ok || member.value === null) return member.ok ? ok(null) : member;
+        const { node, leader } = member.value;
+        return ok({ node, leader: leader.addresses[0] ?? "" });
+      },
+      async join(input) {
+        const { joinAsWorker } = await import("./compose-join.ts");
+        return await joinAsWorker(input, program.version);
+      },
+      async leave(dataDir, signal) {
+        const { leaveCluster } = await import("./compose-join.ts");
+        return await leaveCluster(dataDir, signal);
+      },
+      discover: () => Promise.resolve([]),
+    },
     find: leaderInfo,
     run: (request) => run(program, request),
     detach: (request) => detach(program, request),
@@ -100,7 +120,8 @@ async function run(
   program: Program,
   { config, line, signal, takesOver }: StartRequest,
 ): Promise<Result<void, LeaderProblem>> {
-  const { startLeader } = await import("./compose-start.ts");
+  const member = await credentialOf(config.values.data_dir);
+  if (!member.ok) return member;
   const log = createLog({
     level: config.values.log_level,
     format: program.stderrIsTTY ? "text" : "json",
@@ -111,28 +132,37 @@ async function run(
   const engineEnv = engineEnvOf(program);
   const { version, bundledModel, bundledCatalog, gpuCommand, engineCommand, engineChildEnv } = program;
   const agentCommand = [...program.self, "__agent"];
-  const started = await startLeader(
-    {
-      config,
-      version,
-      log,
-      program: program.name,
-      agentCommand,
-      engineCommand,
-      engineChildEnv,
-      engineEnv,
-      bundledModel,
-      bundledCatalog,
-      gpuCommand,
-      takesOver,
-      progress: line,
-    },
-    signal,
-  );
+  const options = {
+    config,
+    version,
+    log,
+    program: program.name,
+    agentCommand,
+    engineCommand,
+    engineChildEnv,
+    engineEnv,
+    bundledModel,
+    bundledCatalog,
+    gpuCommand,
+    takesOver,
+    progress: line,
+  };
+  const started = await (member.value === null
+    ? (await import("./compose-start.ts")).startLeader(options, signal)
+    : (await import("./compose-worker.ts")).startWorker(options, member.value, signal));
   if (!started.ok) return err({ message: started.error.message, mend: started.error.mend });
-  const leader = started.value;
-  const stopAsked = Promise.race([leader.stopAsked, aborted(signal).then(() => "asked" as const)]);
-  const report = await Promise.race([leader.ready, stopAsked]);
+  const running: RunningLeader = started.value;
+  let refused: StartProblem | null = null;
+  const ended = running.ended?.then((problem) => {
+    refused = problem;
+    return "refused" as const;
+  });
+  const stopAsked = Promise.race([
+    running.stopAsked,
+    aborted(signal).then(() => "asked" as const),
+    ...(ended === undefined ? [] : [ended]),
+  ]);
+  const report = await Promise.race([running.ready, stopAsked]);
   if (typeof report === "object") {
     for (const text of report.block) line(text);
     if (program.stderrIsTTY) for (const text of ["", "  Ctrl-C stops Flock."]) line(text);
@@ -143,9 +173,20 @@ async function run(
       ? "▶ another process has taken over; running answers may end first"
       : "▶ stopping: running answers may end first (Ctrl-C again to cut them off)",
   );
-  await leader.stop(program.cut);
+  await running.stop(program.cut);
+  return afterEnd(refused, line);
+}
+
+function afterEnd(refused: StartProblem | null, line: (text: string) => void): Result<void, LeaderProblem> {
+  if (refused !== null) return err({ message: refused.message, mend: refused.mend });
   line("✔ Flock has stopped");
   return ok(undefined);
+}
+
+/** Null: this machine is no worker. What reads the file is loaded only where there is one. */
+async function credentialOf(dataDir: string): Promise<Result<NodeCredential | null, LeaderProblem>> {
+  if (!existsSync(join(dataDir, "node.json"))) return ok(null);
+  return (await import("./worker/credential-file.ts")).readCredential(dataDir);
 }
 
 async function detach(program: Program, request: StartRequest): Promise<Result<void, LeaderProblem>> {

@@ -23,9 +23,10 @@ import type { StartProblem } from "./leader/start-problem.ts";
 export const DRAIN_JOB = "node.drain";
 
 const SWEEP_MS = 500;
+const LINK_GRACE_MS = 1_000;
 const KEEP_SEEN_MS = 60_000;
 
-export interface ClusterParts extends LinksParts {
+export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
   readonly router: Router;
   readonly models: ModelDirectory;
 }
@@ -58,7 +59,7 @@ export interface Cluster {
 
 export async function composeCluster(parts: ClusterParts): Promise<Result<Cluster, StartProblem>> {
   const { store, log, router, models, localNode } = parts;
-  const composed = composeLinks(parts);
+  const composed = composeLinks({ ...parts, linkChanged: (node) => linkChanged(node) });
   if (!composed.ok) return composed;
   const { links: link, open, invite } = composed.value;
   const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
@@ -88,6 +89,14 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     else if (before !== null) registry.local(node, before);
   }
 
+  const linkChanged = (node: string): void => {
+    const kind = link.kindOf(node);
+    if (kind !== null) return registry.linked(node, kind);
+    // A moment for a connection that is just made anew; who is still away then is not waited for.
+    setTimeout(() => {
+      if (link.kindOf(node) === null) registry.lost(node, "its connections were closed");
+    }, LINK_GRACE_MS).unref();
+  };
   const busy = (replicaId: string): number => router.busy(replicaId);
   const assigning: AssignParts = {
     book,

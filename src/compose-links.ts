@@ -41,6 +41,8 @@ export interface LinksParts {
   readonly url: string;
   /** How Flock is called from a shell. */
   readonly program: string;
+  /** The way to a node opened, closed, or is another one. */
+  readonly linkChanged: (node: string) => void;
 }
 
 /** A machine may join with it, once and for five minutes. */
@@ -98,7 +100,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
     tunnelSocket: (node: string) => socketIn(dataDir, `node-${node}-${process.pid}`),
     times: { tunnel: TUNNEL_TIMES, lan: LAN_TIMES },
-    onChange: () => undefined,
+    onChange: (node: string) => parts.linkChanged(node),
   };
   const links = new NodeLinks({
     localNode,

@@ -25,6 +25,8 @@ export interface RunningLeader {
   readonly ready: Promise<ReadyReport>;
   /** Resolves when somebody asked over the control socket to stop, or a successor answers. */
   readonly stopAsked: Promise<StopReason>;
+  /** Of a worker: its leader refuses it for good. Resolves only then. */
+  readonly ended?: Promise<StartProblem>;
   /**
    * Lets running answers end until `cut` fires, settles the records, stops the engines (not those that a successor has).
    * Safe to call twice.

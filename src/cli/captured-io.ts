@@ -66,6 +66,12 @@ function capture(isTTY: boolean): TextSink & { text(): string } {
 
 const refused = { ok: false, error: { message: "no leader in this test", mend: "none" } } as const;
 const NO_LEADER: LeaderControl = {
+  membership: {
+    of: () => Promise.resolve({ ok: true, value: null }),
+    join: () => Promise.resolve(refused),
+    leave: () => Promise.resolve(refused),
+    discover: () => Promise.resolve([]),
+  },
   find: () => Promise.resolve(null),
   run: () => Promise.resolve(refused),
   detach: () => Promise.resolve(refused),

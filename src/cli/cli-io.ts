@@ -8,6 +8,8 @@ export interface CliIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly stdinIsTTY: boolean;
+  /** All of standard input; absent: nothing comes from there. */
+  readonly readStdin?: () => Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;

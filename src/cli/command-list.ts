@@ -38,6 +38,8 @@ const READY: readonly CommandEntry[] = [
     "Start Flock anew without an interruption",
     async () => (await import("./commands/restart.ts")).restart,
   ),
+  entry("Lifecycle", "join", "Join a cluster as a worker", async () => (await import("./commands/join.ts")).join),
+  entry("Lifecycle", "leave", "Leave the cluster", async () => (await import("./commands/leave.ts")).leave),
   entry("Lifecycle", "status", "Show what is running", async () => (await import("./commands/status.ts")).status),
   entry(
     "Lifecycle",

@@ -71,6 +71,8 @@ export interface BaseContext {
   /** Flags that are settings, by name without dashes, as given (`--data-dir` among them). */
   readonly settingFlags: Readonly<Record<string, string>>;
   loadConfig(): Promise<Result<LoadedConfig, CliFailure>>;
+  /** All of standard input; "" at a terminal, where nobody would know that Flock waits. */
+  stdin(): Promise<string>;
   /** Finds the running server; fails with exit code 3 when there is none. */
   admin(): Promise<Result<AdminServer, CliFailure>>;
   /** Asks a person; without one the answer is no, with a failure that names `--yes`. */

@@ -49,6 +49,7 @@ export function createContext(io: CliIo, given: Given): BaseContext {
       if (!address.ok) return address;
       return connect({ address: address.value, token: findToken(given.token, env, dataDir), signal: io.signal });
     },
+    stdin: () => (io.stdinIsTTY || io.readStdin === undefined ? Promise.resolve("") : io.readStdin()),
     async confirm(question) {
       if (!interactive) return err(usageFailure(`${question} Nobody is here to answer`, "Add --yes"));
       return (await prompts.confirm(question)) === true ? ok(undefined) : err(BROKEN_OFF);

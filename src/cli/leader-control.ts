@@ -1,5 +1,6 @@
 import type { LoadedConfig } from "../config/load.ts";
 import type { Result } from "../core/result.ts";
+import type { Membership } from "./membership.ts";
 
 /** A leader that runs on this machine. */
 export interface LeaderSeen {
@@ -29,6 +30,8 @@ export interface StartRequest {
 
 /** Starting and stopping the server process; the rest of the CLI talks to it over the admin API. */
 export interface LeaderControl {
+  /** The cluster that this machine is a worker of; what `run` starts is then its worker. */
+  readonly membership: Membership;
   /** Null: none runs on this data directory. */
   find(dataDir: string, signal: AbortSignal): Promise<LeaderSeen | null>;
   /** Runs it in this process; resolves when it has stopped. */

@@ -23,13 +23,6 @@ const may = (summary: string): ArgSpec => ({ summary, required: false });
 export const NOT_YET: readonly Later[] = [
   {
     section: "Lifecycle",
-    name: "join",
-    summary: "Join a cluster as a worker",
-    args: { url: need("The leader's URL with its join token: http://leader:8080?token=…") },
-    examples: ["flock join 'http://leader:8080?token=…'"],
-  },
-  {
-    section: "Lifecycle",
     name: "update",
     summary: "Install the newest release",
     flags: { check: { type: "boolean", summary: "Only say whether there is one" } },

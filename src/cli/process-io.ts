@@ -34,6 +34,7 @@ export function processIo(env: Record<string, string | undefined>, cut?: () => v
     stdout: sink(1, broken),
     stderr: sink(2, broken),
     stdinIsTTY: isTerminal(0),
+    readStdin: () => Bun.stdin.text(),
     env,
     cwd: process.cwd(),
     home: env["HOME"] || homedir(),

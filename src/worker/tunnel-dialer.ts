@@ -1,4 +1,5 @@
 import { splitAddress } from "../cluster/node-address.ts";
+import type { z } from "zod";
 import { connectRaw, type PinnedTls } from "../cluster/raw-connect.ts";
 import type { RawSocket } from "../cluster/raw-socket.ts";
 import type { CallSigner } from "../cluster/signed-call.ts";
@@ -11,6 +12,7 @@ import {
   TUNNEL_WORD,
   tunnelAnswer,
   type TunnelHello,
+  type tunnelHelloV1,
   type TunnelKind,
   tunnelPath,
 } from "../cluster/transport/tunnel-frames.ts";
@@ -53,6 +55,8 @@ export class TunnelDialer {
   readonly #busy = new Set<RawSocket>();
   #dialling = 0;
   #address = "";
+  /** A leader that does not understand today's hello is asked in the older one's words. */
+  #protocol = NODE_PROTOCOL;
   #running: Promise<void> | null = null;
 
   constructor(parts: TunnelDialerParts) {
@@ -164,12 +168,20 @@ export class TunnelDialer {
     }
     const socket = connected.value;
     const signed = signer().sign({ method: TUNNEL_METHOD, path: tunnelPath(kind), body: null });
-    const hello: TunnelHello = { protocol: NODE_PROTOCOL, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
-    socket.write(firstLine(TUNNEL_WORD, hello));
+    socket.write(firstLine(TUNNEL_WORD, helloOf(this.#protocol, kind, signed)));
     const answer = tunnelAnswer.safeParse(await readFirstLine(socket, signal)).data;
     if (answer !== undefined && "ok" in answer) return socket;
     socket.destroy();
-    if (answer !== undefined) refused(answer.error.code, answer.error.message);
+    if (answer === undefined) return null;
+    const { code, message } = answer.error;
+    if (code === "protocol" || code === "invalid")
+      this.#protocol = this.#protocol === NODE_PROTOCOL ? OLDEST_NODE_PROTOCOL : NODE_PROTOCOL;
+    refused(code, message);
     return null;
   }
+}
+
+function helloOf(protocol: number, kind: TunnelKind, signed: string): TunnelHello | z.infer<typeof tunnelHelloV1> {
+  if (protocol === 1) return { protocol, kind, signed };
+  return { protocol, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
 }

@@ -16,6 +16,8 @@ import type { Clock } from "../core/clock.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
+import { answerStream } from "./answer-stream.ts";
+import type { InFlight } from "./in-flight.ts";
 import type { LeaderCheck } from "./leader-check.ts";
 
 /** What a leader does not get to do: the agent is this machine's. */
@@ -36,6 +38,7 @@ export interface WorkerEndpointParts {
     request: LinkRequest,
     signal: AbortSignal,
   ) => Promise<Result<EngineAnswer, Failure>>;
+  readonly inFlight: InFlight;
   /** To this machine's agent. */
   readonly call: <Answer>(
     operation: NodeOperation<Answer>,
@@ -112,14 +115,29 @@ async function relay(parts: WorkerEndpointParts, engineId: string, path: string,
     ...(body === undefined ? {} : { body }),
     fresh: request.headers.get(FRESH_HEADER) === "1",
   } as const;
+  const over = parts.inFlight.begin(engineId);
+  if (over === null) return failureResponse(stopping(engineId), engineId);
   const answer = await parts.fetch(engineId, call, request.signal);
-  if (!answer.ok) return failureResponse(answer.error, engineId);
+  if (!answer.ok) {
+    over();
+    return failureResponse(answer.error, engineId);
+  }
   const headers = new Headers();
   for (const name of PASSED_ON) {
     const value = answer.value.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
-  return new Response(answer.value.body, { status: answer.value.status, headers });
+  return new Response(answerStream(answer.value, over), { status: answer.value.status, headers });
+}
+
+/** Nothing was begun: the gateway asks another node. */
+function stopping(engine: string): Failure {
+  return {
+    kind: "engine_unreachable",
+    engine,
+    endpoint: "its node is stopping",
+    start: "flock up   # on that machine",
+  };
 }
 
 async function control(

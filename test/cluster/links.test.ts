@@ -104,6 +104,7 @@ for (const kind of ["lan", "tunnel"] as const) {
         caller.abort();
         if (path.startsWith("/slow")) expect(await call).toEqual(err({ kind: "cancelled" }));
         await poll(5_000, () => engine.aborted.includes(path));
+        await poll(5_000, () => worker.inFlight.total === 0);
       }
     });
 
@@ -210,6 +211,24 @@ test("the node's own port is preferred, its tunnel takes over while that is away
   const answer = await leader.links.fetch(behind.node, "embedded", { method: "POST", path: "/x", body: "" }, FOREVER);
   expect(answer.ok).toBe(true);
   await worker.dialer.stop();
+});
+
+test("a node that stops lets running answers end, and hands back what is new as not begun", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { engine: ENGINE });
+  await kindComes(leader, worker.node, "tunnel");
+  const ask = () =>
+    leader.links.fetch(worker.node, "embedded", { method: "POST", path: "/endless?stop", body: "" }, FOREVER);
+  const running = await ask();
+  if (!running.ok) throw new Error("no answer");
+  const reader = running.value.body?.getReader();
+  await reader?.read();
+  const stopped = worker.inFlight.drain(FOREVER);
+  const refused = await ask();
+  expect(refused.ok ? "" : refused.error.kind).toBe("engine_unreachable");
+  expect((await reader?.read())?.done).toBe(false);
+  await reader?.cancel();
+  await stopped;
 });
 
 test("a node without a way to it is unreachable by name, and so is one that does not exist", async () => {

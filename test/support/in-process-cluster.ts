@@ -18,6 +18,7 @@ import { STREAM_WORD, TUNNEL_WORD } from "../../src/cluster/transport/tunnel-fra
 import { TUNNEL_TIMES } from "../../src/cluster/transport/tunnel-pool.ts";
 import { tunnelServer } from "../../src/cluster/transport/tunnel-server.ts";
 import { err, ok } from "../../src/core/result.ts";
+import { InFlight } from "../../src/worker/in-flight.ts";
 import { LeaderCheck } from "../../src/worker/leader-check.ts";
 import { leaderClient } from "../../src/worker/leader-client.ts";
 import { DIAL_TIMES, TunnelDialer } from "../../src/worker/tunnel-dialer.ts";
@@ -172,6 +173,7 @@ export interface TestWorker extends AsyncDisposable {
   readonly port: NodePort;
   readonly refusals: string[];
   readonly check: LeaderCheck;
+  readonly inFlight: InFlight;
   /** Signs with these from now on. */
   turn(linkPrivateKey: string): void;
 }
@@ -199,11 +201,13 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     callSigner({ node, key: signingKeys(privateKey, leader.identity.linkKey).toLeader, clock, life: newLife() });
   let signer = newSigner(link.linkPrivateKey);
   const engines = new EngineConnections();
+  const inFlight = new InFlight();
   const parts: WorkerEndpointParts = {
     node,
     version: "1.2.3",
     clock,
     check,
+    inFlight,
     fetch: async (id, request, signal) =>
       id === engine?.id
         ? await engines.fetch({ start: "start it", secret: "", ...engine }, request, signal)
@@ -251,6 +255,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     port,
     refusals,
     check,
+    inFlight,
     turn(linkPrivateKey) {
       signer = newSigner(linkPrivateKey);
       check.use(linkPrivateKey);

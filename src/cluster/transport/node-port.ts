@@ -31,6 +31,8 @@ export interface NodePort {
   listenAgain(): Result<void, string>;
   /** After `quiet`: what runs may end, and whoever would call again is sent to the one who listens now. */
   release(): void;
+  /** New connections see this certificate; those that are open stay. */
+  show(certificate: string, key: string): void;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,11 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
     },
     // Idle connections end with it, and theirs to the worker.
     release: () => void server.stop(false),
+    show(certificate, key) {
+      if (listener === null || parts.listen === null) return;
+      listener.stop(false);
+      listener = listenAt(parts.listen.host, port, { ...parts.tls, certificate, key }, accept);
+    },
     async close() {
       listener?.stop(true);
       await closeServer();

@@ -62,7 +62,11 @@ export class RemoteLink {
     this.tunnel = new TunnelPool({
       socket: parts.tunnelSocket(record.node),
       times: parts.times.tunnel,
-      onChange: () => parts.onChange(record.node),
+      onChange: () => {
+        // A worker that ended took its port along: look at once rather than with the next round.
+        if (!this.tunnel.alive && this.#lan !== null) this.#watch.failed();
+        parts.onChange(record.node);
+      },
     });
     this.#throughTunnel = new ConnectionPool({ unix: this.tunnel.path });
     this.#watch = this.#watchLan();

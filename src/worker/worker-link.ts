@@ -1,0 +1,144 @@
+import { makeCertificate } from "../cluster/certificate.ts";
+import type { LinkFailure, LinkRequest, NodeOperation, NodeService } from "../cluster/link.ts";
+import { makeLinkKey, signingKeys } from "../cluster/link-key.ts";
+import type { NodeCredential } from "../cluster/node-credential.ts";
+import type { LeaderCalls } from "../cluster/node-endpoint.ts";
+import { type HeartbeatAnswer, NODE_PATHS } from "../cluster/node-protocol.ts";
+import { type CallSigner, callSigner } from "../cluster/signed-call.ts";
+import { type NodePort, openNodePort } from "../cluster/transport/node-port.ts";
+import { STREAM_WORD } from "../cluster/transport/tunnel-frames.ts";
+import type { Clock } from "../core/clock.ts";
+import type { EngineAnswer } from "../core/engine-answer.ts";
+import type { Failure } from "../core/failure.ts";
+import { err, ok, type Result } from "../core/result.ts";
+import { InFlight } from "./in-flight.ts";
+import { LeaderCheck } from "./leader-check.ts";
+import { leaderClient } from "./leader-client.ts";
+import { DIAL_TIMES, TunnelDialer } from "./tunnel-dialer.ts";
+import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "./worker-endpoint.ts";
+
+export interface WorkerLinkParts {
+  readonly credential: NodeCredential;
+  readonly keep: (credential: NodeCredential) => void;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly newLife: () => string;
+  /** Null: this machine's port is closed to others, the leader comes through the tunnel alone. */
+  readonly listen: { readonly host: string; readonly port: number; readonly otherPorts: boolean } | null;
+  /** Path of the Unix socket behind the port. */
+  readonly socket: string;
+  readonly fetch: (
+    engineId: string,
+    request: LinkRequest,
+    signal: AbortSignal,
+  ) => Promise<Result<EngineAnswer, Failure>>;
+  readonly call: <Answer>(
+    operation: NodeOperation<Answer>,
+    signal: AbortSignal,
+  ) => Promise<Result<Answer, LinkFailure>>;
+  readonly portOf: (service: NodeService) => number | null;
+  readonly log: (message: string) => void;
+}
+
+/** A worker's end of the link to its leader: its port, its tunnel and its calls, under a credential that may change. */
+export interface WorkerLink {
+  readonly calls: LeaderCalls;
+  readonly inFlight: InFlight;
+  /** Of this machine's port; 0: there is none. */
+  readonly port: number;
+  credential(): NodeCredential;
+  /** What the leader said with a heartbeat. */
+  heard(answer: HeartbeatAnswer): void;
+  close(): Promise<void>;
+}
+
+export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, string> {
+  const { clock, version, newLife } = parts;
+  let credential = parts.credential;
+  const { node, leader } = credential;
+  const check = new LeaderCheck(node, leader.keys.linkKey, clock);
+  const newSigner = (privateKey: string): CallSigner =>
+    callSigner({ node, key: signingKeys(privateKey, leader.keys.linkKey).toLeader, clock, life: newLife() });
+  let signer = newSigner(credential.linkPrivateKey);
+  check.use(credential.linkPrivateKey);
+  const keep = (changed: NodeCredential): void => {
+    credential = changed;
+    parts.keep(changed);
+  };
+  const putFirst = (address: string): void => {
+    const { addresses } = credential.leader;
+    if (addresses[0] === address) return;
+    const others = addresses.filter((other) => other !== address);
+    keep({ ...credential, leader: { ...credential.leader, addresses: [address, ...others] } });
+  };
+  const calls = leaderClient({
+    certificate: leader.keys.certificate,
+    addresses: () => credential.leader.addresses,
+    signer: () => signer,
+    answered: putFirst,
+  });
+  const inFlight = new InFlight();
+  const endpoint: WorkerEndpointParts = { ...parts, node, version, check, inFlight };
+  const opened = openNodePort({
+    listen: parts.listen,
+    tls: { certificate: credential.keys.certificate, key: credential.certificateKey, client: leader.keys.certificate },
+    socket: parts.socket,
+    fetch: workerEndpoint(endpoint),
+    lines: { [STREAM_WORD]: serviceStreams(endpoint) },
+  });
+  if (!opened.ok) return err(opened.error);
+  const port: NodePort = opened.value;
+  const dialer = new TunnelDialer({
+    addresses: () => credential.leader.addresses,
+    tls: { pinned: leader.keys.certificate },
+    signer: () => signer,
+    times: DIAL_TIMES,
+    accept: (socket) => port.accept(socket),
+    refused: (code, message) => parts.log(`the leader refused the tunnel: ${message} (${code})`),
+    connected: putFirst,
+    log: (message) => parts.log(message),
+  });
+  dialer.start();
+
+  const closing = new AbortController();
+  let rotating = false;
+  const rotate = async (): Promise<void> => {
+    const { certificate, key } = makeCertificate(clock.now());
+    const link = makeLinkKey();
+    const keys = { linkKey: link.linkKey, certificate };
+    const taken = await calls.call("POST", NODE_PATHS.rotate, { keys }, closing.signal);
+    if (!taken.ok) return parts.log(`the credential could not be renewed: ${taken.error.message}`);
+    // Kept before its first use: from then on the leader takes no other.
+    keep({ ...credential, keys, certificateKey: key, linkPrivateKey: link.linkPrivateKey });
+    check.use(link.linkPrivateKey);
+    port.show(certificate, key);
+    signer = newSigner(link.linkPrivateKey);
+    parts.log("the node credential was renewed");
+  };
+  return ok({
+    calls,
+    inFlight,
+    port: port.port,
+    credential: () => credential,
+    heard(answer) {
+      const { addresses } = credential.leader;
+      const added = answer.addresses.filter((address) => !addresses.includes(address));
+      const gone = addresses.slice(1).filter((address) => !answer.addresses.includes(address));
+      if (added.length + gone.length > 0) {
+        // The first is the one that works: it stays, though the leader may know itself by others.
+        const known = [...addresses.slice(0, 1), ...answer.addresses];
+        keep({ ...credential, leader: { ...credential.leader, addresses: [...new Set(known)] } });
+      }
+      if (!answer.rotate || rotating) return;
+      rotating = true;
+      void rotate().finally(() => {
+        rotating = false;
+      });
+    },
+    async close() {
+      closing.abort();
+      await dialer.stop();
+      await port.close();
+    },
+  });
+}
