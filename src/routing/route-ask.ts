@@ -57,10 +57,13 @@ export interface RouterClock {
   after(ms: number, run: () => void): () => void;
 }
 
+const LONGEST_MS = 60_000;
+
 export const systemRouterClock: RouterClock = {
   nowMs: () => performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms);
+    // A longer time-out would run at once, over and over: who waits for a trial to end has no time to name.
+    const timer = setTimeout(run, Math.min(ms, LONGEST_MS));
     return () => clearTimeout(timer);
   },
 };

@@ -59,7 +59,7 @@ test("a new store has every table, readable by its owner only", async () => {
   await using t = await openTestStore();
   const rows: { name: string }[] = await t.store.sql`select name from sqlite_master where type = 'table' order by name`;
   expect(rows.map((row) => row.name)).toEqual(
-    "aliases audit change_counts job_events jobs journal_position keys limit_holders limit_meters limit_slices limit_uses nodes placements schema_version settings shards teams usage usage_daily usage_hourly users".split(
+    "aliases audit change_counts job_events jobs join_tokens journal_position keys limit_holders limit_meters limit_slices limit_uses nodes placements schema_version settings shards teams usage usage_daily usage_hourly users".split(
       " ",
     ),
   );

@@ -87,12 +87,13 @@ test("the client's body reaches the engine byte for byte but for what policy cha
 });
 
 test("the record is safe before the last frame goes out", async () => {
-  let release: () => void = () => undefined;
-  const written = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const { gateway } = await start({ text: "one two three four", tokenDelayMs: 10 }, { onAppend: () => written });
+  let written = Promise.withResolvers<void>();
+  const { gateway } = await start(
+    { text: "one two three four", tokenDelayMs: 10 },
+    { onAppend: () => written.promise },
+  );
   for (const call of [gateway.chat, gateway.messages]) {
+    written = Promise.withResolvers<void>();
     const answer = await call({ stream: true });
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
     let text = "";
@@ -102,7 +103,7 @@ test("the record is safe before the last frame goes out", async () => {
     })();
     await poll(2000, () => text.includes("three"));
     expect(text).not.toMatch(/\[DONE\]|message_stop/);
-    release();
+    written.resolve();
     await reading;
     expect(text).toMatch(/\[DONE\]|message_stop/);
   }
