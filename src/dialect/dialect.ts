@@ -14,6 +14,8 @@ export interface ChatDialect {
    * in the core vocabulary is refused by name, never dropped. For translation only: a passthrough can do more.
    */
   parseRequest(body: unknown): Result<ChatRequest, Failure>;
+  /** What `parseRequest` passes over though it may change the answer, for `x-flock-adjusted`. */
+  ignored?(body: unknown): readonly string[];
   /** What an engine of this dialect is asked. `model` is the request's: put the engine's own name in afterwards. */
   toRequestBody(request: ChatRequest): JsonObject;
   /** The events of a whole 2xx answer; they end in `done` or `failed`. */

@@ -74,12 +74,12 @@ function failureOf(result: Result<unknown, Failure>): Failure | null {
 }
 
 function translate(options: RelayOptions): Result<ChatRelay, Failure> {
-  const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(
-    options.translated ?? options.body.parse(),
-  );
+  const body = options.translated ?? options.body.parse();
+  const request: Result<ChatRequest, Failure> = options.dialect.parseRequest(body);
   if (!request.ok) return request;
   const { includeUsage, thinking } = request.value;
   const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };
   const { dialect, collect, tenant } = options;
-  return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant }));
+  const ignored = dialect.ignored?.(body) ?? [];
+  return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant, ignored }));
 }

@@ -89,7 +89,7 @@ export async function replyToChat(
 
   const made = relayFor({
     dialect: prepared.value.dialect ?? surface.dialect,
-    passthrough: surface.passthrough,
+    passthrough: prepared.value.dialect ? null : surface.passthrough,
     body: body.value,
     ...(prepared.value.body === undefined ? {} : { translated: prepared.value.body }),
     requestedModel: fields.value.model,

@@ -22,11 +22,13 @@ export interface TranslationOptions {
   readonly collect: boolean;
   /** Who asks; see `EngineWire.plan`. */
   readonly tenant: string;
+  /** What of the client's body the request does not hold. */
+  readonly ignored?: readonly string[];
 }
 
 /** Client and engine speak different dialects: every answer goes through `core/`'s events. */
 export function translatingRelay(options: TranslationOptions): ChatRelay {
-  const { dialect, request, meta, tenant } = options;
+  const { dialect, request, meta, tenant, ignored = [] } = options;
   const engineStreams = request.stream || options.collect;
   const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
   // An engine may read the answer to one call differently from others: a forced tool that it knows as a schema only.
@@ -38,7 +40,7 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
       const call = wire.plan({ ...shimmed, model: replica.engineModel }, replica, tenant);
       if (!call.ok) return call;
       planned = call.value.reader;
-      return ok({ ...call.value, adjusted: [...adjusted, ...(call.value.adjusted ?? [])] });
+      return ok({ ...call.value, adjusted: [...ignored, ...adjusted, ...(call.value.adjusted ?? [])] });
     },
     stream(choice: Choice): StreamRelay {
       const decoder = (planned ?? choice.wire).decode();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import OpenAI from "openai";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import { orderProblems } from "../support/stream-order.ts";
 import { startGateway, type TestGateway } from "../support/start-gateway.ts";
 
 let engine: ScriptedEngine;
@@ -124,4 +125,34 @@ test("a bad count_tokens request is refused in Anthropic's shape", async () => {
   const answer = await post("/v1/messages/count_tokens", { model: "scripted", messages: "hi" });
   expect(answer.status).toBe(400);
   expect(await answer.json()).toMatchObject({ type: "error", error: { type: "invalid_request_error" } });
+});
+
+test("a Responses body sent to the chat endpoint is understood, and answered in chunks", async () => {
+  const input = [{ type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] }];
+  const tools = [{ type: "function", name: "get_time", parameters: { type: "object", properties: {} } }];
+  const answer = await post("/v1/chat/completions", {
+    model: "scripted",
+    instructions: "Be brief.",
+    input,
+    tools,
+    stream: true,
+  });
+  expect(answer.headers.get("x-flock-adjusted")).toStartWith("input read as Responses");
+  expect(orderProblems("chat", await answer.text())).toEqual([]);
+  const sent = engine.requests.at(-1)?.body as { messages: unknown[]; tools: { function: { name: string } }[] };
+  expect(sent.messages).toEqual([
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "hi" },
+  ]);
+  expect(sent.tools.map((tool) => tool.function.name)).toEqual(["get_time"]);
+});
+
+test("what an engine is not told of is named", async () => {
+  const server = { type: "web_search_20250305", name: "web_search" };
+  const vendors = { context_management: { edits: [] }, container: null, tools: [server], cache_control: {}, "x y": 1 };
+  const answer = await post("/v1/messages", { model: "scripted", max_tokens: 5, messages, ...vendors });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("x-flock-adjusted")).toBe(
+    "ignored context_management; ignored x_y; ignored tools.web_search_20250305",
+  );
 });

@@ -6,7 +6,8 @@ import {
   type AnthropicMessagesRequest,
   type AnthropicTool,
 } from "../../wire/anthropic-messages.ts";
-import { parseBody } from "../../wire/parse-body.ts";
+import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
+import { ignoredMembers, named } from "../ignored-fields.ts";
 import { THREADS_CAPABILITY } from "../failure-shape.ts";
 import { parseMessages, parseSystem, toMessages, toSystem } from "./messages.ts";
 
@@ -42,6 +43,16 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
     ...(thinking ? { thinking } : {}),
     ...(wire.metadata?.user_id ? { user: wire.metadata.user_id } : {}),
   });
+}
+
+const HARMLESS = ["cache_control", "service_tier", "betas", "inference_geo", "user_profile_id", "diagnostics"];
+
+/** What only the vendor does, its server tools among it. */
+export function ignored(body: unknown): readonly string[] {
+  const fields = ignoredMembers(body, Object.keys(anthropicMessagesRequest.shape), HARMLESS);
+  const tools = isJsonObject(body) && Array.isArray(body.tools) ? body.tools.filter(isJsonObject) : [];
+  const hosted = tools.flatMap(({ type }) => (typeof type === "string" && type !== "custom" ? [type] : []));
+  return [...fields, ...new Set(hosted.map((type) => `ignored tools.${named(type)}`))];
 }
 
 const NO_THREADS: Failure = {

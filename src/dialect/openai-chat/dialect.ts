@@ -1,6 +1,6 @@
 import { KEEP_ALIVE } from "../../wire/sse-write.ts";
 import type { ChatDialect } from "../dialect.ts";
-import { parseRequest, toRequestBody } from "./request.ts";
+import { ignored, parseRequest, toRequestBody } from "./request.ts";
 import { fromResponseBody, toResponseBody } from "./response.ts";
 import { decoder, encoder } from "./stream.ts";
 
@@ -8,6 +8,7 @@ import { decoder, encoder } from "./stream.ts";
 export const openaiChat: ChatDialect = {
   surface: "openai",
   parseRequest,
+  ignored,
   toRequestBody,
   fromResponseBody,
   toResponseBody,

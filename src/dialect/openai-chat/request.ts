@@ -5,6 +5,7 @@ import { openaiChatRequest, type OpenaiChatRequest } from "../../wire/openai-cha
 import { parseBody } from "../../wire/parse-body.ts";
 import { parseMessages, toMessages } from "./messages.ts";
 import { fromSampling, toSampling } from "../openai-sampling.ts";
+import { ignoredMembers } from "../ignored-fields.ts";
 import { optional } from "../optional.ts";
 
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
@@ -35,6 +36,13 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
     ...optional("user", user),
     ...optional("cacheKey", wire.prompt_cache_key),
   });
+}
+
+const HARMLESS = ["store", "metadata", "service_tier", "prompt_cache_retention", "prompt_cache_options"];
+
+/** Fields of other servers of this API (`repeat_penalty`, …): they reach an engine of this dialect, and no other. */
+export function ignored(body: unknown): readonly string[] {
+  return ignoredMembers(body, Object.keys(openaiChatRequest.shape), HARMLESS);
 }
 
 export function toRequestBody(request: ChatRequest): JsonObject {
