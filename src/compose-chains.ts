@@ -1,14 +1,29 @@
 import { homedir } from "node:os";
+import type { CatalogEntry } from "./catalog/entry.ts";
 import type { LeaderOptions } from "./compose.ts";
 import type { Detours } from "./routing/detours.ts";
+import type { ModelDirectory } from "./routing/model-directory.ts";
+import { ModelSources } from "./routing/model-sources.ts";
 
-/** Reads from the catalogue which models answer in the place of which. Not at the start: a first failure comes later. */
-export async function loadChains({ config, bundledCatalog }: LeaderOptions, detours: Detours): Promise<void> {
+/**
+ * Reads from the catalogue which models answer in the place of which, and what they are called elsewhere. Not at the start:
+ * a first failure comes later.
+ */
+export async function loadChains(options: LeaderOptions, detours: Detours, models: ModelDirectory): Promise<void> {
   const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
     import("./catalog/open-catalog.ts"),
     import("./catalog/catalog-directories.ts"),
   ]);
+  const { config, bundledCatalog } = options;
   const places = { configured: config.values.catalog_dir, bundled: bundledCatalog, home: homedir() };
   const { entries } = await openCatalog(catalogDirectories(places)).read();
   detours.setChains(new Map(entries.map(({ id, fallback }) => [id, fallback])));
+  models.setSources(new ModelSources(entries.map((entry) => ({ id: entry.id, names: namesOf(entry) }))));
+}
+
+function namesOf({ aliases = [], sources }: CatalogEntry): string[] {
+  const { hf, gguf, ollama, mlx, vllm } = sources;
+  const repositories = [hf, mlx, vllm, gguf?.repo, gguf?.file && `${gguf.repo}/${gguf.file}`];
+  const named = repositories.flatMap((name) => (name === undefined || name === "" ? [] : [`hf:${name}`]));
+  return [...aliases, ...named, ...(ollama === undefined ? [] : [`ollama:${ollama}`])];
 }

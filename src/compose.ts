@@ -337,7 +337,7 @@ export async function composeLeader(
     return { block, problem: state.replicas.length === 0 ? "no model is loaded" : null };
   });
   void ready
-    .then(() => loadChains(options, replicas.detours))
+    .then(() => loadChains(options, replicas.detours, models))
     .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
 
   let handedOver = false;

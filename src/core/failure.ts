@@ -12,7 +12,13 @@ export type Failure =
   | { readonly kind: "forbidden"; readonly what: string; readonly mend?: string }
   | { readonly kind: "invalid_request"; readonly field: string | null; readonly message: string }
   | { readonly kind: "too_large"; readonly limitBytes: number }
-  | { readonly kind: "unknown_model"; readonly model: string; readonly nearest: readonly string[] }
+  | {
+      readonly kind: "unknown_model";
+      readonly model: string;
+      readonly nearest: readonly string[];
+      /** The command that brings it, where it is known what it is. */
+      readonly add?: string;
+    }
   /** Not kept for this key, or not any more. */
   | { readonly kind: "unknown_response"; readonly id: string }
   | {

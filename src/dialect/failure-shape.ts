@@ -109,7 +109,7 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "too_large":
       return `The request body is larger than ${failure.limitBytes} bytes. Shorten the history or send smaller images.`;
     case "unknown_model":
-      return unknownModel(failure.model, failure.nearest);
+      return unknownModel(failure);
     case "unknown_response":
       return `No response "${failure.id}" is kept here for this key. Responses are kept for a limited time and only with store: true.`;
     case "context_exceeded":
@@ -146,7 +146,8 @@ function quotaExceeded(failure: Extract<Failure, { kind: "quota_exceeded" }>): s
   return `The daily quota of ${limitTokens} tokens is used up (${usedTokens} used${needs}). It starts anew in ${inSeconds(retryAfterMs)}; ${raise}.`;
 }
 
-function unknownModel(model: string, nearest: readonly string[]): string {
+function unknownModel({ model, nearest, add }: Extract<Failure, { kind: "unknown_model" }>): string {
+  if (add !== undefined) return `The model "${model}" is not loaded here. An admin adds it with \`${add}\`.`;
   const hint = nearest.length > 0 ? ` Nearest: ${nearest.map((name) => `"${name}"`).join(", ")}.` : "";
   return `The model "${model}" is not served here.${hint} GET /v1/models or \`flock model ls\` lists what is.`;
 }

@@ -10,6 +10,7 @@ import { admit, isUnlimited } from "./admit.ts";
 import { authenticate } from "./authenticate.ts";
 import { refuseEgress } from "./egress.ts";
 import type { AdmissionRequest, GatewayDeps, Grant, Need, Resolved } from "./ports.ts";
+import { BodyWants } from "./body-wants.ts";
 import { readBody, stalled } from "./read-body.ts";
 
 /** A request as it came, or one whose steps 1 and 2 are done already. */
@@ -74,7 +75,7 @@ const MAX_NAME_CHARACTERS = 200;
 /** Step 3: the model behind the name, if this key may use it. */
 export function resolve(deps: GatewayDeps, account: Account, name: string, need: Need): Result<Resolved, Failure> {
   account.requestedModel = name.slice(0, MAX_NAME_CHARACTERS);
-  const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "");
+  const resolved = deps.models.resolve(name, need, account.principal?.keyId ?? "", new BodyWants(account.body));
   if (!resolved.ok) return resolved;
   account.resolved = resolved.value;
   account.need = need;

@@ -36,7 +36,14 @@ export interface Resolved {
 /** Step 3. */
 export interface ModelResolver {
   /** `keyId`: whose aliases count. */
-  resolve(name: string, need: Need, keyId: string): Result<Resolved, Failure>;
+  resolve(name: string, need: Need, keyId: string, wants?: Wants): Result<Resolved, Failure>;
+}
+
+/** What a request asks of whichever model it gets; read only where the name leaves the choice to Flock. */
+export interface Wants {
+  tools(): boolean;
+  images(): boolean;
+  promptTokens(): number;
 }
 
 export interface AdmissionRequest {

@@ -1,6 +1,7 @@
 import { mayUseModel } from "../core/model-rights.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Account } from "./account.ts";
+import { BodyWants } from "./body-wants.ts";
 import { readConversation } from "./conversation.ts";
 import type { Conversation, QueuePlace, RouteAsk } from "./ports.ts";
 
@@ -9,6 +10,7 @@ export class RouteRequest implements RouteAsk {
   model: string;
   readonly #account: Account;
   readonly #patient: () => boolean;
+  readonly #wants: BodyWants;
   #conversation: Conversation | null = null;
   #images: boolean | null = null;
 
@@ -16,6 +18,7 @@ export class RouteRequest implements RouteAsk {
   constructor(account: Account, model: string, patient: () => boolean) {
     this.#account = account;
     this.#patient = patient;
+    this.#wants = new BodyWants(account.body);
     this.model = model;
   }
 
@@ -46,33 +49,23 @@ export class RouteRequest implements RouteAsk {
   }
 
   hasImages(): boolean {
-    const { body } = this.#account;
-    this.#images ??= body !== null && hasImages(body.bytes);
+    this.#images ??= this.#wants.images();
     return this.#images;
   }
 
   /** Could this replica of another model answer it? */
   fits({ model, abilities, contextTokens }: Replica): boolean {
-    const { need, principal, body } = this.#account;
+    const { need, principal } = this.#account;
     if (need === null || !mayUseModel(principal?.models ?? [], model, model)) return false;
     if (need.chat && !abilities.chat) return false;
     if (need.embeddings || need.rerank === true) return false;
     if (contextTokens < this.promptTokens) return false;
     if (!abilities.images && this.hasImages()) return false;
-    return abilities.tools || body?.has("tools") !== true;
+    return abilities.tools || !this.#wants.tools();
   }
 
   queued(place: QueuePlace): void {
     this.#account.place = place;
     this.#account.hangUp?.tick();
   }
-}
-
-/** Where images are named, in the request bodies of each API. */
-const IMAGE_MARKS = ['"image_url"', '"input_image"', '"image"', '"images"'];
-
-/** Text that speaks of such marks has its quotes escaped, so that none is taken for one. */
-function hasImages(bytes: Uint8Array): boolean {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return IMAGE_MARKS.some((mark) => buffer.includes(mark));
 }

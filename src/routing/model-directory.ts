@@ -5,7 +5,8 @@ import type { EngineKind } from "../core/replica.ts";
 import { AliasTable } from "./alias-table.ts";
 import { chooseDefaultModel } from "./default-model.ts";
 import type { BoardState, ReplicaBoard } from "./replica-board.ts";
-import { resolveModel, type ResolvedModel } from "./resolve-model.ts";
+import { ModelSources } from "./model-sources.ts";
+import { resolveModel, type ResolvedModel, type Wants } from "./resolve-model.ts";
 
 /**
  * Which models there are, by what nodes tell and what the admin set; feeds the replica board. A model whose engine
@@ -21,6 +22,7 @@ export class ModelDirectory {
   /** The board that `#lastDefault` was chosen from. */
   #defaultOf: BoardState | null = null;
   #aliases = new AliasTable([]);
+  #sources = new ModelSources([]);
 
   /** `preferred`: whose models come first where nobody named one. */
   constructor(board: ReplicaBoard, wantedDefault: string, preferred: EngineKind | "auto" = "auto") {
@@ -31,6 +33,11 @@ export class ModelDirectory {
 
   setAliases(aliases: AliasTable): void {
     this.#aliases = aliases;
+  }
+
+  /** What the catalogue calls the models. */
+  setSources(sources: ModelSources): void {
+    this.#sources = sources;
   }
 
   /** The model that `auto` should get, as somebody wrote it; "": whatever is there. */
@@ -91,9 +98,11 @@ export class ModelDirectory {
     name: string,
     need: { chat: boolean; embeddings: boolean; rerank?: boolean },
     keyId = "",
+    wants: Wants | null = null,
   ): Result<ResolvedModel, Failure> {
     const { replicas, expected } = this.#board.state;
-    const snapshot = { replicas, expected, aliases: this.#aliases, defaultModel: this.defaultModel() };
-    return resolveModel(name, need, snapshot, keyId);
+    const defaultModel = this.defaultModel();
+    const snapshot = { replicas, expected, defaultModel, aliases: this.#aliases, sources: this.#sources };
+    return resolveModel(name, need, snapshot, keyId, wants);
   }
 }

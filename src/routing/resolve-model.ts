@@ -3,6 +3,8 @@ import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { nearestNames } from "../core/text-distance.ts";
+import { autoModel } from "./auto-model.ts";
+import type { ModelSources } from "./model-sources.ts";
 
 /** What the resolver knows at one moment. */
 export interface ModelSnapshot {
@@ -12,6 +14,15 @@ export interface ModelSnapshot {
   readonly aliases: AliasTable;
   /** "" when there is none. */
   readonly defaultModel: string;
+  /** What the catalogue calls the models; absent: it was not read yet. */
+  readonly sources?: ModelSources;
+}
+
+/** What a request asks of whichever model it gets; read only where Flock is the one to choose. */
+export interface Wants {
+  tools(): boolean;
+  images(): boolean;
+  promptTokens(): number;
 }
 
 export interface ResolvedModel {
@@ -33,11 +44,13 @@ export function resolveModel(
   need: { readonly chat: boolean; readonly embeddings: boolean; readonly rerank?: boolean },
   snapshot: ModelSnapshot,
   keyId = "",
+  wants: Wants | null = null,
 ): Result<ResolvedModel, Failure> {
-  const found = find(name, snapshot, keyId);
+  const found = find(name, snapshot, keyId, wants);
   if (!found) {
     const nearest = nearestNames(name, known(snapshot, keyId));
-    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest });
+    const add = snapshot.sources?.addCommand(name) ?? null;
+    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest, ...(add === null ? {} : { add }) });
   }
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
@@ -47,7 +60,7 @@ export function resolveModel(
   return ok({ ...found, contextTokens: replica.contextTokens });
 }
 
-function find(name: string, snapshot: ModelSnapshot, keyId: string): ResolvedModel | null {
+function find(name: string, snapshot: ModelSnapshot, keyId: string, wants: Wants | null): ResolvedModel | null {
   const live = liveId(name, snapshot);
   if (live) return { model: live, reason: "exact" };
   const steps = snapshot.aliases.chain(name, keyId);
@@ -55,10 +68,16 @@ function find(name: string, snapshot: ModelSnapshot, keyId: string): ResolvedMod
     const aliased = liveId(step, snapshot);
     if (aliased) return { model: aliased, reason: `alias ${name}` };
   }
+  for (const id of snapshot.sources?.idsOf(name) ?? []) {
+    const named = idOf(id, snapshot);
+    if (named) return { model: named, reason: `${name} is ${named}` };
+  }
   const fallback = snapshot.defaultModel;
   if (fallback === "") return null;
-  if (steps.at(-1) === "auto") return { model: fallback, reason: `alias ${name}: the default model` };
-  if (name === "auto") return { model: fallback, reason: "auto: the default model" };
+  if (steps.at(-1) === "auto" || name === "auto") {
+    const { model, reason } = autoModel(snapshot, wants);
+    return { model, reason: name === "auto" ? `auto: ${reason}` : `alias ${name}: ${reason}` };
+  }
   // An alias that leads nowhere is an error that somebody should see, also under a name of Claude's.
   if (steps.length === 0 && CLAUDE_FAMILY.test(name))
     return { model: fallback, reason: "claude family: the default model" };

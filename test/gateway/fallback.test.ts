@@ -108,3 +108,28 @@ test("a model that takes too long to begin is spared while another one is quicke
   expect(spared.headers.get("x-flock-model")).toBe("other");
   expect(spared.headers.get("x-flock-route")).toBe("exact; scripted is slow; only replica");
 });
+
+test("auto goes to a model that has what the request needs, and a source's name to the command that adds it", async () => {
+  const blind = {
+    chat: true,
+    embeddings: false,
+    rerank: false,
+    tools: false,
+    images: false,
+    audio: false,
+    thinking: false,
+  };
+  await start({ replicas: [{ abilities: blind }, { model: "other", engineModel: "other" }] });
+  const [first] = engines;
+  if (first) first.script = { text: "from the first" };
+  const plain = await gateway.chat({ model: "auto" });
+  expect(plain.headers.get("x-flock-route")).toBe("auto: the default model; only replica");
+  const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
+  const armed = await gateway.chat({ model: "auto", tools });
+  expect(armed.status).toBe(200);
+  expect(armed.headers.get("x-flock-model")).toBe("other");
+  expect(armed.headers.get("x-flock-route")).toBe("auto: scripted lacks tools; only replica");
+  const absent = await gateway.messages({ model: "hf:owner/some-model" });
+  expect(absent.status).toBe(404);
+  expect(JSON.stringify(await absent.json())).toContain("flock model add hf:owner/some-model");
+});
