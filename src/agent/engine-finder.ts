@@ -33,7 +33,6 @@ const FIRST_LOOK_MS = 1_500;
 export class EngineFinder {
   readonly #parts: FinderParts;
   readonly #missing: Candidate[];
-  #running: Promise<void> = Promise.resolve();
 
   constructor(parts: FinderParts) {
     this.#parts = parts;
@@ -52,11 +51,7 @@ export class EngineFinder {
 
   /** Ends with the signal. */
   start(signal: AbortSignal): void {
-    this.#running = this.#watch(signal);
-  }
-
-  async ended(): Promise<void> {
-    await this.#running;
+    void this.#watch(signal);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

@@ -71,7 +71,7 @@ export async function setUpEngines(
   };
   const main = create(drivers.launch(model, threads), model.modelId);
   // The smoke-test model steps back for an engine that has a real one; it is there when there is nothing else.
-  const needless = enginePreferred === "auto" && found.length > 0 && model.bundled && options.defaultModel === "";
+  const needless = enginePreferred === "auto" && found.length > 0 && model.bundled && !wantsIt(options, model);
   if (!needless) sources.unshift(main);
   const models = new LoadedModels({
     dataDir,
@@ -91,6 +91,11 @@ export async function setUpEngines(
     finder.start(signal);
   };
   return { sources, models, problems, start };
+}
+
+/** Somebody asked for the smoke-test model by name. */
+function wantsIt({ defaultModel }: AgentOptions, { modelId }: ModelChoice): boolean {
+  return defaultModel.toLowerCase() === modelId;
 }
 
 async function chooseThreads(configured: number, signal: AbortSignal): Promise<number> {

@@ -79,6 +79,8 @@ export interface EngineWire extends AnswerReader {
   readonly speechPath?: string;
   /** Path of the call that counts a chat's prompt exactly (`{"input_tokens": n}` for a chat body); null: there is none. */
   readonly countPath: string | null;
+  /** The count in such an answer, where it stands elsewhere; null: it is not there. */
+  readCount?(answer: unknown): number | null;
   /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */
   readonly echoesModel: boolean;
   /** `tenant` names who asks, for engines that can keep the caches of tenants apart; it is no secret, and no name. */

@@ -2,6 +2,7 @@ import type { EngineKind } from "../core/replica.ts";
 import type { Endpoint } from "./driver.ts";
 import { embeddedProgress } from "./embedded/progress.ts";
 import { llamaServerProgress } from "./llama-cpp/progress.ts";
+import { vllmProgress } from "./vllm/progress.ts";
 
 /** A number that grows with every step of work, prompts included; null: it did not say. Never rejects. */
 type Progress = (at: Endpoint, signal: AbortSignal) => Promise<number | null>;
@@ -10,6 +11,7 @@ type Progress = (at: Endpoint, signal: AbortSignal) => Promise<number | null>;
 const PROGRESS: Partial<Record<EngineKind, Progress>> = {
   embedded: embeddedProgress,
   llamacpp: llamaServerProgress,
+  vllm: vllmProgress,
 };
 
 export async function readProgress(kind: EngineKind, at: Endpoint, signal: AbortSignal): Promise<number | null> {

@@ -46,6 +46,7 @@ export async function countPrompt(
   const answer = await deps.link.fetch(replica, wire.countPath ?? "", { body: call.value.body, fresh: false, signal });
   if (!answer.ok || !answer.value.ok) return null;
   const counted: unknown = await answer.value.json().catch(() => null);
+  if (wire.readCount) return wire.readCount(counted);
   if (typeof counted !== "object" || counted === null || !("input_tokens" in counted)) return null;
   return typeof counted.input_tokens === "number" ? counted.input_tokens : null;
 }

@@ -98,6 +98,22 @@ for (const [wire, flavor] of DRIVERS) {
       expect(parsed.at(-1)).toMatchObject({ done: true, model: "scripted" });
     });
 
+    test("texts become vectors, or are refused by name where the engine has none", async () => {
+      const answer = await fetch(`${gateway.url}/v1/embeddings`, {
+        method: "POST",
+        headers: { authorization: "Bearer any" },
+        body: JSON.stringify({ model: "scripted", input: ["a", "b"] }),
+      });
+      const body: unknown = await answer.json();
+      if (flavor.embeddings === null) {
+        expect(answer.status).toBe(400);
+        expect(body).toMatchObject({ error: { code: "unsupported", message: expect.stringContaining("embeddings") } });
+      } else {
+        const vector = { object: "embedding", embedding: [0.6, 0.8] };
+        expect(body).toMatchObject({ object: "list", model: "scripted", data: [vector, { ...vector, index: 1 }] });
+      }
+    });
+
     test("an engine that breaks off in mid-stream ends each API's stream with its own error", async () => {
       engine.script = { text: "one two three", fault: "cut", faultAfter: 2 };
       const openai = dataOf(await post("/v1/chat/completions", { stream: true }));

@@ -83,6 +83,12 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
     expect(await answer.text()).toMatch(/prompt is too long: \d+ tokens > 1024 maximum/);
   });
 
+  test("tokens are counted exactly", async () => {
+    const counted = await post("/v1/messages/count_tokens", {});
+    expect(counted.headers.get("x-flock-count")).toBeNull();
+    expect(await counted.json()).toEqual({ input_tokens: 21 });
+  });
+
   test("a hang-up ends the generation", async () => {
     const abort = new AbortController();
     const body = JSON.stringify({ model: "tiny", stream: true, messages: [{ role: "user", content: "hi" }] });

@@ -3,7 +3,7 @@ import type { Failure } from "../../core/failure.ts";
 import type { Replica } from "../../core/replica.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { BodyEdits, BodyFields } from "../driver.ts";
-import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor, unsupported } from "./limits.ts";
+import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor, surelyTooLong, unsupported } from "./limits.ts";
 
 /** Members with which a client would load files of the server's machine. */
 const LOADING = ["adapters", "draft_model", "num_draft_tokens"] as const;
@@ -35,6 +35,10 @@ export function amendMlxBody(body: BodyFields, replica: Replica): Result<BodyEdi
   const refused = refusedFeature({ toolChoice: choice, output: kindOf(body.json("response_format")) });
   if (refused) return err(refused);
 
+  const promptCharacters = body.raw("messages")?.length ?? 0;
+  const tooLong = surelyTooLong(promptCharacters, replica);
+  if (tooLong) return err(tooLong);
+
   const set: Record<string, string> = {};
   const remove: string[] = NULLABLE.filter((name) => body.raw(name) === "null");
   const adjusted: string[] = [];
@@ -46,7 +50,7 @@ export function amendMlxBody(body: BodyFields, replica: Replica): Result<BodyEdi
   const limit = Number(body.raw("max_completion_tokens") ?? body.raw("max_tokens") ?? 0) || 0;
   // A limit beyond the context is taken out before: it means as long as it gets.
   if (limit === 0 || limit >= replica.contextTokens) {
-    set.max_tokens = String(roomFor(body.raw("messages")?.length ?? 0, replica));
+    set.max_tokens = String(roomFor(promptCharacters, replica));
     remove.push("max_completion_tokens");
   }
   const effort = body.json("reasoning_effort");

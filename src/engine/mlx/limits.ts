@@ -15,6 +15,19 @@ export function roomFor(promptCharacters: number, replica: Replica): number {
   return Math.max(SERVER_DEFAULT_TOKENS, replica.contextTokens - promptTokens);
 }
 
+/** So many characters a token are found in nothing that people write. */
+const MOST_CHARACTERS_PER_TOKEN = 8;
+
+/**
+ * The server bounds no prompt: one beyond the context is answered with nonsense. It cannot count one either, so only what
+ * cannot fit by any count is refused.
+ */
+export function surelyTooLong(promptCharacters: number, replica: Replica): Failure | null {
+  const { model, contextTokens } = replica;
+  const promptTokens = Math.ceil(promptCharacters / MOST_CHARACTERS_PER_TOKEN);
+  return promptTokens > contextTokens ? { kind: "context_exceeded", model, promptTokens, contextTokens } : null;
+}
+
 /** What the server passes over in silence though it changes the answer; null: nothing of the kind is asked. */
 export function refusedFeature(asked: {
   readonly toolChoice: string | undefined;

@@ -82,6 +82,13 @@ for (const [capability, client] of refused) {
   });
 }
 
+test("a prompt that cannot fit by any count is refused with its numbers: the server would answer nonsense", () => {
+  const words = (count: number) => ({ messages: [{ role: "user", content: "word ".repeat(count) }] });
+  expect(amend(words(8_000))).toMatchObject({ ok: true });
+  const error = { kind: "context_exceeded", model: "tiny", contextTokens: 8192 };
+  expect(amend(words(20_000))).toMatchObject({ ok: false, error });
+});
+
 test("a translated request names the served model, and no tool choice", () => {
   const call = mlxWire.plan(
     {

@@ -7,7 +7,7 @@ import type { EngineWire } from "../driver.ts";
 import { unseenMedia } from "../lacking-ability.ts";
 import { amendMlxBody } from "./amend.ts";
 import { mlxCompletions } from "./completions.ts";
-import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor } from "./limits.ts";
+import { NO_STREAMED_LOGPROBS, refusedFeature, roomFor, surelyTooLong } from "./limits.ts";
 import { readMlxError } from "./read-error.ts";
 
 /**
@@ -36,7 +36,10 @@ export const mlxWire: EngineWire = {
       model: replica.engineModel,
       ...(request.thinking ? { chat_template_kwargs: { enable_thinking: request.thinking.enabled } } : {}),
     };
-    if (maxOutputTokens === undefined) body.max_tokens = roomFor(JSON.stringify(body.messages).length, replica);
+    const { length } = JSON.stringify(body.messages);
+    const tooLong = surelyTooLong(length, replica);
+    if (tooLong) return err(tooLong);
+    if (maxOutputTokens === undefined) body.max_tokens = roomFor(length, replica);
     const adjusted = [
       ...(withheld ? ["tools withheld"] : []),
       ...(request.logprobs && request.stream ? [NO_STREAMED_LOGPROBS] : []),

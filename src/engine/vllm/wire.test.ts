@@ -66,3 +66,8 @@ test("queue and cache are read under the cache gauge's new name and its old one"
   expect(toLoad(parseMetrics(gauges("vllm:gpu_cache_usage_perc")))).toEqual(load);
   expect(toLoad(parseMetrics(""))).toBeNull();
 });
+
+test("a prompt's count is read out of what /tokenize says", () => {
+  expect(vllmWire.readCount?.({ count: 21, max_model_len: 1024, tokens: [257], token_strs: null })).toBe(21);
+  expect(vllmWire.readCount?.({ detail: "Not Found" })).toBeNull();
+});

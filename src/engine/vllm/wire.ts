@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { err, ok } from "../../core/result.ts";
 import { toRequestBody } from "../../dialect/openai-chat/request.ts";
 import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
@@ -7,6 +8,8 @@ import { unseenMedia } from "../lacking-ability.ts";
 import { cacheSalt } from "./cache-salt.ts";
 import { vllmCompletions } from "./completions.ts";
 import { readVllmError } from "./read-error.ts";
+
+const tokenized = z.looseObject({ count: z.int().nonnegative() });
 
 /**
  * vLLM's OpenAI routes, and only those: it serves others that change the server itself. Each tenant's prompts are cached
@@ -21,7 +24,12 @@ export const vllmWire: EngineWire = {
   completions: vllmCompletions,
   rerankPath: "/v1/rerank",
   transcriptionsPath: "/v1/audio/transcriptions",
-  countPath: null,
+  // It takes the same body as a chat, and gives the tokens too.
+  countPath: "/tokenize",
+  readCount: (answer) => {
+    const parsed = tokenized.safeParse(answer);
+    return parsed.success ? parsed.data.count : null;
+  },
   echoesModel: false,
   plan(request, replica, tenant) {
     const unseen = unseenMedia(request, replica.abilities, "vLLM");
