@@ -89,7 +89,8 @@ async function start(
   cleanUp.push(() => endAgent(local, dataDir));
   if (!attached.ok) return err({ kind: "agent", message: attached.error.message, mend: attached.error.mend });
   const place = workerPlace(values);
-  const opened = linkToLeader(options, credential, local, place);
+  let beatNow: () => void = () => undefined;
+  const opened = linkToLeader(options, credential, local, place, () => beatNow());
   if (!opened.ok) {
     const mend = `FLOCK_CLUSTER_LISTEN=:${(place?.port ?? WORKER_PORT) + 1} ${options.program} up`;
     return err({ kind: "port_busy", message: `the port for the leader cannot be opened: ${opened.error}`, mend });
@@ -101,7 +102,6 @@ async function start(
 
   const firstBeat = Promise.withResolvers<void>();
   const beating = new AbortController();
-  let beatNow: () => void = () => undefined;
   const beats = heartbeatLoop(
     {
       calls: link.calls,
@@ -174,6 +174,7 @@ function linkToLeader(
   credential: NodeCredential,
   local: LocalLink,
   place: ReturnType<typeof workerPlace>,
+  refused: () => void,
 ): Result<WorkerLink, string> {
   const dataDir = config.values.data_dir;
   const socket = socketPath({ dataDir, name: "node", temporaryDir: tmpdir(), uid: process.getuid?.() ?? 0 });
@@ -191,6 +192,7 @@ function linkToLeader(
       const engine = local.state()?.engines.find(({ id }) => service === `engine/${id}`);
       return engine?.endpoint ? Number(new URL(engine.endpoint).port) : null;
     },
+    refused,
     log: (message) => log.warn(message),
   });
 }

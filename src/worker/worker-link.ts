@@ -37,6 +37,8 @@ export interface WorkerLinkParts {
     signal: AbortSignal,
   ) => Promise<Result<Answer, LinkFailure>>;
   readonly portOf: (service: NodeService) => number | null;
+  /** The leader does not take this node's connections: ask it why. */
+  readonly refused: () => void;
   readonly log: (message: string) => void;
 }
 
@@ -94,7 +96,10 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     signer: () => signer,
     times: DIAL_TIMES,
     accept: (socket) => port.accept(socket),
-    refused: (code, message) => parts.log(`the leader refused the tunnel: ${message} (${code})`),
+    refused(code, message) {
+      parts.log(`the leader refused the tunnel: ${message} (${code})`);
+      parts.refused();
+    },
     connected: putFirst,
     log: (message) => parts.log(message),
   });

@@ -181,7 +181,7 @@ function leaderUrl(dataDir: string, pid: number): string | null {
   }
 }
 
-function collect(stream: ReadableStream<Uint8Array>): { text: string } {
+export function collect(stream: ReadableStream<Uint8Array>): { text: string } {
   const out = { text: "" };
   void (async () => {
     const decoder = new TextDecoder();
