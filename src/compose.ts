@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { hashOptions } from "./cluster/agent-record.ts";
-import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
+import { endAgent, entryOfDefault, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
@@ -158,7 +158,8 @@ export async function composeLeader(
   const rates = new LocalRates(systemClock);
   const metrics = new Metrics();
 
-  const agentOptions = toAgentOptions({ ...options, config: followed.config }, LOCAL_NODE);
+  const own = { ...options, config: followed.config };
+  const agentOptions = toAgentOptions(own, LOCAL_NODE, await entryOfDefault(own));
   const link = createLocalLink({
     dataDir,
     node: LOCAL_NODE,

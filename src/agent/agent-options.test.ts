@@ -15,6 +15,14 @@ const OPTIONS = {
   contextTokens: 0,
   threads: 0,
   gpu: "auto",
+  starts: {
+    elsewhere: [],
+    llamaBinDir: "",
+    ollamaBin: "",
+    ports: { first: 28_080, last: 28_179 },
+    source: null,
+    repositories: { vllm: null, mlx: null },
+  },
   childCommand: ["bun", "child.ts"],
   childEnv: { PATH: "/bin" },
 };
