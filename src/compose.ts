@@ -200,11 +200,17 @@ export async function composeLeader(
     replicas: replicas.picker,
     detours: replicas.detours,
     link: {
-      fetch: (replica, path, { body, fresh, signal }) =>
+      fetch: (replica, path, { body, fresh, signal, contentType }) =>
         cluster.link.fetch(
           replica.node,
           replica.engineId,
-          { method: "POST", path, headers: JSON_BODY, body, fresh },
+          {
+            method: "POST",
+            path,
+            headers: contentType === undefined ? JSON_BODY : { "content-type": contentType },
+            body,
+            fresh,
+          },
           signal,
         ),
       describe(replica) {
