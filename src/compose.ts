@@ -6,6 +6,7 @@ import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
 import { composeCluster } from "./compose-cluster.ts";
+import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
@@ -13,7 +14,7 @@ import { loadChains } from "./compose-chains.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { systemClock, utcDayStart } from "./core/clock.ts";
+import { systemClock } from "./core/clock.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
@@ -34,16 +35,12 @@ import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
 import { DiskResponses } from "./store/disk-responses.ts";
 import { openStore } from "./store/open-store.ts";
-import { usedTokensOfDay } from "./store/rollups.ts";
 import { storeAddress } from "./store/address.ts";
 import { storeOrFileProblemOf } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
-import { keyLimits } from "./tenancy/key-limits.ts";
-import { LocalLeases } from "./tenancy/local-leases.ts";
-import { LocalRates } from "./tenancy/local-rates.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
@@ -154,8 +151,8 @@ export async function composeLeader(
   const models = new ModelDirectory(board, values.router.default_model, values.engine.preferred);
   const followed = await followStore({ store, ring, models, config, keysSeen, log });
   cleanUp.push(() => Promise.resolve(followed.stop()));
-  const leases = new LocalLeases(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
-  const rates = new LocalRates(systemClock);
+  const limits = await openLimits({ store, clock: systemClock, dataDir, records });
+  cleanUp.push(() => limits.stop());
   const metrics = new Metrics();
 
   const own = { ...options, config: followed.config };
@@ -196,7 +193,7 @@ export async function composeLeader(
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
-    ...keyLimits(leases, rates, systemClock),
+    ...limits.gateway,
     replicas: replicas.picker,
     detours: replicas.detours,
     link: {
@@ -252,7 +249,7 @@ export async function composeLeader(
       version,
       config,
       followed,
-      quotas: leases,
+      quotas: limits.quotas,
       store,
       ring,
       journal: records,
@@ -370,6 +367,7 @@ export async function composeLeader(
       cluster: () => cluster.close(),
       ...(handedOver ? { link: () => link.close() } : { agent: () => endAgent(link, dataDir) }),
       "usage records": () => records.close(),
+      limits: () => limits.stop(),
       store: () => store.close(),
     };
     for (const [what, step] of Object.entries(steps)) {

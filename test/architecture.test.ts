@@ -71,6 +71,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-cli.ts": ["*"],
   "compose-leftovers.ts": ["*"],
   "compose-follow.ts": ["*"],
+  "compose-limits.ts": ["*"],
   "compose-model-names.ts": ["*"],
   "compose-tokens.ts": ["*"],
   "compose-start.ts": ["*"],
