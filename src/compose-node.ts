@@ -104,7 +104,7 @@ export function toAgentOptions(
 }
 
 /** Engines that somebody else may have started, by the settings. */
-export function toAttachedOptions({ engine, listen }: Config): AttachedOptions {
+export function toAttachedOptions({ engine, listen, cluster }: Config): AttachedOptions {
   return {
     enginePreferred: engine.preferred,
     endpoints: {
@@ -113,7 +113,7 @@ export function toAttachedOptions({ engine, listen }: Config): AttachedOptions {
       mlx: { url: engine.mlx_endpoint, secret: "" },
       llamacpp: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
     },
-    ownPorts: [parseListen(listen)?.port ?? 0].filter((port) => port > 0),
+    ownPorts: [listen, cluster.listen].map((address) => parseListen(address)?.port ?? 0).filter((port) => port > 0),
     ollama: {
       contextTokens: engine.ollama_context,
       slots: engine.ollama_slots,
