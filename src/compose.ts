@@ -257,6 +257,7 @@ export async function composeLeader(
       jobs,
       board,
       router: replicas.router,
+      detours: replicas.detours,
       models,
       catalog: openCatalog(catalogDirectories(places)),
       metrics,

@@ -59,6 +59,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The only places that see everything.
   "compose.ts": ["*"],
   "compose-chains.ts": ["*"],
+  "compose-route.ts": ["*"],
   "compose-admin.ts": ["*"],
   "compose-cluster.ts": ["*"],
   "compose-join.ts": ["*"],

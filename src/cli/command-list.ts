@@ -130,6 +130,12 @@ const READY: readonly CommandEntry[] = [
     "List the names that stand for models",
     async () => (await import("./commands/alias-ls.ts")).aliasLs,
   ),
+  entry(
+    "Models",
+    "route explain",
+    "Show which replica a request would get, and why",
+    async () => (await import("./commands/route-explain.ts")).routeExplain,
+  ),
   entry("Models", "alias rm", "Remove an alias", async () => (await import("./commands/alias-rm.ts")).aliasRm),
   entry(
     "Keys",

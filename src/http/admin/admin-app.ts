@@ -16,6 +16,7 @@ import { enginesRoutes } from "./routes/engines.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { modelsRoutes } from "./routes/models.ts";
 import { nodesRoutes } from "./routes/nodes.ts";
+import { routeRoutes } from "./routes/route.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { tokensRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
@@ -60,6 +61,7 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", statusRoutes(deps));
   app.route("/", modelsRoutes(deps));
   app.route("/", aliasesRoutes(deps));
+  app.route("/", routeRoutes(deps));
   app.route("/", defaultModelRoutes(deps));
   app.route("/", catalogRoutes(deps));
   app.route("/", nodesRoutes(deps));

@@ -203,6 +203,33 @@ export interface AdminJobs {
   events(id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
 }
 
+/** A request that somebody wonders about. */
+export interface RouteQuery {
+  readonly name: string;
+  /** Id or name of the key that would send it. */
+  readonly key: string | null;
+  readonly session: string;
+  readonly promptTokens: number;
+  readonly tools: boolean;
+  readonly images: boolean;
+}
+
+/** What would become of it now. */
+export interface RouteView {
+  readonly name: string;
+  readonly model: string;
+  readonly how: string;
+  readonly waiting: number;
+  readonly fallbacks: readonly string[];
+  readonly replicas: readonly {
+    readonly replica: Replica;
+    readonly inFlight: number;
+    readonly outstandingTokens: number;
+    readonly taken: boolean;
+    readonly reason: string;
+  }[];
+}
+
 /**
  * All that the admin API needs. Mutations write their audit row themselves, in the transaction of the change; `actor`
  * is who asked. What a method cannot do is its failure; throwing is for bugs.
@@ -249,6 +276,8 @@ export interface AdminDeps {
     /** Newest first. */
     recent(query: { limit: number; actor?: string }): Promise<readonly AuditEntry[]>;
   };
+  /** Nothing changes by asking. */
+  explainRoute(query: RouteQuery): Promise<Result<RouteView, AdminFailure>>;
   config(): ConfigReport;
   status(): Promise<StatusReport>;
   models(): Promise<readonly ModelView[]>;

@@ -38,6 +38,7 @@ const ADDED = [
   "POST /admin/v1/aliases",
   "DELETE /admin/v1/aliases",
   "GET /admin/v1/default-model",
+  "GET /admin/v1/route",
   "PUT /admin/v1/default-model",
   "DELETE /admin/v1/default-model",
   "POST /admin/v1/usage/rebuild",
