@@ -1,5 +1,6 @@
 import { adminNodes } from "./compose-nodes.ts";
 import type { Cluster } from "./compose-cluster.ts";
+import { engineVersionAdmin } from "./compose-engine-versions.ts";
 import { engineAdmin } from "./compose-engines.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import type { Followed } from "./compose-follow.ts";
@@ -133,6 +134,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       settled: () => parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),
     }),
     engines: engineAdmin({ store, cluster: parts.cluster, actorOf }),
+    engineVersions: engineVersionAdmin({ store, cluster: parts.cluster, jobs, actorOf }),
     jobs: {
       list: (limit) => jobs.list(limit),
       get: (id) => jobs.get(id),

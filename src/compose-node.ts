@@ -96,6 +96,7 @@ export function toAgentOptions(
       llamaBinDir: engine.llama_bin_dir,
       ollamaBin: engine.ollama_bin,
       ports: parsePortRange(engine.port_range) ?? { first: 0, last: 0 },
+      releaseUrl: engine.release_url,
       ...sourcesOf(entry),
     },
     childCommand: [...engineCommand],

@@ -5,6 +5,7 @@ import { endAgent, entryOfDefault, toAgentOptions, whenReady } from "./compose-n
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { adminDeps } from "./compose-admin.ts";
+import { installEngineJob } from "./compose-engine-versions.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
@@ -222,7 +223,11 @@ export async function composeLeader(
     node: LOCAL_NODE,
   };
 
-  const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler), ...cluster.jobs] });
+  const jobs = new JobRunner({
+    store,
+    log,
+    kinds: [rebuildRollups(store.sql, settler), installEngineJob(cluster), ...cluster.jobs],
+  });
 
   const health = (): Health => {
     const problems: string[] = [];

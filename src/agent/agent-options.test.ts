@@ -20,6 +20,7 @@ const OPTIONS = {
     llamaBinDir: "",
     ollamaBin: "",
     ports: { first: 28_080, last: 28_179 },
+    releaseUrl: "",
     source: null,
     repositories: { vllm: null, mlx: null },
   },

@@ -40,6 +40,8 @@ export const agentOptions = z.strictObject({
     llamaBinDir: z.string(),
     ollamaBin: z.string(),
     ports: z.strictObject({ first: port, last: port }),
+    /** Where releases of llama.cpp are asked for. */
+    releaseUrl: z.string(),
     /** Where the catalogue says that the default model's file is from. */
     source: z.strictObject({ repo: z.string(), file: z.string().nullable() }).nullable(),
     /** What the catalogue calls the default model for vLLM and MLX-LM. */

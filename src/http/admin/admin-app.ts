@@ -12,6 +12,7 @@ import { auditRoutes } from "./routes/audit.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { configRoutes } from "./routes/config.ts";
 import { defaultModelRoutes } from "./routes/default-model.ts";
+import { engineVersionsRoutes } from "./routes/engine-versions.ts";
 import { enginesRoutes } from "./routes/engines.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { modelsRoutes } from "./routes/models.ts";
@@ -66,6 +67,7 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", catalogRoutes(deps));
   app.route("/", nodesRoutes(deps));
   app.route("/", enginesRoutes(deps));
+  app.route("/", engineVersionsRoutes(deps));
   app.route("/", jobsRoutes(deps, limits.heartbeatMs));
   for (const row of NOT_YET) answerNotYet(app, row);
 

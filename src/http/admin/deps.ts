@@ -7,7 +7,7 @@ import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import type { AdminNodes } from "./node-view.ts";
-import type { AdminEngines } from "./engine-deps.ts";
+import type { AdminEngines, AdminEngineVersions } from "./engine-deps.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
 export type AdminFailure =
@@ -286,4 +286,5 @@ export interface AdminDeps {
   readonly jobs: AdminJobs;
   readonly nodes: AdminNodes;
   readonly engines: AdminEngines;
+  readonly engineVersions: AdminEngineVersions;
 }

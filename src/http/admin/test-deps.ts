@@ -139,6 +139,11 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     status: async () => result.report,
     models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
     catalog: async () => ({ directory: null, entries: [], problems: [] }),
+    engineVersions: {
+      list: async () => ok([]),
+      install: async () => err({ kind: "conflict", message: "nothing is installed in tests" }),
+      use: async () => err({ kind: "not_found", what: "version" }),
+    },
     engines: {
       list: () => result.report.engines.map((engine) => ({ node: "local", engine })),
       async logs(node, engine, { after }) {
