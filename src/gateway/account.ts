@@ -41,6 +41,8 @@ export class Account {
   /** How the key stands with its limits; null: it has none. */
   standings: (() => LimitStandings) | null = null;
   promptTokensEstimate = 0;
+  /** The engine's count of the prompt, for a key whose tokens are limited and an answer that was cut off; null: no count. */
+  countPrompt: (() => Promise<number | null>) | null = null;
   /** The client's own limit on the answer; null: none. */
   maxOutputTokens: number | null = null;
   /** What came in; null until the body is there. */
@@ -131,8 +133,17 @@ export class Account {
     usage: TokenUsage | null,
     outputTokens: number,
   ): Promise<void> {
-    this.#settled ??= this.#write(outcome, errorKind, status, usage, outputTokens);
+    if (this.#settled) return this.#settled;
+    const count = usage === null && outputTokens > 0 ? this.countPrompt : null;
+    const write = (): Promise<void> => this.#write(outcome, errorKind, status, usage, outputTokens);
+    this.#settled = count === null ? write() : this.#count(count).then(write);
     return this.#settled;
+  }
+
+  /** An answer that was cut off never brought its own count, and a guess would let a dense prompt go for a fraction. */
+  async #count(count: () => Promise<number | null>): Promise<void> {
+    const counted = await count().catch(() => null);
+    if (counted !== null) this.promptTokensEstimate = counted;
   }
 
   #write(
@@ -143,7 +154,7 @@ export class Account {
     outputTokens: number,
   ): Promise<void> {
     const counted = usage ?? {
-      // An answer that was cut off never brought its own count: what was generated is counted by what came.
+      // What was generated is counted by what came.
       promptTokens: outputTokens > 0 ? this.promptTokensEstimate : 0,
       completionTokens: outputTokens,
       cachedTokens: 0,

@@ -35,6 +35,8 @@ interface ChatAsk {
 
 const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 
+/** The record of an answer that was cut off waits so long for its count. */
+const COUNT_AFTER_MS = 2000;
 /** What English prose and code come to; the engine's own count settles the account. */
 const BYTES_PER_TOKEN = 4;
 
@@ -178,7 +180,10 @@ async function admitChat(
   if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);
   const most = ask.promptTokensEstimate * BYTES_PER_TOKEN;
   const refused = await askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
-  if (refused?.kind !== "quota_exceeded") return refused;
+  if (refused?.kind !== "quota_exceeded") {
+    account.countPrompt = () => countPrompt(deps, relay, ask.model, AbortSignal.timeout(COUNT_AFTER_MS));
+    return refused;
+  }
   const counted = await countPrompt(deps, relay, ask.model, signal);
   if (counted === null) return refused;
   account.promptTokensEstimate = counted;

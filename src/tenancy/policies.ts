@@ -46,7 +46,8 @@ export function concurrencyPolicy(source: LeaseSource) {
       return andThen(slots.take(limit, 1, 1), (got): Admission => {
         if (got !== null) return ok(new Slot(slots));
         if (slots.standing().away) return err(unknown("concurrency"));
-        const message = `This key may have ${limit} requests in flight at once; wait for one to end.`;
+        const raise = "an admin can raise it: `flock token edit <key> --concurrency N`";
+        const message = `This key may have ${limit} requests in flight at once; wait for one to end, or ${raise}.`;
         return err({ kind: "rate_limited", limit: "concurrency", message, retryAfterMs: BUSY_RETRY_MS });
       });
     },

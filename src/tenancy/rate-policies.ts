@@ -78,6 +78,7 @@ class CountedAnswer implements Granted {
 }
 
 function limited(limit: LimitName, most: number, retryAfterMs: number): Failure {
-  const what = limit === "requests_per_minute" ? "requests" : "tokens";
-  return { kind: "rate_limited", limit, message: `This key may use ${most} ${what} per minute.`, retryAfterMs };
+  const [what, flag] = limit === "requests_per_minute" ? ["requests", "--rpm"] : ["tokens", "--tpm"];
+  const message = `This key may use ${most} ${what} per minute; an admin can raise it: \`flock token edit <key> ${flag} N\`.`;
+  return { kind: "rate_limited", limit, message, retryAfterMs };
 }

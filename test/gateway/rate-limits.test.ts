@@ -22,6 +22,7 @@ beforeAll(async () => {
       tpm: key({ tokensPerMinute: 5000 }),
       quota: key({ dailyTokens: 100_000 }),
       both: key({ dailyTokens: 100_000, tokensPerMinute: 1000, requestsPerMinute: 9 }),
+      short: key({ dailyTokens: 95 }),
       spent: key({ dailyTokens: 3 }),
     },
   });
@@ -100,6 +101,24 @@ test("a daily quota is shown where it is the only limit on tokens, and until mid
   expect(headers["x limit-tokens"]).toBe("100000");
   expect(Number(headers["x remaining-tokens"])).toBeLessThan(100_000 - 15);
   expect(headers["x reset-tokens"]).toMatch(/^(\d+h)?\d+m\d+s$|s$/);
+});
+
+test("the prompt of an answer that was cut off or hung up on is charged by the engine's count, not by a guess", async () => {
+  const records = (name: string) => gateway.records.filter(({ keyId }) => keyId === name);
+  engine.script = {
+    text: "word ".repeat(40),
+    usage: { prompt: 31, completion: 40 },
+    tokenDelayMs: 5,
+  };
+  expect(await (await gateway.chat({ stream: true }, as("short"))).text()).toContain('"finish_reason":"length"');
+  expect(records("short").at(-1)).toMatchObject({ promptTokens: 31, outcome: "ok" });
+  const gone = new AbortController();
+  const answer = await gateway.chat({ stream: true }, { ...as("quota"), signal: gone.signal });
+  await answer.body?.getReader().read();
+  gone.abort();
+  while (records("quota").at(-1)?.outcome !== "cancelled") await Bun.sleep(5);
+  expect(records("quota").at(-1)).toMatchObject({ promptTokens: 31 });
+  engine.script = { text: "Hello from the scripted engine." };
 });
 
 test("a spent quota and a spent minute are told apart on each surface, each with its next step", async () => {
