@@ -53,6 +53,8 @@ export class Account {
   /** Listened to at once when the request begins to wait. */
   hangUp: HangUp | null = null;
   queueMs = 0;
+  /** Since when it waits, while `place` is there. */
+  queuedAtMs = 0;
   firstContentMs: number | null = null;
   readonly #at = Date.now();
   readonly #deps: AccountDeps;
@@ -179,7 +181,8 @@ export class Account {
       cachedTokens: counted.cachedTokens,
       latencyMs: round(performance.now() - this.startedMs),
       ttftMs: this.firstContentMs === null ? null : round(this.firstContentMs - this.startedMs),
-      queueMs: round(this.queueMs),
+      // Also of one that went before it got a slot.
+      queueMs: round(this.queueMs + (this.place === null ? 0 : performance.now() - this.queuedAtMs)),
       attempts: this.attempts,
       routeReason: this.routeReason,
       priceMicros: 0,

@@ -66,6 +66,7 @@ export class RouteRequest implements RouteAsk {
 
   queued(place: QueuePlace): void {
     this.#account.place = place;
+    this.#account.queuedAtMs = performance.now();
     this.#account.hangUp?.tick();
   }
 }
