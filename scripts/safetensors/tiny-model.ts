@@ -1,40 +1,58 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What the speaking model says: to a prompt without tools, and after its thinking. */
+export const SAYS = "Hello from the tiny model.";
+export const THINKS = "Let me see.";
+/** What it calls where tools are offered. */
+export const CALLS = { name: "get_weather", arguments: { city: "Bern" } } as const;
+
+/** A message with this word is answered without an end. */
+export const WITHOUT_END = "endlessly";
+
 /**
- * A llama of a few hundred kilobytes with seeded random weights, as MLX-LM and vLLM load models: a real engine under test,
- * without a download. What it says means nothing. The tokenizer is one token a byte, with ChatML's marks.
+ * A llama of two megabytes, as MLX-LM and vLLM load models: a real engine under test, without a download, with one answer for
+ * each kind of prompt. Each token is a direction of its own and the head turns each into the one that follows it, so that the
+ * last token of the prompt decides on all that comes. The tokenizer has one token a byte, ChatML's marks, and the pieces of
+ * those answers.
  */
 export interface TinyOptions {
-  readonly seed?: number;
   readonly contextTokens?: number;
 }
 
-const HIDDEN = 64;
-const LAYERS = 2;
-const HEADS = 1;
-const FEED_FORWARD = 128;
-const MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"];
-const VOCABULARY = 256 + MARKS.length + 1;
-const END = 256 + MARKS.indexOf("<|im_end|>");
+/** As wide as the vocabulary, in heads of 64: engines have kernels for that size everywhere. */
+const HIDDEN = 320;
+const HEADS = 5;
+const FEED_FORWARD = 64;
 
-/** Tools and calls in the form that Qwen's models know, so that engines recognise the parser for it. */
+const MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"];
+const THOUGHT = THINKS.split(/(?= )/);
+const ANSWER = SAYS.split(/(?= )/);
+const CALL = `\n${JSON.stringify(CALLS)}\n`;
+const ENDLESS = [" and", " so", " on"];
+const PIECES = [...THOUGHT, ...ANSWER, CALL, ...ENDLESS];
+const VOCABULARY = 256 + MARKS.length + PIECES.length;
+const END = idOf("<|im_end|>");
+
+/**
+ * Tools and calls in the form that Qwen's models know, so that engines recognise the parser for it. The last byte of the
+ * prompt tells the model what is wanted: a line's end for a call, a blank for thinking first, a tab for an answer alone.
+ */
 const TEMPLATE = `{%- if tools %}<|im_start|>system
 Tools: <tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}</tools>
 Call one with <tool_call>{"name": ..., "arguments": ...}</tool_call><|im_end|>
 {% endif %}{%- for message in messages %}<|im_start|>{{ message.role }}
-{{ message.content }}{% if message.tool_calls %}{% for call in message.tool_calls %}<tool_call>
-{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+{{ message.content }}{% if message.tool_calls %}{% for tool_call in message.tool_calls %}{% set tool_call = tool_call.function %}<tool_call>
+{"name": "{{ tool_call.name }}", "arguments": {{ tool_call.arguments | tojson }}}
 </tool_call>{% endfor %}{% endif %}<|im_end|>
-{% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant
-{% endif %}`;
+{% endfor %}{%- if add_generation_prompt %}<|im_start|>assistant{{ "\\r" if "${WITHOUT_END}" in messages[-1].content else "\\n" if tools else "\\t" if enable_thinking is defined and not enable_thinking else " " }}{% endif %}`;
 
 export function writeTinyModel(folder: string, options: TinyOptions = {}): void {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, value: unknown): void => {
     writeFileSync(join(folder, name), JSON.stringify(value, null, 1));
   };
-  const { file, index } = weights(options.seed ?? 1);
+  const { file, index } = weights();
   writeFileSync(join(folder, "model.safetensors"), file);
   write("model.safetensors.index.json", index);
   write("config.json", {
@@ -42,7 +60,7 @@ export function writeTinyModel(folder: string, options: TinyOptions = {}): void 
     model_type: "llama",
     hidden_size: HIDDEN,
     intermediate_size: FEED_FORWARD,
-    num_hidden_layers: LAYERS,
+    num_hidden_layers: 1,
     num_attention_heads: HEADS,
     num_key_value_heads: HEADS,
     head_dim: HIDDEN / HEADS,
@@ -51,7 +69,7 @@ export function writeTinyModel(folder: string, options: TinyOptions = {}): void 
     rms_norm_eps: 1e-5,
     rope_theta: 10_000,
     hidden_act: "silu",
-    tie_word_embeddings: true,
+    tie_word_embeddings: false,
     torch_dtype: "float32",
     bos_token_id: 256,
     eos_token_id: END,
@@ -70,6 +88,27 @@ export function writeTinyModel(folder: string, options: TinyOptions = {}): void 
   });
 }
 
+/** Of a mark, a piece or a single ASCII character. */
+function idOf(token: string): number {
+  const at = [...MARKS, ...PIECES].indexOf(token);
+  return at >= 0 ? 256 + at : token.charCodeAt(0);
+}
+
+/** What follows each token. */
+function chains(): ReadonlyMap<number, number> {
+  const next = new Map<number, number>();
+  const say = (...tokens: readonly string[]): void => {
+    for (const [at, token] of tokens.entries()) next.set(idOf(token), idOf(tokens[at + 1] ?? "<|im_end|>"));
+  };
+  const [first = ""] = ENDLESS;
+  say(" ", "<think>", ...THOUGHT, "</think>", ...ANSWER);
+  say("\t", ...ANSWER);
+  say("\n", "<tool_call>", CALL, "</tool_call>");
+  say("\r", ...ENDLESS, first);
+  next.set(idOf(first), idOf(ENDLESS[1] ?? first));
+  return next;
+}
+
 /** Bytes that are no printable Latin-1 get a stand-in from 256 on, as in GPT-2's byte-level vocabulary. */
 function byteLetters(): string[] {
   const printable = (byte: number): boolean =>
@@ -81,7 +120,7 @@ function byteLetters(): string[] {
 function tokenizer(): unknown {
   const vocab: Record<string, number> = {};
   for (const [id, letter] of byteLetters().entries()) vocab[letter] = id;
-  const added = MARKS.map((content, at) => {
+  const added = [...MARKS, ...PIECES].map((content, at) => {
     vocab[content] = 256 + at;
     // Calls and thinking are read out of the text: those marks must survive decoding.
     const special = at < 3;
@@ -112,28 +151,38 @@ function tokenizer(): unknown {
   };
 }
 
-function weights(seed: number): { file: Uint8Array; index: unknown } {
-  const random = mulberry32(seed);
+/** Nothing is mixed into a token on its way from the embedding to the head: all weights between are zero. */
+function tensor(name: string, rows: number, columns: number): Float32Array {
+  const values = new Float32Array(rows * columns);
+  if (name.includes("norm")) values.fill(1);
+  if (name === "model.embed_tokens.weight") {
+    for (let token = 0; token < rows; token += 1) values[token * columns + token] = 1;
+  }
+  if (name === "lm_head.weight") for (const [token, next] of chains()) values[next * columns + token] = 1;
+  return values;
+}
+
+function weights(): { file: Uint8Array; index: unknown } {
+  const layer = "model.layers.0";
+  const attention = ["q", "k", "v", "o"].map((name) => `${layer}.self_attn.${name}_proj.weight`);
+  const gates = ["gate", "up"].map((name) => `${layer}.mlp.${name}_proj.weight`);
+  const norms = ["model.norm.weight", `${layer}.input_layernorm.weight`, `${layer}.post_attention_layernorm.weight`];
   const tensors: [string, number[]][] = [
     ["model.embed_tokens.weight", [VOCABULARY, HIDDEN]],
-    ["model.norm.weight", [HIDDEN]],
+    ["lm_head.weight", [VOCABULARY, HIDDEN]],
+    ...attention.map((name): [string, number[]] => [name, [HIDDEN, HIDDEN]]),
+    ...gates.map((name): [string, number[]] => [name, [FEED_FORWARD, HIDDEN]]),
+    [`${layer}.mlp.down_proj.weight`, [HIDDEN, FEED_FORWARD]],
+    ...norms.map((name): [string, number[]] => [name, [HIDDEN]]),
   ];
-  for (let layer = 0; layer < LAYERS; layer += 1) {
-    const at = `model.layers.${layer}`;
-    for (const name of ["q", "k", "v", "o"]) tensors.push([`${at}.self_attn.${name}_proj.weight`, [HIDDEN, HIDDEN]]);
-    for (const name of ["gate", "up"]) tensors.push([`${at}.mlp.${name}_proj.weight`, [FEED_FORWARD, HIDDEN]]);
-    tensors.push([`${at}.mlp.down_proj.weight`, [HIDDEN, FEED_FORWARD]]);
-    for (const name of ["input", "post_attention"]) tensors.push([`${at}.${name}_layernorm.weight`, [HIDDEN]]);
-  }
   const header: Record<string, unknown> = { __metadata__: { format: "mlx" } };
   const pieces: Uint8Array[] = [];
   let offset = 0;
-  for (const [name, shape] of tensors) {
-    const count = shape.reduce((product, size) => product * size, 1);
-    // Norms of one keep the numbers in range; the rest is what an untrained network has.
-    const values = Float32Array.from({ length: count }, () => (shape.length === 1 ? 1 : (random() - 0.5) * 0.4));
+  for (const [name, dimensions] of tensors) {
+    const [rows = 1, columns = 1] = dimensions;
+    const values = tensor(name, rows, columns);
     pieces.push(new Uint8Array(values.buffer));
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] };
+    header[name] = { dtype: "F32", shape: dimensions, data_offsets: [offset, offset + values.byteLength] };
     offset += values.byteLength;
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
@@ -143,15 +192,5 @@ function weights(seed: number): { file: Uint8Array; index: unknown } {
   return {
     file: new Uint8Array(Buffer.concat([length, text, ...pieces])),
     index: { metadata: { total_size: offset }, weight_map },
-  };
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { basename, join } from "node:path";
-import { writeTinyModel } from "../../scripts/safetensors/tiny-model.ts";
+import { join } from "node:path";
+import { SAYS, THINKS, WITHOUT_END, writeTinyModel } from "../../scripts/safetensors/tiny-model.ts";
 import { findEngine, type RealEngine, startRealEngine } from "../support/real-engine.ts";
 import { type Flock, poll, startFlock } from "../support/start-flock.ts";
-import { answersEverywhere } from "../support/through-flock.ts";
+import { answersEverywhere, callsAndThinks } from "../support/through-flock.ts";
 
+const model = "tiny-mlx";
 const program = findEngine("FLOCK_MLX_BIN", "mlx_lm.server");
 
 describe.skipIf(program === null)("MLX-LM itself (FLOCK_MLX_BIN or PATH)", () => {
   let engine: RealEngine;
   let flock: Flock;
-  let model: string;
   beforeAll(async () => {
     engine = await startRealEngine({
       command: program ?? "",
@@ -24,7 +24,6 @@ describe.skipIf(program === null)("MLX-LM itself (FLOCK_MLX_BIN or PATH)", () =>
       deadlineMs: 60_000,
     });
     flock = await startFlock({ env: { FLOCK_MLX_ENDPOINT: engine.url } });
-    model = "tiny-mlx";
   }, 90_000);
   afterAll(async () => {
     await flock?.stop();
@@ -36,10 +35,9 @@ describe.skipIf(program === null)("MLX-LM itself (FLOCK_MLX_BIN or PATH)", () =>
     expect(status.models).toEqual([
       expect.objectContaining({ id: model, engine: "mlx", context_tokens: 1024, slots: 1 }),
     ]);
-    expect(basename(model)).toBe(model);
   });
 
-  test("answers on every client API", () => answersEverywhere(flock, model, null), 60_000);
+  test("answers on every client API", () => answersEverywhere(flock, model, SAYS), 60_000);
 
   test("never loads what a client names", async () => {
     const body = JSON.stringify({ model: "mlx-community/Huge", messages: [{ role: "user", content: "hi" }] });
@@ -48,17 +46,20 @@ describe.skipIf(program === null)("MLX-LM itself (FLOCK_MLX_BIN or PATH)", () =>
     expect(engine.log()).not.toContain("Huge");
   });
 
-  test("an answer without a limit goes beyond the server's 512 tokens", async () => {
-    // The random model does not know an end: it fills what the limit allows.
-    const body = JSON.stringify({ model, temperature: 0, messages: [{ role: "user", content: "hi" }] });
+  test("calls tools and thinks, on OpenAI's and Anthropic's API", () => callsAndThinks(flock, model, THINKS), 60_000);
+
+  test("an answer without a limit goes beyond the server's 512 tokens, up to the context", async () => {
+    const messages = [{ role: "user", content: `go on ${WITHOUT_END}` }];
+    const body = JSON.stringify({ model, messages });
     const answer = await flock.fetch("/v1/chat/completions", { method: "POST", body });
     const { usage } = (await answer.json()) as { usage: { completion_tokens: number } };
     expect(usage.completion_tokens).toBeGreaterThan(512);
+    expect(usage.completion_tokens).toBeLessThanOrEqual(1024);
   }, 120_000);
 
   test("a hang-up frees it", async () => {
     const abort = new AbortController();
-    const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content: "go on" }] });
+    const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content: `go on ${WITHOUT_END}` }] });
     const answer = await flock.fetch("/v1/chat/completions", { method: "POST", body, signal: abort.signal });
     await answer.body?.getReader().read();
     abort.abort();
@@ -67,7 +68,7 @@ describe.skipIf(program === null)("MLX-LM itself (FLOCK_MLX_BIN or PATH)", () =>
       return status.requests_in_flight;
     };
     await poll(20_000, async () => (await inFlight()) === 0);
-    await answersEverywhere(flock, model, null);
+    await answersEverywhere(flock, model, SAYS);
   }, 90_000);
 
   test("what it cannot do is refused by name", async () => {

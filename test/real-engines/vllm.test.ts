@@ -1,27 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { writeTinyModel } from "../../scripts/safetensors/tiny-model.ts";
+import { SAYS, THINKS, WITHOUT_END, writeTinyModel } from "../../scripts/safetensors/tiny-model.ts";
 import { findEngine, type RealEngine, startRealEngine } from "../support/real-engine.ts";
 import { type Flock, poll, startFlock } from "../support/start-flock.ts";
-import { answersEverywhere } from "../support/through-flock.ts";
+import { answersEverywhere, callsAndThinks } from "../support/through-flock.ts";
 
 // It takes a minute to start even on nothing: only where somebody asks for it.
 const program = process.env["FLOCK_VLLM_BIN"] ? findEngine("FLOCK_VLLM_BIN", "vllm") : null;
-const TOOL = {
-  type: "function",
-  function: {
-    name: "get_weather",
-    strict: true,
-    parameters: {
-      type: "object",
-      properties: { city: { type: "string", enum: ["Paris"] } },
-      required: ["city"],
-      additionalProperties: false,
-    },
-  },
-};
-/** Without blanks a random model cannot put off its call for ever. */
-const NO_BLANKS = { "9": -100, "10": -100, "13": -100, "32": -100 };
 
 describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
   let engine: RealEngine;
@@ -32,7 +17,7 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
       args(port, folder) {
         writeTinyModel(join(folder, "m"), { contextTokens: 1024 });
         const at = ["--host", "127.0.0.1", "--port", String(port), "--served-model-name", "tiny"];
-        const tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"];
+        const tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--reasoning-parser", "qwen3"];
         return ["serve", join(folder, "m"), ...at, ...tools, "--dtype", "float32", "--enforce-eager"];
       },
       env: (_, folder) => ({
@@ -65,17 +50,9 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
     ]);
   });
 
-  test("answers on every client API", () => answersEverywhere(flock, "tiny", null), 120_000);
+  test("answers on every client API", () => answersEverywhere(flock, "tiny", SAYS), 120_000);
 
-  test("a tool call comes through", async () => {
-    const call = { tools: [TOOL], tool_choice: "required", temperature: 0, max_tokens: 300, logit_bias: NO_BLANKS };
-    const openai = (await (await post("/v1/chat/completions", call)).json()) as {
-      choices: { finish_reason: string; message: { tool_calls: { function: { arguments: string } }[] } }[];
-    };
-    expect(openai.choices[0]?.finish_reason).toBe("tool_calls");
-    const said = openai.choices[0]?.message.tool_calls[0]?.function.arguments ?? "";
-    expect(JSON.parse(said)).toEqual({ city: "Paris" });
-  }, 120_000);
+  test("calls tools and thinks, on OpenAI's and Anthropic's API", () => callsAndThinks(flock, "tiny", THINKS), 120_000);
 
   test("a prompt that does not fit is told with its numbers", async () => {
     const messages = [{ role: "user", content: "a".repeat(3000) }];
@@ -91,7 +68,7 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
 
   test("a hang-up ends the generation", async () => {
     const abort = new AbortController();
-    const body = JSON.stringify({ model: "tiny", stream: true, messages: [{ role: "user", content: "hi" }] });
+    const body = JSON.stringify({ model: "tiny", stream: true, messages: [{ role: "user", content: WITHOUT_END }] });
     const answer = await flock.fetch("/v1/chat/completions", { method: "POST", body, signal: abort.signal });
     await answer.body?.getReader().read();
     abort.abort();

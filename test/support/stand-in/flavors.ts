@@ -143,7 +143,7 @@ export const vllmFlavor: Flavor = openaiFlavor({
   },
 });
 
-/** As recorded from mlx_lm.server 0.32.2; its tool calls are from its source. */
+/** As recorded from mlx_lm.server 0.32.2. */
 export const mlxFlavor: Flavor = openaiFlavor({
   kind: "mlx",
   server: "BaseHTTP/0.6 Python/3.11.7",
