@@ -7,6 +7,7 @@ import { type Baseline, type Figures, measureBaseline, measureRound, settle, med
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
+import { limitsBench } from "./limits.ts";
 import { routingBench } from "./routing/main.ts";
 import { type Durations, FULL, MODELS, QUICK } from "./scenarios.ts";
 import { soak } from "./soak.ts";
@@ -168,6 +169,10 @@ async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) {
     console.log(HELP);
+    return;
+  }
+  if (options.limits) {
+    limitsBench();
     return;
   }
   if (options.routing) {

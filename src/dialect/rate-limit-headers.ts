@@ -9,33 +9,58 @@ export function addRateLimitHeaders(
   nowMs: number,
 ): void {
   if (surface !== "anthropic") {
-    if (requests) addOpenAi(headers, "requests", requests);
-    if (tokens) addOpenAi(headers, "tokens", tokens);
+    if (requests) addOpenAi(headers, OPENAI_REQUESTS, requests);
+    if (tokens) addOpenAi(headers, OPENAI_TOKENS, tokens);
     return;
   }
-  if (requests) addAnthropic(headers, "requests", requests, nowMs);
+  if (requests) addAnthropic(headers, ANTHROPIC_REQUESTS, requests, nowMs);
   if (!tokens) return;
   // One limit covers prompt and answer here: each kind is told the same.
-  for (const kind of ["tokens", "input-tokens", "output-tokens"]) addAnthropic(headers, kind, tokens, nowMs);
+  for (const names of ANTHROPIC_TOKENS) addAnthropic(headers, names, tokens, nowMs);
 }
 
-function addOpenAi(headers: Record<string, string>, kind: string, { limit, remaining, resetMs }: LimitStanding): void {
-  headers[`x-ratelimit-limit-${kind}`] = String(limit);
-  headers[`x-ratelimit-remaining-${kind}`] = String(remaining);
-  headers[`x-ratelimit-reset-${kind}`] = goDuration(resetMs);
+interface Names {
+  readonly limit: string;
+  readonly remaining: string;
+  readonly reset: string;
+}
+
+function openAi(kind: string): Names {
+  const prefix = "x-ratelimit";
+  return {
+    limit: `${prefix}-limit-${kind}`,
+    remaining: `${prefix}-remaining-${kind}`,
+    reset: `${prefix}-reset-${kind}`,
+  };
+}
+
+function anthropic(kind: string): Names {
+  const prefix = `anthropic-ratelimit-${kind}`;
+  return { limit: `${prefix}-limit`, remaining: `${prefix}-remaining`, reset: `${prefix}-reset` };
+}
+
+// Made once: a name that is put together for each answer costs more than all else here.
+const OPENAI_REQUESTS = openAi("requests");
+const OPENAI_TOKENS = openAi("tokens");
+const ANTHROPIC_REQUESTS = anthropic("requests");
+const ANTHROPIC_TOKENS = ["tokens", "input-tokens", "output-tokens"].map(anthropic);
+
+function addOpenAi(headers: Record<string, string>, names: Names, { limit, remaining, resetMs }: LimitStanding): void {
+  headers[names.limit] = String(limit);
+  headers[names.remaining] = String(remaining);
+  headers[names.reset] = goDuration(resetMs);
 }
 
 function addAnthropic(
   headers: Record<string, string>,
-  kind: string,
+  names: Names,
   { limit, remaining, resetMs }: LimitStanding,
   nowMs: number,
 ): void {
-  const prefix = `anthropic-ratelimit-${kind}`;
-  headers[`${prefix}-limit`] = String(limit);
-  headers[`${prefix}-remaining`] = String(remaining);
+  headers[names.limit] = String(limit);
+  headers[names.remaining] = String(remaining);
   // Whole seconds, as Anthropic sends them; rounded up, so that it is true.
-  headers[`${prefix}-reset`] = `${new Date(Math.ceil((nowMs + resetMs) / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+  headers[names.reset] = `${new Date(Math.ceil((nowMs + resetMs) / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
 /** As OpenAI writes spans of time: `850ms`, `1s`, `1.5s`, `6m0s`, `17h3m9s`. */
