@@ -44,11 +44,12 @@ export async function attempts<T>(
   const { detours, limits, log, replicas } = deps;
   detours.began();
   const route = new ModelRoute(account, model, detours);
-  const tried = new Set<string>();
-  const silent = new Map<string, number>();
+  // Made when something fails: most requests need neither.
+  let tried: Set<string> | null = null;
+  let silent: Map<string, number> | null = null;
   let last: Failure | null = null;
   for (let attempt = 1; attempt <= limits.attempts; attempt += 1) {
-    const picked = replicas.pick(route.ask, tried, current.signal);
+    const picked = replicas.pick(route.ask, tried ?? NONE, current.signal);
     const choice = picked instanceof Promise ? await picked : picked;
     if (!choice.ok) {
       const failure: Failure = last ?? choice.error;
@@ -64,7 +65,7 @@ export async function attempts<T>(
     account.chose(choice.value);
     let result: Result<T, AttemptFailure> | null = null;
     try {
-      result = await once(choice.value, silent.has(replica.id));
+      result = await once(choice.value, silent?.has(replica.id) === true);
     } finally {
       // One that was given an answer keeps its slot until the account is settled.
       if (result?.ok !== true) lease.end(null);
@@ -77,6 +78,8 @@ export async function attempts<T>(
     last = result.error.failure;
     if (current.signal.aborted || !RETRIED.has(last.kind)) return err(last);
     const { answered: spoke } = result.error;
+    silent ??= new Map();
+    tried ??= new Set();
     const times = (silent.get(replica.id) ?? 0) + 1;
     const gone = !spoke && (times > 1 || last.kind === "engine_unreachable");
     // Where another model can answer nobody waits for this engine to come back.
@@ -92,6 +95,7 @@ export async function attempts<T>(
 }
 
 const MOST_SILENT = 3;
+const NONE: ReadonlySet<string> = new Set();
 
 /** Which model is asked: the resolved one, then those of its chain. */
 class ModelRoute {
@@ -99,7 +103,8 @@ class ModelRoute {
   readonly #account: Account;
   readonly #detours: Detours;
   readonly #model: string;
-  readonly #asked = new Set<string>();
+  /** Models that were turned from. */
+  #asked: readonly string[] = [];
 
   constructor(account: Account, model: string, detours: Detours) {
     this.#account = account;
@@ -121,7 +126,7 @@ class ModelRoute {
   next(failure: Failure): boolean {
     const other = this.#following();
     if (other === null) return false;
-    this.#asked.add(this.ask.model);
+    this.#asked = [...this.#asked, this.ask.model];
     this.#account.detour = `fallback from ${this.#model}: ${failure.kind}`;
     this.ask.model = other;
     return true;
@@ -130,7 +135,7 @@ class ModelRoute {
   #following(): string | null {
     const asked = new Set([...this.#asked, this.ask.model]);
     // A model that was passed over for its slowness is better than none.
-    if (this.ask.model !== this.#model && this.#asked.size === 0) return this.#model;
+    if (this.ask.model !== this.#model && this.#asked.length === 0) return this.#model;
     return this.#detours.next(this.#model, asked, (replica) => this.ask.fits(replica));
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { HEALTH_TIMES } from "../../src/health/health-times.ts";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import { poll } from "../support/start-flock.ts";
 import { type GatewayOptions, startGateway, type TestGateway } from "../support/start-gateway.ts";
 
 let engines: ScriptedEngine[] = [];
@@ -132,4 +133,17 @@ test("auto goes to a model that has what the request needs, and a source's name 
   const absent = await gateway.messages({ model: "hf:owner/some-model" });
   expect(absent.status).toBe(404);
   expect(JSON.stringify(await absent.json())).toContain("flock model add hf:owner/some-model");
+});
+
+test("a model whose queue is full is answered for by the next of its chain", async () => {
+  await start({ limits: { queueLength: 0 }, replica: { slots: 1 } });
+  const [first] = engines;
+  if (first) first.script = { text: "on and on", tokenDelayMs: 60_000 };
+  const abort = new AbortController();
+  const busy = gateway.chat({ stream: true }, { signal: abort.signal }).then((response) => response.text());
+  busy.catch(() => undefined);
+  await poll(5000, () => gateway.router.inFlight === 1);
+  const answer = await gateway.chat({});
+  expect(answer.headers.get("x-flock-route")).toBe("exact; fallback from scripted: queue_full; only replica");
+  abort.abort();
 });

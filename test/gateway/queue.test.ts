@@ -132,7 +132,8 @@ test("one key with fifty long requests leaves room for another: four slots, thre
   }
   const modest = gateway.records.filter(({ keyId }) => keyId === "modest");
   expect(modest).toHaveLength(10);
-  for (const { queueMs } of modest) expect(queueMs).toBeLessThan(50);
+  // A long one would last a minute.
+  for (const { queueMs } of modest) expect(queueMs).toBeLessThan(5_000);
   abort.abort();
   await poll(10_000, () => gateway.router.inFlight === 0 && gateway.router.waiting("scripted") === 0);
 });
