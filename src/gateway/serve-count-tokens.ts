@@ -1,28 +1,36 @@
+import type { ChatRequest, JsonObject } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { newRequestId } from "../core/id.ts";
+import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import { estimatePrompt } from "../dialect/estimate-tokens.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { Account } from "./account.ts";
 import { countPrompt } from "./count-prompt.ts";
 import { enter, resolve } from "./enter.ts";
-import type { GatewayDeps } from "./ports.ts";
+import type { GatewayDeps, Resolved } from "./ports.ts";
 import { translatingRelay } from "./translating-relay.ts";
 
-/** Prose and code come to about this many bytes a token; JSON's own punctuation is part of it. */
-const BYTES_PER_TOKEN = 4;
+/** One API that counts a prompt, as a client sees it. */
+export interface CountSurface {
+  readonly endpoint: string;
+  readonly dialect: ChatDialect;
+  toAnswer(inputTokens: number): JsonObject;
+}
 
 /**
- * `POST /v1/messages/count_tokens` (Anthropic): system and tools included, without a slot, a quota or a usage row; agents
- * send 25 of these at once. Exact where the engine counts; otherwise a guess that says so in `x-flock-count`.
+ * The tokens of a prompt, system and tools included, without a slot, a quota or a usage row; agents send 25 of these at
+ * once. Exact where the engine counts; otherwise an estimate that says so in `x-flock-count`.
  */
-export async function serveCountTokens(deps: GatewayDeps, dialect: ChatDialect, request: Request): Promise<Response> {
+export async function serveCountTokens(deps: GatewayDeps, surface: CountSurface, request: Request): Promise<Response> {
+  const { endpoint, dialect } = surface;
   const requestId = newRequestId();
   const refuse = (failure: Failure): Response => {
     const shape = toErrorResponse(dialect.surface, failure, requestId);
     return new Response(shape.body, { status: shape.status, headers: shape.headers });
   };
   // The books of this request are read (who, which model) and never closed: there is nothing to charge.
-  const account = new Account(UNCOUNTED, requestId, dialect.surface, "/v1/messages/count_tokens");
+  const account = new Account(UNCOUNTED, requestId, dialect.surface, endpoint);
   const body = await enter(deps, account, request);
   if (!body.ok) return refuse(body.error);
   const chat = dialect.parseRequest(body.value.parse());
@@ -36,8 +44,14 @@ export async function serveCountTokens(deps: GatewayDeps, dialect: ChatDialect, 
   const counted = await countPrompt(deps, relay, resolved.value.model, request.signal);
   const headers: Record<string, string> = { "x-request-id": requestId, "request-id": requestId };
   if (counted === null) headers["x-flock-count"] = "estimate";
-  const input_tokens = counted ?? Math.ceil(body.value.bytes.byteLength / BYTES_PER_TOKEN);
-  return Response.json({ input_tokens }, { headers });
+  const inputTokens = counted ?? estimate(deps, chat.value, resolved.value);
+  return Response.json(surface.toAnswer(inputTokens), { headers });
+}
+
+function estimate(deps: GatewayDeps, chat: ChatRequest, { model, contextTokens = Infinity }: Resolved): number {
+  const { request } = shimForLocal(chat, contextTokens);
+  const engineModel = deps.replicas.peek(model)?.replica.engineModel;
+  return estimatePrompt(request, engineModel === undefined ? [model] : [model, engineModel]);
 }
 
 const nothing = (): void => undefined;

@@ -18,6 +18,7 @@ import { speech, transcriptions } from "./routes/audio.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { completions } from "./routes/completions.ts";
 import { embeddings, ollamaEmbed, ollamaEmbeddings } from "./routes/embeddings.ts";
+import { countMessages, countResponses } from "./routes/count-tokens.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
 import { mountKeptResponses } from "./routes/kept-responses.ts";
 import { messages } from "./routes/messages.ts";
@@ -77,7 +78,8 @@ export function createApp(deps: AppDeps): ClientApp {
   };
   post("/chat/completions", (request) => serveChat(gateway, ticker, chatCompletions, request));
   post("/messages", (request) => serveChat(gateway, ticker, messages, request));
-  post("/messages/count_tokens", (request) => serveCountTokens(gateway, messages.dialect, request));
+  post("/messages/count_tokens", (request) => serveCountTokens(gateway, countMessages, request));
+  post("/responses/input_tokens", (request) => serveCountTokens(gateway, countResponses, request));
   post("/responses", (request) => serveChat(gateway, ticker, responsesSurface, request));
   mountKeptResponses(app, gateway.keys, deps.responses, asTyped("/responses"));
   post("/api/chat", (request) => serveOllamaChat(gateway, ticker, request));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import OpenAI from "openai";
+import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { orderProblems } from "../support/stream-order.ts";
 import { startGateway, type TestGateway } from "../support/start-gateway.ts";
@@ -56,6 +57,36 @@ test("count_tokens is the engine's own count, in bursts, without a usage row", a
     expect(await answer.json()).toEqual({ input_tokens: 17 });
   }
   expect(gateway.records.length).toBe(rows);
+});
+
+test("where no engine counts, the count is an estimate and says so; neither takes a slot", async () => {
+  const uncounted = startGateway({
+    engines: [engine],
+    wire: { ...llamaCppWire, countPath: null },
+    replica: { slots: 1 },
+  });
+  const asked = engine.requests.length;
+  try {
+    const body = JSON.stringify({
+      model: "scripted",
+      max_tokens: 5,
+      system: "word ".repeat(100),
+      messages,
+      tools: [{ name: "get_time", description: "word ".repeat(50), input_schema: { type: "object", properties: {} } }],
+    });
+    const count = (path: string): Promise<Response> => fetch(`${uncounted.url}${path}`, { method: "POST", body });
+    const burst = await Promise.all(Array.from({ length: 25 }, () => count("/v1/messages/count_tokens")));
+    for (const answer of burst) {
+      expect(answer.headers.get("x-flock-count")).toBe("estimate");
+      const { input_tokens } = (await answer.json()) as { input_tokens: number };
+      expect([input_tokens > 200, input_tokens < 300]).toEqual([true, true]);
+    }
+    const counted = await post("/v1/responses/input_tokens", { model: "scripted", input: "hi" });
+    expect(await counted.json()).toEqual({ object: "response.input_tokens", input_tokens: 17 });
+    expect([engine.requests.length, uncounted.records.length]).toEqual([asked, 0]);
+  } finally {
+    await uncounted.stop();
+  }
 });
 
 test("the openai package's Responses stream and its continued conversation", async () => {
