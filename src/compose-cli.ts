@@ -6,6 +6,7 @@ import type { NodeCredential } from "./cluster/node-credential.ts";
 import { isAlive } from "./cluster/process-identity.ts";
 import { wait } from "./cluster/wait.ts";
 import type { RunningLeader } from "./compose-start.ts";
+import { leaderOfWorker } from "./compose-as-worker.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { askLeaderToStop, leaderInfo } from "./leader/control-client.ts";
@@ -44,7 +45,7 @@ const ROTATE_OVER_BYTES = 10 * 1024 * 1024;
 
 /** What an engine or the agent needs of the environment, and no more: a change of it would restart them. */
 const ENGINE_ENV =
-  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR|OLLAMA_.*|VLLM_(?!API_KEY$).*|HF_HOME|HF_HUB_CACHE|MLX_.*)$/;
+  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR)$/;
 
 export function leaderControl(program: Program): LeaderControl {
   return {
@@ -65,6 +66,7 @@ export function leaderControl(program: Program): LeaderControl {
       },
       discover: () => Promise.resolve([]),
     },
+    asWorker: leaderOfWorker,
     find: leaderInfo,
     run: (request) => run(program, request),
     detach: (request) => detach(program, request),

@@ -1,7 +1,4 @@
 import { hostname } from "node:os";
-import { z } from "zod";
-import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
-import { drainNode } from "./cluster/registry/drain-node.ts";
 import { NodeBook } from "./cluster/registry/node-book.ts";
 import { isNodeState } from "./cluster/node-state-line.ts";
 import { remembered, UNKNOWN_UTILISATION } from "./cluster/registry/node-entry.ts";
@@ -10,17 +7,17 @@ import { inventoryOf } from "./cluster/registry/node-views.ts";
 import { nodeDirectory, nodeHandlers } from "./cluster/registry/node-handlers.ts";
 import { PlacementBook } from "./cluster/registry/placement-book.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
+import { composePlacing } from "./compose-assign.ts";
 import { composeLinks, type Links, type LinksParts } from "./compose-links.ts";
 import { systemClock } from "./core/clock.ts";
 import type { NodeState } from "./core/node.ts";
 import type { EngineKind } from "./core/replica.ts";
-import { err, ok, type Result } from "./core/result.ts";
-import { defineJob, type JobKind } from "./jobs/job-kind.ts";
+import { ok, type Result } from "./core/result.ts";
+import type { JobKind } from "./jobs/job-kind.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
+import type { BoardState } from "./routing/replica-board.ts";
 import type { Router } from "./routing/router.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
-
-export const DRAIN_JOB = "node.drain";
 
 const SWEEP_MS = 500;
 const LINK_GRACE_MS = 1_000;
@@ -29,6 +26,12 @@ const KEEP_SEEN_MS = 60_000;
 export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
   readonly router: Router;
   readonly models: ModelDirectory;
+  readonly board: () => BoardState;
+  readonly bundledCatalog: string;
+  /** A node has come that serves nothing yet. */
+  readonly assign: (node: string) => void;
+  /** A command that was typed on a worker. */
+  readonly admin: (request: Request, node: string) => Promise<Response>;
 }
 
 /** The leader's nodes: who is there, what they have, and the way to them. */
@@ -58,7 +61,7 @@ export interface Cluster {
 }
 
 export async function composeCluster(parts: ClusterParts): Promise<Result<Cluster, StartProblem>> {
-  const { store, log, router, models, localNode } = parts;
+  const { store, log, models, localNode } = parts;
   const composed = composeLinks({ ...parts, linkChanged: (node) => linkChanged(node) });
   if (!composed.ok) return composed;
   const { links: link, open, invite } = composed.value;
@@ -97,43 +100,25 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
       if (link.kindOf(node) === null) registry.lost(node, "its connections were closed");
     }, LINK_GRACE_MS).unref();
   };
-  const busy = (replicaId: string): number => router.busy(replicaId);
-  const assigning: AssignParts = {
-    book,
-    registry,
-    placements,
-    link,
-    busy,
-    floors: async () => null,
-    bring: async () => err("its file is not there"),
-  };
-  const drain = defineJob({
-    kind: DRAIN_JOB,
-    schema: z.strictObject({ node: z.string() }),
-    async run({ input, signal, progress }) {
-      const { node } = input;
-      const from = registry.get(node)?.name ?? node;
-      await drainNode(
-        {
-          registry,
-          busy,
-          move: (model, without, over, say) =>
-            assignModel(assigning, { model, without, unasked: true, reason: `moved from ${from}` }, over, say),
-        },
-        node,
-        { signal, progress },
-      );
-    },
+  const placing = composePlacing({ ...parts, book, registry, placements, link, board: parts.board });
+  /** Registered in this leader's life, and not looked at yet whether it should get a model. */
+  const arrivals = new Set<string>();
+  registry.onChange((node) => {
+    const entry = registry.get(node);
+    if (!arrivals.has(node) || entry?.standing !== "ready") return;
+    // What it serves by itself is known only when its engines have come up.
+    if (entry.state?.engines.some(({ state }) => state === "starting") === true) return;
+    arrivals.delete(node);
+    if (placing.wants(node)) parts.assign(node);
   });
-
   const handlers = nodeHandlers({
     book,
     registry,
     links: link,
     now: () => systemClock.now(),
     url: () => composed.value.clientUrl(),
-    joined: () => undefined,
-    admin: () => Promise.resolve(Response.json({ error: NO_ADMIN_YET }, { status: 501 })),
+    joined: (node) => void arrivals.add(node),
+    admin: async (request, { node }) => (await placing.serveFile(request)) ?? (await parts.admin(request, node)),
   });
   const listening = open(handlers, nodeDirectory(book));
   if (!listening.ok) return listening;
@@ -167,7 +152,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     book,
     placements,
     link,
-    jobs: [drain],
+    jobs: placing.jobs,
     local: (state) => registry.local(own, state),
     invite,
     unlink: (node) => link.remove(node),
@@ -202,9 +187,3 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     },
   });
 }
-
-const NO_ADMIN_YET = {
-  code: "unavailable",
-  message: "commands are for the leader in this version",
-  mend: "flock help",
-};

@@ -89,8 +89,8 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
   const tokens = new JoinTokens(
     identity,
     {
-      add: (id, expiresAt) => addJoinToken(store.sql, id, expiresAt, systemClock.now()),
-      spend: (id, now) => spendJoinToken(store.sql, id, now),
+      add: (id, expiresAt) => store.write((tx) => addJoinToken(tx, id, expiresAt, systemClock.now())),
+      spend: (id, now) => store.write((tx) => spendJoinToken(tx, id, now)),
     },
     systemClock,
   );

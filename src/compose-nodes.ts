@@ -1,5 +1,5 @@
 import type { Cluster } from "./compose-cluster.ts";
-import { DRAIN_JOB } from "./compose-cluster.ts";
+import { DRAIN_JOB } from "./compose-assign.ts";
 import { machineLoad, engineLogs } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
 import { viewOf } from "./cluster/registry/node-views.ts";

@@ -8,7 +8,7 @@ import { machineLoad } from "./cluster/node-operations.ts";
 import { socketPath } from "./cluster/socket-path.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import type { LeaderOptions } from "./compose.ts";
-import { endAgent, entryOfDefault, toAgentOptions } from "./compose-node.ts";
+import { endAgent, toAgentOptions } from "./compose-node.ts";
 import type { CleanUp, ReadyReport, RunningLeader, StopReason } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { Config } from "./config/settings.ts";
@@ -23,6 +23,8 @@ import type { StartProblem } from "./leader/start-problem.ts";
 import { workerClientPort } from "./worker/client-port.ts";
 import { keepCredential } from "./worker/credential-file.ts";
 import { HEARTBEAT_TIMES, heartbeatLoop } from "./worker/heartbeat-loop.ts";
+import { ModelPuller, PULL_TIMES } from "./worker/model-puller.ts";
+import { withFiles, withPulls } from "./worker/worker-files.ts";
 import { openWorkerLink, type WorkerLink } from "./worker/worker-link.ts";
 
 const LOCAL_NODE = "local";
@@ -84,7 +86,7 @@ async function start(
   if (!control.ok) return control;
   cleanUp.push(() => control.value.close());
 
-  const local = await startAgent(options);
+  const local = startAgent(options);
   const attached = await local.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
   cleanUp.push(() => endAgent(local, dataDir));
   if (!attached.ok) return err({ kind: "agent", message: attached.error.message, mend: attached.error.mend });
@@ -156,8 +158,8 @@ function withoutReplicas(state: NodeState | null): NodeState | null {
   return state === null ? null : { ...state, replicas: [], version: state.version + 1 };
 }
 
-async function startAgent(options: LeaderOptions): Promise<LocalLink> {
-  const agentOptions = toAgentOptions(options, LOCAL_NODE, await entryOfDefault(options));
+function startAgent(options: LeaderOptions): LocalLink {
+  const agentOptions = toAgentOptions(options, LOCAL_NODE);
   const dataDir = options.config.values.data_dir;
   return createLocalLink({
     dataDir,
@@ -178,7 +180,12 @@ function linkToLeader(
 ): Result<WorkerLink, string> {
   const dataDir = config.values.data_dir;
   const socket = socketPath({ dataDir, name: "node", temporaryDir: tmpdir(), uid: process.getuid?.() ?? 0 });
-  return openWorkerLink({
+  let puller: ModelPuller | null = null;
+  const call = withPulls(
+    (operation, over) => local.call(LOCAL_NODE, operation, over),
+    () => puller,
+  );
+  const opened = openWorkerLink({
     credential,
     keep: (changed) => keepCredential(dataDir, changed),
     version,
@@ -186,8 +193,8 @@ function linkToLeader(
     newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
     listen: place,
     socket: socket.ok ? socket.value : join(dataDir, "node.sock"),
-    fetch: (engineId, request, over) => local.fetchEngine(engineId, request, over),
-    call: (operation, over) => local.call(LOCAL_NODE, operation, over),
+    fetch: withFiles((engineId, request, over) => local.fetchEngine(engineId, request, over), call),
+    call,
     portOf: (service) => {
       const engine = local.state()?.engines.find(({ id }) => service === `engine/${id}`);
       return engine?.endpoint ? Number(new URL(engine.endpoint).port) : null;
@@ -195,6 +202,21 @@ function linkToLeader(
     refused,
     log: (message) => log.warn(message),
   });
+  if (!opened.ok) return opened;
+  const link = opened.value;
+  const { calls } = link;
+  const brings = new ModelPuller({
+    modelsDir: config.values.storage.models_dir,
+    calls,
+    log: (message) => log.info(message),
+    times: PULL_TIMES,
+  });
+  puller = brings;
+  const stop = async (): Promise<void> => {
+    brings.stop();
+    await link.close();
+  };
+  return ok({ ...link, close: stop });
 }
 
 /** Whoever takes this machine for the leader hears where that is. A port that is taken is no reason not to work. */

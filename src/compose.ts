@@ -1,13 +1,11 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { hashOptions } from "./cluster/agent-record.ts";
-import { endAgent, entryOfDefault, toAgentOptions, whenReady } from "./compose-node.ts";
+import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
-import { adminDeps } from "./compose-admin.ts";
-import { installEngineJob } from "./compose-engine-versions.ts";
+import { type AdminSide, loadAdminSide } from "./compose-admin-side.ts";
+import { ASSIGN_JOB } from "./compose-assign.ts";
 import { composeCluster } from "./compose-cluster.ts";
-import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
@@ -15,14 +13,14 @@ import { loadChains } from "./compose-chains.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { systemClock } from "./core/clock.ts";
+import { systemClock, utcDayStart } from "./core/clock.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
 import { MemoryResponseStore } from "./gateway/memory-response-store.ts";
 import { HEALTH_TIMES } from "./health/health-times.ts";
-import { createApp, type SubApp } from "./http/app.ts";
+import { createApp } from "./http/app.ts";
 import type { Health } from "./http/routes/health.ts";
 import { JobRunner } from "./jobs/job-runner.ts";
 import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
@@ -36,12 +34,16 @@ import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
 import { DiskResponses } from "./store/disk-responses.ts";
 import { openStore } from "./store/open-store.ts";
+import { usedTokensOfDay } from "./store/rollups.ts";
 import { storeAddress } from "./store/address.ts";
 import { storeOrFileProblemOf } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
+import { keyLimits } from "./tenancy/key-limits.ts";
+import { LocalLeases } from "./tenancy/local-leases.ts";
+import { LocalRates } from "./tenancy/local-rates.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
@@ -152,12 +154,11 @@ export async function composeLeader(
   const models = new ModelDirectory(board, values.router.default_model, values.engine.preferred);
   const followed = await followStore({ store, ring, models, config, keysSeen, log });
   cleanUp.push(() => Promise.resolve(followed.stop()));
-  const limits = await openLimits({ store, clock: systemClock, dataDir, records });
-  cleanUp.push(() => limits.stop());
+  const leases = new LocalLeases(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
+  const rates = new LocalRates(systemClock);
   const metrics = new Metrics();
 
-  const own = { ...options, config: followed.config };
-  const agentOptions = toAgentOptions(own, LOCAL_NODE, await entryOfDefault(own));
+  const agentOptions = toAgentOptions({ ...options, config: followed.config }, LOCAL_NODE);
   const link = createLocalLink({
     dataDir,
     node: LOCAL_NODE,
@@ -167,6 +168,7 @@ export async function composeLeader(
     log: (message) => log.warn(message),
   });
 
+  let asNode: AdminSide["asNode"] = async () => new Response(null, { status: 503, headers: { "retry-after": "1" } });
   const composed = await composeCluster({
     store,
     log,
@@ -178,6 +180,14 @@ export async function composeLeader(
     models,
     url,
     program: options.program,
+    board: () => board.state,
+    bundledCatalog: options.bundledCatalog,
+    assign(node) {
+      jobs
+        .enqueue(ASSIGN_JOB, { node }, "flock")
+        .catch((cause: unknown) => log.warn("no model is assigned", { cause }));
+    },
+    admin: (request, node) => asNode(request, node),
   });
   if (!composed.ok) return composed;
   const cluster = composed.value;
@@ -194,21 +204,15 @@ export async function composeLeader(
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
-    ...limits.gateway,
+    ...keyLimits(leases, rates, systemClock),
     replicas: replicas.picker,
     detours: replicas.detours,
     link: {
-      fetch: (replica, path, { body, fresh, signal, contentType }) =>
+      fetch: (replica, path, { body, fresh, signal }) =>
         cluster.link.fetch(
           replica.node,
           replica.engineId,
-          {
-            method: "POST",
-            path,
-            headers: contentType === undefined ? JSON_BODY : { "content-type": contentType },
-            body,
-            fresh,
-          },
+          { method: "POST", path, headers: JSON_BODY, body, fresh },
           signal,
         ),
       describe(replica) {
@@ -223,11 +227,7 @@ export async function composeLeader(
     node: LOCAL_NODE,
   };
 
-  const jobs = new JobRunner({
-    store,
-    log,
-    kinds: [rebuildRollups(store.sql, settler), installEngineJob(cluster), ...cluster.jobs],
-  });
+  const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler), ...cluster.jobs] });
 
   const health = (): Health => {
     const problems: string[] = [];
@@ -239,38 +239,26 @@ export async function composeLeader(
     const away = settler.health().problem;
     return { problems, warnings: away === null ? [] : [away] };
   };
-  let admin: Promise<SubApp> | null = null;
-  const loadAdmin = async (): Promise<SubApp> => {
-    const [{ createAdminApp }, { createUiApp }, { openCatalog }, { catalogDirectories }] = await Promise.all([
-      import("./http/admin/admin-app.ts"),
-      import("./http/admin/ui.ts"),
-      import("./catalog/open-catalog.ts"),
-      import("./catalog/catalog-directories.ts"),
-    ]);
-    const places = { configured: values.catalog_dir, bundled: options.bundledCatalog, home: homedir() };
-    const parts = {
-      clock: systemClock,
-      log,
-      version,
-      config,
-      followed,
-      quotas: limits.quotas,
-      store,
-      ring,
-      journal: records,
-      settler,
-      jobs,
-      board,
-      router: replicas.router,
-      detours: replicas.detours,
-      models,
-      catalog: openCatalog(catalogDirectories(places)),
-      metrics,
-      cluster,
-    };
-    const adminApp = createAdminApp(
-      adminDeps({
-        ...parts,
+  let admin: Promise<AdminSide> | null = null;
+  const loadAdmin = (): Promise<AdminSide> =>
+    loadAdminSide(
+      {
+        clock: systemClock,
+        log,
+        version,
+        config,
+        followed,
+        quotas: leases,
+        store,
+        ring,
+        journal: records,
+        settler,
+        jobs,
+        board,
+        router: replicas.router,
+        models,
+        metrics,
+        cluster,
         startedAt,
         url: () => url,
         node: () => link.state(),
@@ -282,13 +270,10 @@ export async function composeLeader(
             gpuCommand: options.gpuCommand,
             keyProblem: adminKey.value.kind === "unusable" ? adminKey.value : null,
           }),
-      }),
+      },
+      options.bundledCatalog,
     );
-    const ui = createUiApp();
-    return {
-      fetch: (request) => (new URL(request.url).pathname.startsWith("/ui") ? ui : adminApp).fetch(request),
-    };
-  };
+  asNode = async (request, node) => await (await (admin ??= loadAdmin())).asNode(request, node);
   const app = createApp({
     gateway,
     keyless,
@@ -373,7 +358,6 @@ export async function composeLeader(
       cluster: () => cluster.close(),
       ...(handedOver ? { link: () => link.close() } : { agent: () => endAgent(link, dataDir) }),
       "usage records": () => records.close(),
-      limits: () => limits.stop(),
       store: () => store.close(),
     };
     for (const [what, step] of Object.entries(steps)) {

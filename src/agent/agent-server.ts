@@ -1,21 +1,13 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
-import {
-  checkBody,
-  llamaInstallBody,
-  llamaUseBody,
-  logsQuery,
-  modelWish,
-  shutdownBody,
-  unloadBody,
-} from "../cluster/agent-protocol.ts";
+import { checkBody, logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
 import type { MachineLoad } from "../core/machine-load.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineSource } from "./engine-source.ts";
-import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
+import { ModelDigests } from "./model-digest.ts";
 import type { StateHub } from "./state-hub.ts";
 import { stateStream } from "./state-stream.ts";
 
@@ -39,8 +31,6 @@ export interface AgentServerParts {
   readonly sources: readonly EngineSource[];
   /** Null: this node runs no engine that loads models. */
   readonly models: LoadedModels | null;
-  /** Null: none are installed by this agent. */
-  readonly installs: LlamaInstalls | null;
   readonly heartbeatMs: number;
   /** Fires when the agent ends: watch streams end then. */
   readonly over: AbortSignal;
@@ -59,11 +49,12 @@ export interface AgentServer {
  */
 export function serveAgent(parts: AgentServerParts): AgentServer {
   rmSync(parts.socket, { force: true });
+  const digests = new ModelDigests();
   const server = Bun.serve({
     unix: parts.socket,
     ...NO_IDLE_TIMEOUT,
     maxRequestBodySize: MAX_BODY_BYTES,
-    fetch: (request) => route(request, parts),
+    fetch: (request) => route(request, parts, digests),
     error: (error) => {
       console.error("agent: a request failed:", error);
       return refuse(500, "internal error; its cause is in the agent's log");
@@ -81,7 +72,7 @@ export function serveAgent(parts: AgentServerParts): AgentServer {
   };
 }
 
-async function route(request: Request, parts: AgentServerParts): Promise<Response> {
+async function route(request: Request, parts: AgentServerParts, digests: ModelDigests): Promise<Response> {
   const url = new URL(request.url);
   const call = `${request.method} ${url.pathname}`;
   switch (call) {
@@ -98,15 +89,12 @@ async function route(request: Request, parts: AgentServerParts): Promise<Respons
       return Response.json(await parts.load(request.signal));
     case "GET /v1/models":
       return Response.json({ models: parts.models?.available() ?? [] });
+    case "POST /v1/models/digest":
+      return await digest(request, parts.models, digests);
     case "POST /v1/models/load":
       return await load(request, parts.models);
     case "POST /v1/models/unload":
       return await unload(request, parts.models);
-    case "GET /v1/llama-versions":
-    case "POST /v1/llama-versions/install":
-    case "POST /v1/llama-versions/cancel":
-    case "POST /v1/llama-versions/use":
-      return await llamaVersions(url.pathname.split("/").at(-1) ?? "", request, parts.installs);
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
@@ -141,32 +129,22 @@ async function check(request: Request, engine: EngineSource): Promise<Response> 
   return body.success ? Response.json(await engine.check(body.data)) : invalid(body.error);
 }
 
-async function llamaVersions(action: string, request: Request, installs: LlamaInstalls | null): Promise<Response> {
-  if (installs === null) return refuse(409, "this agent installs no engines");
-  if (request.method === "GET") return Response.json(installs.state());
-  const body: unknown = await request.json().catch(() => null);
-  if (action === "cancel") {
-    installs.cancel();
-    return Response.json({});
-  }
-  if (action === "use") {
-    const wish = llamaUseBody.safeParse(body);
-    if (!wish.success) return invalid(wish.error);
-    const used = installs.use(wish.data.version);
-    return used.ok ? Response.json(used.value) : refuseModel(used.error);
-  }
-  const wish = llamaInstallBody.safeParse(body);
-  if (!wish.success) return invalid(wish.error);
-  const taken = installs.install(wish.data);
-  return taken.ok ? Response.json({}) : refuseModel(taken.error);
-}
-
 async function load(request: Request, models: LoadedModels | null): Promise<Response> {
   const body = modelWish.safeParse(await request.json().catch(() => null));
   if (!body.success) return invalid(body.error);
   if (models === null) return refuseModel(NOT_OURS);
   const answer = models.load(body.data);
   return answer.ok ? Response.json(answer.value) : refuseModel(answer.error);
+}
+
+/** Answered at once; asked again until it is computed. */
+async function digest(request: Request, models: LoadedModels | null, digests: ModelDigests): Promise<Response> {
+  const body = unloadBody.safeParse(await request.json().catch(() => null));
+  if (!body.success) return invalid(body.error);
+  const { id } = body.data;
+  const found = models?.available().find((one) => one.id === id);
+  const answer = found === undefined ? null : digests.of(found.path);
+  return answer === null ? refuse(404, `the file of ${id} is not there`, "flock model ls") : Response.json(answer);
 }
 
 async function unload(request: Request, models: LoadedModels | null): Promise<Response> {

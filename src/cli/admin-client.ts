@@ -29,6 +29,8 @@ export interface AdminClientOptions {
   readonly token: { readonly value: string; readonly from: string } | null;
   readonly signal: AbortSignal;
   readonly deadlineMs?: number;
+  /** Another way to the server than its address: signed by a worker, who needs no key. */
+  readonly send?: (request: Request, signal: AbortSignal) => Promise<Response>;
 }
 
 /** The key to use: `--token`, then FLOCK_TOKEN, then the admin key that the first start left in the data directory. */
@@ -55,6 +57,10 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
   const ask = async (input: string | URL | Request, init: RequestInit, withKey: boolean): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (withKey && token !== null) headers.set("authorization", `Bearer ${token.value}`);
+    if (options.send !== undefined) {
+      const { signal: over, ...rest } = init;
+      return options.send(new Request(input, { ...rest, headers }), over ?? signal);
+    }
     // A redirect would carry the key to wherever it points.
     return fetch(input, { ...init, headers, redirect: "manual" });
   };

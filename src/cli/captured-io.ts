@@ -72,6 +72,7 @@ const NO_LEADER: LeaderControl = {
     leave: () => Promise.resolve(refused),
     discover: () => Promise.resolve([]),
   },
+  asWorker: () => Promise.resolve({ ok: true, value: null }),
   find: () => Promise.resolve(null),
   run: () => Promise.resolve(refused),
   detach: () => Promise.resolve(refused),

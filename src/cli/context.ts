@@ -45,6 +45,20 @@ export function createContext(io: CliIo, given: Given): BaseContext {
         import("./server-address.ts"),
         import("./admin-client.ts"),
       ]);
+      if (given.url === undefined) {
+        const leader = await io.leader.asWorker(dataDir);
+        if (!leader.ok) return err({ exitCode: EXIT.failure, ...leader.error });
+        if (leader.value !== null) {
+          const way = leader.value;
+          const address = { url: way.url, certain: true };
+          return connect({
+            address,
+            token: null,
+            signal: io.signal,
+            send: (request, signal) => way.send(request, signal),
+          });
+        }
+      }
       const address = await findServer({ url: given.url, dataDir, loadConfig: load });
       if (!address.ok) return address;
       return connect({ address: address.value, token: findToken(given.token, env, dataDir), signal: io.signal });

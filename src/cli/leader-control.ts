@@ -17,6 +17,13 @@ export interface LeaderProblem {
   readonly mend: string;
 }
 
+export interface LeaderWay {
+  /** For messages. */
+  readonly url: string;
+  /** Throws with the addresses that were tried when none answers. */
+  send(request: Request, signal: AbortSignal): Promise<Response>;
+}
+
 export interface StartRequest {
   readonly config: LoadedConfig;
   /** Settings given as flags, to be given again to a detached process. */
@@ -32,6 +39,11 @@ export interface StartRequest {
 export interface LeaderControl {
   /** The cluster that this machine is a worker of; what `run` starts is then its worker. */
   readonly membership: Membership;
+  /**
+   * The way to the leader of the cluster that this machine is a worker of, signed with the node's credential; null: it is
+   * none. What it may ask there is the leader's to say.
+   */
+  asWorker(dataDir: string): Promise<Result<LeaderWay | null, LeaderProblem>>;
   /** Null: none runs on this data directory. */
   find(dataDir: string, signal: AbortSignal): Promise<LeaderSeen | null>;
   /** Runs it in this process; resolves when it has stopped. */

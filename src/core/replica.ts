@@ -9,8 +9,6 @@ export interface ModelAbilities {
   readonly images: boolean;
   readonly audio: boolean;
   readonly thinking: boolean;
-  /** Makes sound out of text. */
-  readonly speech?: boolean;
 }
 
 /** What an engine said of its own queue when it was last asked. */

@@ -5,20 +5,21 @@ import { onEachDatabase } from "./test-store.ts";
 onEachDatabase((openTestStore) => {
   test("a join token is spent once, also when many try at the same moment", async () => {
     await using at = await openTestStore();
-    await addJoinToken(at.store.sql, "j_1", 10_000, 5_000);
-    const tries = await Promise.all(Array.from({ length: 8 }, () => spendJoinToken(at.store.sql, "j_1", 6_000)));
+    await at.store.write((tx) => addJoinToken(tx, "j_1", 10_000, 5_000));
+    const tries = await Promise.all(
+      Array.from({ length: 8 }, () => at.store.write((tx) => spendJoinToken(tx, "j_1", 6_000))),
+    );
     expect(tries.filter((result) => result === "spent")).toHaveLength(1);
     expect(tries.filter((result) => result === "used")).toHaveLength(7);
-    expect(await spendJoinToken(at.store.sql, "j_2", 6_000)).toBe("unknown");
+    expect(await at.store.write((tx) => spendJoinToken(tx, "j_2", 6_000))).toBe("unknown");
   });
 
   test("a token is remembered for a day after its end", async () => {
     await using at = await openTestStore();
-    const { sql } = at.store;
-    await addJoinToken(sql, "j_1", 10_000, 5_000);
-    await addJoinToken(sql, "j_2", 90_000_000, 86_000_000);
-    expect(await spendJoinToken(sql, "j_1", 86_000_000)).toBe("spent");
-    await addJoinToken(sql, "j_3", 90_000_000, 86_420_000);
-    expect(await spendJoinToken(sql, "j_1", 86_420_000)).toBe("unknown");
+    await at.store.write((tx) => addJoinToken(tx, "j_1", 10_000, 5_000));
+    await at.store.write((tx) => addJoinToken(tx, "j_2", 90_000_000, 86_000_000));
+    expect(await at.store.write((tx) => spendJoinToken(tx, "j_1", 86_000_000))).toBe("spent");
+    await at.store.write((tx) => addJoinToken(tx, "j_3", 90_000_000, 86_420_000));
+    expect(await at.store.write((tx) => spendJoinToken(tx, "j_1", 86_420_000))).toBe("unknown");
   });
 });

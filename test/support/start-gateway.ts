@@ -139,14 +139,10 @@ export function startGateway(options: GatewayOptions): TestGateway {
     },
     detours,
     link: {
-      async fetch(replica, path, { body, fresh, signal, contentType = "application/json" }) {
+      async fetch(replica, path, { body, fresh, signal }) {
         const engine = engines.find(({ id }) => id === replica.engineId);
         if (!engine) throw new Error(`no engine ${replica.engineId}`);
-        return connections.fetch(
-          engine,
-          { method: "POST", path, body, fresh, headers: { "content-type": contentType } },
-          signal,
-        );
+        return connections.fetch(engine, { method: "POST", path, body, fresh }, signal);
       },
       describe: () => ({ endpoint: "http://127.0.0.1:8089", start: "llama-server …" }),
     },

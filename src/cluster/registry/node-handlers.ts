@@ -69,7 +69,10 @@ async function heartbeat(
   { node }: NodeCaller,
 ): Promise<Result<Omit<HeartbeatAnswer, "addresses">, NodeRefusal>> {
   const known = book.get(node);
-  const load = Object.fromEntries(request.load.map(({ replica, running, waiting }) => [replica, running + waiting]));
+  const load = Object.fromEntries(
+    // A worker's agent calls its node by a name of its own.
+    request.load.map(({ replica, running, waiting }) => [replica.replace(/^[^/]+/, node), running + waiting]),
+  );
   const answer = registry.beat(node, {
     state: request.state,
     load,

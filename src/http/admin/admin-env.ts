@@ -5,6 +5,8 @@ import { describeIssues } from "./invalid-request.ts";
 
 /** What the middleware leaves for the handlers. */
 export interface AdminEnv {
+  /** `node`: the request came over the node port, signed by this node; it carries no key. */
+  Bindings: { readonly node?: string };
   Variables: { requestId: string; principal: Principal };
 }
 

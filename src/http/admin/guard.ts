@@ -1,16 +1,42 @@
 import type { MiddlewareHandler } from "hono";
 import { NEW_ADMIN_KEY, refuse } from "./admin-error.ts";
 import type { AdminEnv } from "./admin-env.ts";
+import { type Principal, UNLIMITED } from "../../core/principal.ts";
 import type { AdminDeps } from "./deps.ts";
 
-/** The only two that a worker's key may call. All else is for admin keys, also routes that do not exist yet. */
+/** These answer a key of scope node with where such calls go. All else is for admin keys, also routes that do not exist yet. */
 const FOR_NODES: ReadonlySet<string> = new Set(["POST /admin/v1/nodes/register", "POST /admin/v1/nodes/heartbeat"]);
+
+/**
+ * What a command typed on a worker may ask, signed with the node's credential: to look at the cluster, and nothing that
+ * changes it, shows who uses it, or shows settings. Whoever can read a worker's disk can do this much.
+ */
+const FOR_SIGNED_NODES: readonly RegExp[] = [
+  /^\/admin\/v1\/(status|models|nodes|catalog|jobs|engines|aliases)$/,
+  /^\/admin\/v1\/(nodes|jobs|engines)\/[^/]+$/,
+  /^\/admin\/v1\/jobs\/[^/]+\/events$/,
+];
+
+const AT_THE_LEADER = "type it at the leader, or with an admin key: FLOCK_TOKEN=sk-orc-… and --url";
 
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** Who is asking, and may they. */
 export function authenticate(deps: AdminDeps): MiddlewareHandler<AdminEnv> {
   return async (c, next) => {
+    // Without bindings there is no object at all.
+    const node = (c.env as AdminEnv["Bindings"] | undefined)?.node;
+    if (node !== undefined) {
+      if (c.req.method !== "GET" || !FOR_SIGNED_NODES.some((path) => path.test(c.req.path))) {
+        return refuse(c, {
+          kind: "forbidden",
+          what: "this from a worker: it may look, not change",
+          mend: AT_THE_LEADER,
+        });
+      }
+      c.set("principal", ofNode(node));
+      return next();
+    }
     const found = deps.authenticate(secretOf(c.req.raw.headers));
     if (!found.ok) {
       c.header("www-authenticate", 'Bearer realm="flock"');
@@ -43,6 +69,20 @@ export function refuseOtherSites(deps: AdminDeps): MiddlewareHandler<AdminEnv> {
       }
     }
     return next();
+  };
+}
+
+function ofNode(node: string): Principal {
+  return {
+    keyId: `node ${node}`,
+    keyName: `node ${node}`,
+    userId: `node ${node}`,
+    scope: "node",
+    limits: UNLIMITED,
+    models: [],
+    localOnly: true,
+    expiresAt: null,
+    priority: "interactive",
   };
 }
 

@@ -1,0 +1,128 @@
+import { homedir } from "node:os";
+import { z } from "zod";
+import type { LinkRequest } from "./cluster/link.ts";
+import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
+import { bringModel } from "./cluster/registry/bring-model.ts";
+import { type DrainParts, drainNode } from "./cluster/registry/drain-node.ts";
+import type { NodeRegistry } from "./cluster/registry/node-registry.ts";
+import { serveModelFile } from "./cluster/registry/serve-model-file.ts";
+import type { NodeLinks } from "./cluster/transport/node-links.ts";
+import type { Config } from "./config/settings.ts";
+import { defineJob, type JobKind } from "./jobs/job-kind.ts";
+import { wantedModels } from "./placement/choose-model.ts";
+import type { KnownFloors } from "./placement/model-need.ts";
+import type { ModelDirectory } from "./routing/model-directory.ts";
+import type { Router } from "./routing/router.ts";
+import type { BoardState } from "./routing/replica-board.ts";
+import { answerStream } from "./worker/answer-stream.ts";
+
+export const DRAIN_JOB = "node.drain";
+export const ASSIGN_JOB = "node.assign";
+
+const GB = 1e9;
+
+export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bring" | "link"> {
+  readonly link: NodeLinks;
+  readonly localNode: string;
+  readonly router: Router;
+  readonly models: ModelDirectory;
+  readonly config: Config;
+  readonly bundledCatalog: string;
+  readonly board: () => BoardState;
+}
+
+/** What puts models on nodes, and takes them off. */
+export interface Placing {
+  readonly jobs: readonly JobKind[];
+  /** True: the node serves nothing useful, and there is a model that it could be given. */
+  wants(node: string): boolean;
+  /** A part of a model's file to a worker; null: the request is for something else. */
+  serveFile(request: Request): Promise<Response | null>;
+}
+
+export function composePlacing(parts: PlacingParts): Placing {
+  const { registry, router, models, link } = parts;
+  const busy = (replicaId: string): number => router.busy(replicaId);
+  const assigning: AssignParts = {
+    book: parts.book,
+    registry,
+    placements: parts.placements,
+    link,
+    busy,
+    floors: (model) => floorsOf(parts, model),
+    bring: (file, to, signal, progress) =>
+      bringModel(link, { model: file.model, from: file.from }, to, signal, progress),
+  };
+  const move: DrainParts["move"] = (model, without, signal, say) => {
+    const from = registry.get(without)?.name ?? without;
+    return assignModel(assigning, { model, without, unasked: true, reason: `moved from ${from}` }, signal, say);
+  };
+  const wanted = (): readonly string[] => {
+    const { replicas } = parts.board();
+    const defaultModel = models.defaultModel();
+    const smoke = new Map(replicas.map(({ model, smokeTest }) => [model, smokeTest]));
+    return wantedModels(
+      [...smoke].map(([model, smokeTest]) => ({
+        model,
+        smokeTest,
+        queued: router.waiting(model),
+        isDefault: model === defaultModel,
+      })),
+    );
+  };
+  const drain = defineJob({
+    kind: DRAIN_JOB,
+    schema: z.strictObject({ node: z.string() }),
+    run: ({ input, signal, progress }) => drainNode({ registry, busy, move }, input.node, { signal, progress }),
+  });
+  const assign = defineJob({
+    kind: ASSIGN_JOB,
+    schema: z.strictObject({ node: z.string() }),
+    async run({ input: { node }, signal, progress }) {
+      const why: string[] = [];
+      for (const model of isEmpty(registry, node) ? wanted() : []) {
+        progress(0, 1, model);
+        const wish = { model, on: node, unasked: true, reason: "assigned when it joined" };
+        const done = await assignModel(assigning, wish, signal, (message) => progress(0, 1, `${model}: ${message}`));
+        signal.throwIfAborted();
+        if (done.ok) return progress(1, 1, `${done.value} serves ${model}`);
+        why.push(`${model}: ${done.error}`);
+        registry.note(node, `was not given ${model}: ${done.error}`);
+      }
+      if (why.length > 0) throw new Error(why.join("; "));
+      progress(1, 1, "it needs no model");
+    },
+  });
+  const files = {
+    localNode: parts.localNode,
+    link: {
+      call: link.call.bind(link),
+      fetch: (node: string, service: string, request: LinkRequest, signal: AbortSignal) =>
+        link.fetch(node, service, request, signal),
+    },
+    toStream: (answer: Parameters<typeof answerStream>[0]) => answerStream(answer, () => undefined),
+  };
+  return {
+    jobs: [drain, assign],
+    wants: (node) => isEmpty(registry, node) && wanted().length > 0,
+    serveFile: (request) => serveModelFile(files, request),
+  };
+}
+
+/** Nothing but the smoke test, which every machine has by itself. */
+function isEmpty(registry: NodeRegistry, node: string): boolean {
+  const entry = registry.get(node);
+  return entry?.standing === "ready" && (entry.state?.replicas ?? []).every(({ smokeTest }) => smokeTest);
+}
+
+async function floorsOf({ config, bundledCatalog }: PlacingParts, model: string): Promise<KnownFloors | null> {
+  const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
+    import("./catalog/open-catalog.ts"),
+    import("./catalog/catalog-directories.ts"),
+  ]);
+  const places = { configured: config.catalog_dir, bundled: bundledCatalog, home: homedir() };
+  const { entries } = await openCatalog(catalogDirectories(places)).read();
+  const hardware = entries.find(({ id }) => id === model)?.hardware;
+  if (hardware === undefined) return null;
+  return { minMemoryBytes: (hardware.min_ram_gb ?? 0) * GB, minVramBytes: (hardware.min_vram_gb ?? 0) * GB };
+}

@@ -1,0 +1,182 @@
+import {
+  closeSync,
+  createReadStream,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { filePath, MODEL_FILES_PATH, type ModelPart, type PullAnswer, type PullBody } from "../cluster/model-files.ts";
+import type { LeaderCalls } from "../cluster/node-endpoint.ts";
+import { wait } from "../cluster/wait.ts";
+
+export interface ModelPullerParts {
+  readonly modelsDir: string;
+  readonly calls: Pick<LeaderCalls, "fetch">;
+  readonly log: (message: string) => void;
+  readonly times: PullTimes;
+}
+
+export interface PullTimes {
+  /** Without a byte for so long the connection is taken for dead. */
+  readonly stallMs: number;
+  readonly retryMs: readonly [number, number];
+  /** Attempts in a row that bring no byte. */
+  readonly attempts: number;
+}
+
+export const PULL_TIMES: PullTimes = { stallMs: 30_000, retryMs: [500, 10_000], attempts: 8 };
+
+/** Room that is left on the disk beside the model. */
+const SPARE_BYTES = 256 * 1024 * 1024;
+
+interface Pull {
+  state: PullAnswer["state"];
+  doneBytes: number;
+  totalBytes: number;
+  problem: string | null;
+}
+
+/**
+ * Brings models' files here from the leader, or through it from another node: by range, so that what was brought once
+ * need not come again after a broken connection or a restart, and under their names only when their checksum is right.
+ */
+export class ModelPuller {
+  readonly #parts: ModelPullerParts;
+  readonly #pulls = new Map<string, Pull>();
+  readonly #over = new AbortController();
+
+  constructor(parts: ModelPullerParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins, or tells how far it is. One that failed begins anew. */
+  pull(body: PullBody): PullAnswer {
+    const key = `${body.model} ${body.parts.map(({ sha256 }) => sha256).join(" ")}`;
+    const known = this.#pulls.get(key);
+    if (known !== undefined && known.state !== "failed") return { ...known };
+    if (known !== undefined && known.problem !== null) {
+      // Told once; whoever asks again wants it tried again.
+      this.#pulls.delete(key);
+      return { ...known };
+    }
+    const totalBytes = body.parts.reduce((sum, { bytes }) => sum + bytes, 0);
+    const pull: Pull = { state: "running", doneBytes: 0, totalBytes, problem: null };
+    this.#pulls.set(key, pull);
+    void this.#run(body, pull);
+    return { ...pull };
+  }
+
+  stop(): void {
+    this.#over.abort();
+  }
+
+  async #run(body: PullBody, pull: Pull): Promise<void> {
+    try {
+      const { modelsDir, log } = this.#parts;
+      mkdirSync(modelsDir, { recursive: true });
+      const missing = body.parts.filter(({ name, bytes }) => sizeOf(join(modelsDir, name)) !== bytes);
+      const needed = missing.reduce((sum, { name, bytes }) => sum + bytes - sizeOf(partial(modelsDir, name)), 0);
+      const { bavail, bsize } = statfsSync(modelsDir);
+      if (bavail * bsize < needed + SPARE_BYTES) {
+        throw new Error(
+          `the disk of ${modelsDir} has room for ${mib(bavail * bsize)}, the model takes ${mib(needed)} more`,
+        );
+      }
+      for (const [at, part] of body.parts.entries()) await this.#bring(body, at, part, pull);
+      pull.state = "done";
+      log(`the model ${body.model} was brought from ${body.from}`);
+    } catch (cause) {
+      pull.problem = cause instanceof Error ? cause.message : String(cause);
+      pull.state = "failed";
+      this.#parts.log(`the model ${body.model} could not be brought: ${pull.problem}`);
+    }
+  }
+
+  async #bring({ model, from }: PullBody, at: number, part: ModelPart, pull: Pull): Promise<void> {
+    const { modelsDir, times } = this.#parts;
+    const target = join(modelsDir, part.name);
+    const temporary = partial(modelsDir, part.name);
+    const before = pull.doneBytes;
+    if (sizeOf(target) === part.bytes && (await digestOf(target)) === part.sha256) {
+      pull.doneBytes = before + part.bytes;
+      return;
+    }
+    const path = `${MODEL_FILES_PATH}${filePath(model, at)}?from=${encodeURIComponent(from)}`;
+    let failures = 0;
+    let why = "";
+    while (sizeOf(temporary) < part.bytes) {
+      if (this.#over.signal.aborted) throw new Error("Flock is stopping");
+      if (failures >= times.attempts) throw new Error(why);
+      const start = sizeOf(temporary);
+      pull.doneBytes = before + start;
+      why = await this.#append(path, temporary, start, (done) => (pull.doneBytes = before + done));
+      if (sizeOf(temporary) > start) failures = 0;
+      if (why === "") continue;
+      failures += 1;
+      await wait(Math.min(times.retryMs[1], times.retryMs[0] * 2 ** failures), this.#over.signal);
+    }
+    if (sizeOf(temporary) > part.bytes || (await digestOf(temporary)) !== part.sha256) {
+      rmSync(temporary, { force: true });
+      throw new Error(`${part.name} came with other bytes than it has at ${from}; it was thrown away`);
+    }
+    renameSync(temporary, target);
+    pull.doneBytes = before + part.bytes;
+  }
+
+  /** Writes on from `start`. Gives why it ended early; "" when it did not. */
+  async #append(path: string, file: string, start: number, progress: (done: number) => void): Promise<string> {
+    const stalled = new AbortController();
+    const signal = AbortSignal.any([this.#over.signal, stalled.signal]);
+    let timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
+    const handle = openSync(file, "a", 0o600);
+    try {
+      // Only the path counts: the client puts the leader's address before it.
+      const request = new Request(`https://leader${path}`, { headers: { range: `bytes=${start}-` } });
+      const answer = await this.#parts.calls.fetch(request, signal);
+      if (!answer.ok) return answer.error.message;
+      const { status, body } = answer.value;
+      if (status !== 206 && !(status === 200 && start === 0)) {
+        const text = await answer.value.text().catch(() => "");
+        return `the leader answered ${status}: ${text.slice(0, 200)}`;
+      }
+      let done = start;
+      for await (const chunk of body ?? []) {
+        clearTimeout(timer);
+        timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
+        writeSync(handle, chunk);
+        done += chunk.length;
+        progress(done);
+      }
+      return "";
+    } catch (cause) {
+      if (stalled.signal.aborted) return "no byte came for too long";
+      return cause instanceof Error ? cause.message : String(cause);
+    } finally {
+      clearTimeout(timer);
+      closeSync(handle);
+    }
+  }
+}
+
+function partial(modelsDir: string, name: string): string {
+  return join(modelsDir, `${name}.part`);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 4 * 1024 * 1024 })) hasher.update(chunk as Buffer);
+  return hasher.digest("hex");
+}
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / 1024 ** 2)} MiB`;
+}
