@@ -182,6 +182,7 @@ async function start(
   const stop = async (cut: AbortSignal): Promise<void> => {
     stopping = true;
     const succeeded = makingRoom !== null;
+    if (succeeded) await server?.handOff();
     await server?.close(AbortSignal.any([cut, AbortSignal.timeout(succeeded ? SUCCEEDED_DRAIN_MS : DRAIN_MS)]));
     await built.value.close();
     if (succeeded) return;

@@ -3,6 +3,7 @@ import type { BufferedHandler } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
 import { ClientConnection, type ConnectionHost } from "./client-connection.ts";
 import type { RequestHead } from "./request-head.ts";
+import { steerToSecond } from "./steer-connections.ts";
 import type { Splice, SpliceEnd } from "./splice.ts";
 
 export interface FrontOptions {
@@ -26,6 +27,9 @@ const HEAD_STALL_MS = 12_000;
 const BODY_STALL_MS = 30_000;
 const IDLE_MS = 600_000;
 const LOOK_MS = 1000;
+/** Each turn of the event loop accepts all that waits; more than one, since a timer may come before its turn's sockets. */
+const STEER_TURNS = 3;
+const STEER_MS = 20;
 /** `Bun.listen` keeps to it, though its types have it for connections alone. */
 const REUSE_PORT: object = { reusePort: true };
 
@@ -120,6 +124,12 @@ export class FrontServer implements ConnectionHost {
   /** Takes no new connections from now on; those that are open are served. */
   quiet(): void {
     this.#listener.stop(false);
+  }
+
+  /** Another process listens here too: new connections are that one's, and what waits to be accepted here is served. */
+  async handOff(): Promise<void> {
+    if (await steerToSecond(this.#listener))
+      for (let turn = 0; turn < STEER_TURNS; turn += 1) await Bun.sleep(STEER_MS);
   }
 
   /** No new connections and no further requests; resolves when what is answered here is answered. */

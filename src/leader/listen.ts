@@ -9,6 +9,8 @@ export interface ServerHandle {
   readonly port: number;
   /** Takes no new connections from now on; those that are open are served. */
   quiet(): void;
+  /** Before `close`, when a successor listens at the same port: no connection is lost between the two. */
+  handOff(): Promise<void>;
   /** Takes no new requests, lets running ones end until the signal fires, then cuts them. */
   close(cut: AbortSignal): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function listen(
   return ok({
     port: front.port,
     quiet: () => front.quiet(),
+    handOff: () => front.handOff(),
     async close(cut) {
       const drained = front.drain();
       await Promise.race([Promise.all([drained, inner.stop(false)]), aborted(cut)]);
