@@ -44,6 +44,7 @@ export function toReplicas(node: string, engineId: string, kind: EngineKind, inf
     smokeTest: served.smokeTest,
     ...(served.parent === undefined ? {} : { parent: served.parent }),
     ...(served.keepAlive === undefined ? {} : { keepAlive: served.keepAlive }),
+    ...(served.toolSyntax === undefined ? {} : { toolSyntax: served.toolSyntax }),
     ...(served.load === undefined ? {} : { load: served.load }),
   }));
 }

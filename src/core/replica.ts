@@ -11,6 +11,17 @@ export interface ModelAbilities {
   readonly thinking: boolean;
 }
 
+/**
+ * How a model writes that it calls a tool.
+ * - `hermes`: `<tool_call>{"name": …, "arguments": …}</tool_call>` (Qwen, Hermes, many others)
+ * - `xml`: `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>` (Qwen coder)
+ * - `function`: `<function=name>{…}</function>` (Llama 3.1 with tools of one's own)
+ * - `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}]`; `mistral-args`: `[TOOL_CALLS]name[ARGS]{…}`
+ * - `harmony`: messages in channels (gpt-oss)
+ * - `llama`: `{"name": …, "parameters": …}` as the whole answer, `<|python_tag|>` before it or not
+ */
+export type ToolSyntax = "hermes" | "xml" | "function" | "mistral" | "mistral-args" | "llama" | "harmony";
+
 /** What an engine said of its own queue when it was last asked. */
 export interface ReplicaLoad {
   readonly running: number;
@@ -41,6 +52,8 @@ export interface Replica {
   readonly parent?: string;
   /** How long the engine is asked to keep the model loaded after a request; absent: as it is set up. */
   readonly keepAlive?: string | number;
+  /** How its template writes a call, where that can be told from any other text: calls that leak as text are found by it. */
+  readonly toolSyntax?: ToolSyntax;
   /** Also counts what others than Flock send there; absent: the engine does not tell. */
   readonly load?: ReplicaLoad;
 }

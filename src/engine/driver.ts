@@ -3,7 +3,7 @@ import type { ChatRequest, JsonObject, JsonValue } from "../core/chat-request.ts
 import type { CompletionRequest } from "../core/completion-request.ts";
 import type { EmbeddingRequest, EmbeddingVectors } from "../core/embedding-request.ts";
 import type { Failure } from "../core/failure.ts";
-import type { EngineKind, ModelAbilities, Replica, ReplicaLoad } from "../core/replica.ts";
+import type { EngineKind, ModelAbilities, Replica, ReplicaLoad, ToolSyntax } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
 
 /** The wire format that an engine speaks. Where it equals the client's, the gateway passes bytes through. */
@@ -130,6 +130,8 @@ export interface Endpoint {
 }
 
 export interface ServedModel {
+  /** See `Replica`. */
+  readonly toolSyntax?: ToolSyntax;
   readonly model: string;
   readonly engineModel: string;
   readonly contextTokens: number;

@@ -52,6 +52,13 @@ export function relayFor(options: RelayOptions): Result<Relay, Failure> {
     const relay = relayOf(choice);
     return relay.ok ? relay.value : through;
   };
+  /** The engine gets the client's bytes, but what it answers is read where a call may have leaked into its text. */
+  const reading = (choice: Choice): ChatRelay => {
+    const relay = planned(choice);
+    if (relay !== through || choice.replica.toolSyntax === undefined || !options.body.has("tools")) return relay;
+    const reader = translated();
+    return reader.ok ? reader.value : through;
+  };
   return ok({
     streaming: options.stream,
     engineStreams: options.stream || options.collect,
@@ -61,8 +68,8 @@ export function relayFor(options: RelayOptions): Result<Relay, Failure> {
       const call = through.plan(choice);
       return call.ok ? ok({ ...call.value, mistake: () => failureOf(translated()) }) : call;
     },
-    stream: (choice): StreamRelay => planned(choice).stream(choice),
-    whole: (body, choice): Result<WholeAnswer, Failure> => planned(choice).whole(body, choice),
+    stream: (choice): StreamRelay => reading(choice).stream(choice),
+    whole: (body, choice): Result<WholeAnswer, Failure> => reading(choice).whole(body, choice),
     failBeforeStart(failure): Uint8Array {
       return new TextEncoder().encode(options.dialect.encoder(options.meta).encode({ type: "failed", failure }));
     },

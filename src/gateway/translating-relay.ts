@@ -2,10 +2,12 @@ import { collectAnswer } from "../core/chat-answer.ts";
 import type { ChatEvent, StreamDecoder, StreamEncoder } from "../core/chat-event.ts";
 import type { ChatRequest } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
+import { newId } from "../core/id.ts";
 import { ok, type Result } from "../core/result.ts";
 import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import { callRecovery, recovering } from "../dialect/tool-text/leaked-calls.ts";
 import type { AnswerReader } from "../engine/driver.ts";
 import { EventProgress } from "./event-progress.ts";
 import type { Choice } from "./ports.ts";
@@ -33,6 +35,7 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
   const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
   // An engine may read the answer to one call differently from others: a forced tool that it knows as a schema only.
   let planned: AnswerReader | undefined;
+  const recoveryFor = ({ replica }: Choice) => callRecovery(request, replica.toolSyntax, () => newId("call"));
   return {
     plan(choice: Choice): Result<PlannedCall, Failure> {
       const { replica, wire } = choice;
@@ -43,13 +46,14 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
       return ok({ ...call.value, adjusted: [...ignored, ...adjusted, ...(call.value.adjusted ?? [])] });
     },
     stream(choice: Choice): StreamRelay {
-      const decoder = (planned ?? choice.wire).decode();
+      const decoder = recovering((planned ?? choice.wire).decode(), recoveryFor(choice));
       return request.stream
         ? new TranslatedStream(decoder, dialect.encoder(meta))
         : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
-      return renderWhole(dialect, (planned ?? choice.wire).readAnswer(bytesToText.decode(body)), meta);
+      const events = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
+      return renderWhole(dialect, recoveryFor(choice)?.push(events) ?? events, meta);
     },
   };
 }

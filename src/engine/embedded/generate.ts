@@ -6,7 +6,7 @@ import {
   TokenBias,
 } from "node-llama-cpp";
 import type { Clock } from "../../core/clock.ts";
-import type { AnswerPart } from "./answer/answer-part.ts";
+import type { AnswerPart } from "../../dialect/tool-text/answer-part.ts";
 import { AnswerReader, type AnswerForm } from "./answer/answer-reader.ts";
 import type { Sampling } from "./chat-call.ts";
 import { breathe } from "./breathe.ts";

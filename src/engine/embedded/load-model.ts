@@ -16,7 +16,7 @@ import { RankingContext } from "./rerank.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
 import { HARMONY_MARKS } from "./answer/harmony.ts";
-import { TOOL_MARKS } from "./answer/tool-syntax.ts";
+import { TOOL_MARKS } from "../../dialect/tool-text/tool-syntax.ts";
 import { GrammarCache } from "./grammar/grammar-cache.ts";
 import { type ChatTemplate, chatTemplate } from "./template/chat-template.ts";
 import { controlTokens } from "./template/control-text.ts";

@@ -2,7 +2,7 @@ import type { Token } from "node-llama-cpp";
 import { err, ok, type Result } from "../../core/result.ts";
 import { HARMONY_FINAL } from "./answer/harmony.ts";
 import type { ThinkingTags } from "./answer/thinking.ts";
-import { TOOL_MARKS } from "./answer/tool-syntax.ts";
+import { TOOL_MARKS } from "../../dialect/tool-text/tool-syntax.ts";
 import type { ChatCall } from "./chat-call.ts";
 import { contextExceeded, type EngineError, invalidRequest } from "./engine-error.ts";
 import type { GenerateJob } from "./generate.ts";

@@ -89,3 +89,12 @@ test("a signal that fires ends the question", async () => {
   expect(await asked).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
   hanging.resolve(new Response());
 });
+
+test("its template tells how calls can be found in text, where that is unambiguous", async () => {
+  const withTemplate = (chat_template: string): Promise<unknown> =>
+    probe({ props: Response.json({ ...PROPS, chat_template }) });
+  expect(await withTemplate("… <tool_call>\n{…}\n</tool_call> …")).toMatchObject({
+    value: { models: [{ toolSyntax: "hermes" }] },
+  });
+  expect(await withTemplate("<|im_start|>")).not.toHaveProperty("value.models.0.toolSyntax");
+});

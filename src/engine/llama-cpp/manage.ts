@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
+import { unambiguousSyntaxOf } from "../../dialect/tool-text/tool-syntax.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../driver.ts";
 import { askEngine } from "../ask-engine.ts";
 
@@ -12,6 +13,7 @@ const props = z.looseObject({
   total_slots: z.int().positive(),
   build_info: z.string().optional(),
   modalities: z.looseObject({ vision: z.boolean().optional(), audio: z.boolean().optional() }).optional(),
+  chat_template: z.string().optional(),
   chat_template_caps: z.looseObject({ supports_tools: z.boolean().optional() }).optional(),
 });
 const models = z.looseObject({ data: z.array(z.looseObject({ id: z.string().min(1) })).min(1) });
@@ -50,6 +52,7 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
     audio: modalities?.audio ?? false,
     thinking: false,
   };
+  const toolSyntax = unambiguousSyntaxOf(info.data.chat_template);
   return ok({
     version: info.data.build_info ?? "unknown",
     gpu: null,
@@ -60,6 +63,7 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
       slots: info.data.total_slots,
       abilities,
       smokeTest: false,
+      ...(toolSyntax === undefined ? {} : { toolSyntax }),
     })),
   });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ModelAbilities } from "../../core/replica.ts";
+import { unambiguousSyntaxOf } from "../../dialect/tool-text/tool-syntax.ts";
 import type { ServedModel } from "../driver.ts";
 import { chooseNumCtx, contextLengthOf, kvBytesPerToken, numCtxOf } from "./num-ctx.ts";
 
@@ -18,6 +19,7 @@ export type Tag = z.infer<typeof tag>;
 /** The parts of `POST /api/show` that are looked at. */
 export const shown = z.looseObject({
   parameters: z.string().nullish(),
+  template: z.string().nullish(),
   capabilities: z.array(z.string()).nullish(),
   model_info: z.record(z.string(), z.unknown()).nullish(),
 });
@@ -44,6 +46,7 @@ export function toServedModel(listed: Tag, described: Shown, settings: OllamaSet
     weightsBytes: listed.size ?? 0,
     memoryBytes: settings.memoryBytes,
   });
+  const toolSyntax = unambiguousSyntaxOf(described.template);
   return {
     model: toModelId(listed.name),
     engineModel: listed.name,
@@ -51,6 +54,7 @@ export function toServedModel(listed: Tag, described: Shown, settings: OllamaSet
     slots: settings.slots,
     abilities: toAbilities(described.capabilities ?? listed.capabilities ?? null),
     smokeTest: false,
+    ...(toolSyntax === undefined ? {} : { toolSyntax }),
     ...(settings.keepAlive === "" ? {} : { keepAlive: toKeepAlive(settings.keepAlive) }),
   };
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { JsonObject } from "../../../core/chat-request.ts";
-import type { AnswerPart } from "./answer-part.ts";
+import type { AnswerPart } from "../../../dialect/tool-text/answer-part.ts";
 import { AnswerReader } from "./answer-reader.ts";
-import { type ToolSyntax, toolSyntaxOf } from "./tool-syntax.ts";
+import type { ToolSyntax } from "../../../core/replica.ts";
+import { toolSyntaxOf } from "../../../dialect/tool-text/tool-syntax.ts";
 import { thinkingTagsOf } from "./thinking.ts";
 
 const TOOLS = new Map<string, JsonObject>([

@@ -1,7 +1,7 @@
-import type { AnswerPart, AnswerStage } from "./answer-part.ts";
+import type { AnswerPart, AnswerStage } from "../../../dialect/tool-text/answer-part.ts";
 import { HarmonyReader } from "./harmony.ts";
 import { ThinkingReader, type ThinkingTags } from "./thinking.ts";
-import { type ToolCallOptions, ToolCallStage } from "./tool-call-stage.ts";
+import { type ToolCallOptions, ToolCallStage } from "../../../dialect/tool-text/tool-call-stage.ts";
 
 export interface AnswerForm {
   /** In the form of gpt-oss, which needs no more to be told; null: in any other. */

@@ -1,4 +1,4 @@
-import { type AnswerPart, type AnswerStage, heldBack } from "./answer-part.ts";
+import { type AnswerPart, type AnswerStage, heldBack } from "../../../dialect/tool-text/answer-part.ts";
 
 /**
  * The form of gpt-oss: messages one after the other, each with a header that names its channel and, for a call, whom it

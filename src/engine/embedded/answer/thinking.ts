@@ -1,5 +1,5 @@
 import { HARMONY_THINKING } from "./harmony.ts";
-import { type AnswerPart, type AnswerStage, heldBack } from "./answer-part.ts";
+import { type AnswerPart, type AnswerStage, heldBack } from "../../../dialect/tool-text/answer-part.ts";
 
 /** What stands around a model's thinking. */
 export interface ThinkingTags {

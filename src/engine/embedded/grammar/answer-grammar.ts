@@ -1,7 +1,7 @@
 import type { JsonObject } from "../../../core/chat-request.ts";
 import { err, ok, type Result } from "../../../core/result.ts";
 import type { ThinkingTags } from "../answer/thinking.ts";
-import type { ToolSyntax } from "../answer/tool-syntax.ts";
+import type { ToolSyntax } from "../../../core/replica.ts";
 import { type CallableTool, callRule } from "./call-grammar.ts";
 import { either, GbnfRules, literal } from "./gbnf.ts";
 import { schemaRule } from "./schema-grammar.ts";

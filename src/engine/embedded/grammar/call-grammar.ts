@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "../../../core/chat-request.ts";
 import { ok, type Result } from "../../../core/result.ts";
-import type { ToolSyntax } from "../answer/tool-syntax.ts";
+import type { ToolSyntax } from "../../../core/replica.ts";
 import { either, type GbnfRules, literal } from "./gbnf.ts";
 import { schemaRule } from "./schema-grammar.ts";
 

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../../../core/chat-request.ts";
+import type { JsonObject, JsonValue } from "../../core/chat-request.ts";
 import { JsonScan } from "./json-scan.ts";
 
 /** One step of reading a call. */

@@ -1,13 +1,4 @@
-/**
- * How a model writes that it calls a tool.
- * - `hermes`: `<tool_call>{"name": …, "arguments": …}</tool_call>` (Qwen, Hermes, many others)
- * - `xml`: `<tool_call><function=name><parameter=key>value</parameter></function></tool_call>` (Qwen coder)
- * - `function`: `<function=name>{…}</function>` (Llama 3.1 with tools of one's own)
- * - `mistral`: `[TOOL_CALLS][{"name": …, "arguments": …}]`; `mistral-args`: `[TOOL_CALLS]name[ARGS]{…}`
- * - `harmony`: messages in channels (gpt-oss), see `harmony.ts`
- * - `llama`: `{"name": …, "parameters": …}` as the whole answer, `<|python_tag|>` before it or not
- */
-export type ToolSyntax = "hermes" | "xml" | "function" | "mistral" | "mistral-args" | "llama" | "harmony";
+import type { ToolSyntax } from "../../core/replica.ts";
 
 /** By the template's text; null: it shows no way of calling that is known here. */
 export function toolSyntaxOf(template: string): ToolSyntax | null {
@@ -33,3 +24,12 @@ export const OPENERS: Readonly<Record<ToolSyntax, readonly string[]>> = {
 
 /** Marks that a vocabulary may have as control tokens, which are text for us. */
 export const TOOL_MARKS = ["<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "<|python_tag|>"];
+
+/** Those whose marks no other text has: `llama` is plain JSON, and `harmony` never reaches us as text. */
+const UNAMBIGUOUS: readonly ToolSyntax[] = ["hermes", "xml", "function", "mistral", "mistral-args"];
+
+/** By the template's text: how calls can be found in answers; undefined where one could be mistaken for text. */
+export function unambiguousSyntaxOf(template: string | null | undefined): ToolSyntax | undefined {
+  const syntax = template ? toolSyntaxOf(template) : null;
+  return syntax !== null && UNAMBIGUOUS.includes(syntax) ? syntax : undefined;
+}

@@ -1,7 +1,8 @@
-import type { JsonObject } from "../../../core/chat-request.ts";
+import type { JsonObject } from "../../core/chat-request.ts";
 import { type AnswerPart, type AnswerStage, heldBack } from "./answer-part.ts";
 import { CallReader } from "./call-reader.ts";
-import { OPENERS, type ToolSyntax } from "./tool-syntax.ts";
+import type { ToolSyntax } from "../../core/replica.ts";
+import { OPENERS } from "./tool-syntax.ts";
 
 export interface ToolCallOptions {
   readonly syntax: ToolSyntax;
@@ -9,6 +10,8 @@ export interface ToolCallOptions {
   readonly tools: ReadonlyMap<string, JsonObject>;
   /** False: what comes after the first call is not read; see `isOver`. */
   readonly parallel: boolean;
+  /** Only calls of declared tools are calls; absent: where the form of one is easily mistaken. */
+  readonly knownOnly?: boolean;
 }
 
 /**
@@ -106,7 +109,10 @@ export class ToolCallStage implements AnswerStage {
     this.#raw = this.#held.slice(0, at + own);
     this.#held = this.#held.slice(at + own);
     this.#atStart = false;
-    this.#reader = new CallReader({ parametersOf: (name) => tools.get(name) ?? null, knownOnly: syntax === "llama" });
+    this.#reader = new CallReader({
+      parametersOf: (name) => tools.get(name) ?? null,
+      knownOnly: this.#options.knownOnly ?? syntax === "llama",
+    });
     return true;
   }
 
