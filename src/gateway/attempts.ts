@@ -76,6 +76,13 @@ export async function attempts<T>(
       return result;
     }
     last = result.error.failure;
+    const tooSmall = last.kind === "context_exceeded" && last.promptTokens > replica.contextTokens;
+    if (last.kind === "context_exceeded" && tooSmall && last.promptTokens <= replicas.widest(replica.model)) {
+      // A guess sent it to a replica that is too small; the engine's count leads to one that is not.
+      account.promptTokensEstimate = last.promptTokens;
+      tried = new Set(tried).add(replica.id);
+      continue;
+    }
     if (current.signal.aborted || !RETRIED.has(last.kind)) return err(last);
     const { answered: spoke } = result.error;
     silent ??= new Map();

@@ -145,6 +145,8 @@ export interface ReplicaPicker {
   ): Result<Choice, Failure> | Promise<Result<Choice, Failure>>;
   /** A live replica without a slot of it, for questions that cost the engine next to nothing; null: there is none. */
   peek(model: string): Choice | null;
+  /** The largest context that any live replica of the model has. */
+  widest(model: string): number;
   /** For whoever watches over replicas: an attempt begins there; call the returned function when it is over. */
   begin(replica: Replica, attempt: Attempt): () => void;
   /** The first content of an attempt came. */

@@ -17,13 +17,14 @@ type Routed = Result<RoutedLease, Failure>;
 export interface SlotRouter {
   pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal): Routed | Promise<Routed>;
   peek(model: string): Replica | null;
+  widest(model: string): number;
 }
 
 /** The router's slots, each with the wire of its engine. */
 export function routedPicker(
   router: SlotRouter,
   wireOf: (engine: EngineKind) => EngineWire | undefined,
-): Pick<ReplicaPicker, "pick" | "peek"> {
+): Pick<ReplicaPicker, "pick" | "peek" | "widest"> {
   const toChoice = (routed: Routed): Result<Choice, Failure> => {
     if (!routed.ok) return routed;
     const { value: lease } = routed;
@@ -34,6 +35,7 @@ export function routedPicker(
     return err({ kind: "engine_failed", engine: replica.engine, cause: "this version has no driver for it" });
   };
   return {
+    widest: (model) => router.widest(model),
     pick(ask, tried, signal) {
       const routed = router.pick(ask, tried, signal);
       return routed instanceof Promise ? routed.then(toChoice) : toChoice(routed);

@@ -29,17 +29,21 @@ export class FairQueue<T extends Waiting> {
   readonly #batch = new ClassQueue<T>();
   /** Requests served since a batch one was. */
   #sinceBatch = 0;
+  /** Worked out when first asked for after a change: everybody who waits asks several times a second. */
+  #positions: ReadonlyMap<T, number> | null = null;
 
   get length(): number {
     return this.#interactive.length + this.#batch.length;
   }
 
   push(entry: T): void {
+    this.#positions = null;
     this.#classOf(entry).push(entry);
   }
 
   /** False when it is not there any more. */
   remove(entry: T): boolean {
+    this.#positions = null;
     return this.#classOf(entry).remove(entry);
   }
 
@@ -48,6 +52,7 @@ export class FairQueue<T extends Waiting> {
    * are passed over `mostPassed` times at the most.
    */
   next(fits: (entry: T) => Fit, mostPassed = 0): T | null {
+    this.#positions = null;
     const first = this.#batchFirst() ? this.#batch : this.#interactive;
     const second = first === this.#batch ? this.#interactive : this.#batch;
     const entry = first.next(fits, mostPassed) ?? second.next(fits, mostPassed);
@@ -57,6 +62,7 @@ export class FairQueue<T extends Waiting> {
 
   /** What serving a request really cost, where that was known only afterwards. */
   charge({ keyId, batch }: Pick<Waiting, "keyId" | "batch">, moreTokens: number): void {
+    this.#positions = null;
     (batch ? this.#batch : this.#interactive).charge(keyId, moreTokens);
   }
 
@@ -64,6 +70,12 @@ export class FairQueue<T extends Waiting> {
   longestOther(keyId: string): T | null {
     const mine = this.#interactive.countOf(keyId) + this.#batch.countOf(keyId);
     return this.#batch.longest(mine) ?? this.#interactive.longest(mine);
+  }
+
+  /** 1: it is next; 0: it is not there. */
+  positionOf(entry: T): number {
+    this.#positions ??= new Map(this.order().map((waiting, at) => [waiting, at + 1]));
+    return this.#positions.get(entry) ?? 0;
   }
 
   /** In the order in which they would be served if all fitted. */

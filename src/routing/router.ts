@@ -77,7 +77,17 @@ export class Router {
 
   /** A live replica of the model, without a slot of it: for questions that cost the engine next to nothing. */
   peek(model: string): Replica | null {
-    return this.#desks.get(model)?.loads[0]?.replica ?? null;
+    const loads = this.#desks.get(model)?.loads ?? [];
+    const { board, clock } = this.#options;
+    if (!board.gate.anyShut) return loads[0]?.replica ?? null;
+    const nowMs = clock.nowMs();
+    return (loads.find(({ replica }) => board.shutMs(replica.id, nowMs) === 0) ?? loads[0])?.replica ?? null;
+  }
+
+  /** The largest context that any live replica of the model has. */
+  widest(model: string): number {
+    const loads = this.#desks.get(model)?.loads ?? [];
+    return loads.reduce((most, { replica }) => Math.max(most, replica.contextTokens), 0);
   }
 
   /** A slot, at once where one is free for this key. `tried` holds ids of replicas that failed this request. */
@@ -127,7 +137,7 @@ export class Router {
     queue.push(entry);
     this.#dispatch(desk);
     if (entry.settled !== null) return entry.settled;
-    const place: QueuePlace = { position: () => queue.order().indexOf(entry) + 1 };
+    const place: QueuePlace = { position: () => queue.positionOf(entry) };
     ask.queued(place);
     return entry.wait(
       signal,

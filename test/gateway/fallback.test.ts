@@ -147,3 +147,25 @@ test("a model whose queue is full is answered for by the next of its chain", asy
   expect(answer.headers.get("x-flock-route")).toBe("exact; fallback from scripted: queue_full; only replica");
   abort.abort();
 });
+
+test("a prompt that one replica cannot hold goes to one of the same model that can", async () => {
+  await start({ fallbacks: {}, replicas: [{ contextTokens: 1000 }, { contextTokens: 9000 }] });
+  const [small, large] = engines;
+  const error = {
+    code: 400,
+    message: "too long",
+    type: "exceed_context_size_error",
+    n_prompt_tokens: 5000,
+    n_ctx: 1000,
+  };
+  if (small) small.script = { status: 400, body: JSON.stringify({ error }) };
+  // The guess takes either: equally idle, the first is asked.
+  const answer = await gateway.messages({});
+  expect(answer.status).toBe(200);
+  expect(small?.requests.length).toBe(1);
+  expect(large?.requests.length).toBe(1);
+  if (large)
+    large.script = { status: 400, body: JSON.stringify({ error: { ...error, n_prompt_tokens: 50_000, n_ctx: 9000 } }) };
+  const tooLong = await gateway.messages({ messages: [{ role: "user", content: "word ".repeat(3000) }] });
+  expect(JSON.stringify(await tooLong.json())).toContain("prompt is too long: 50000 tokens > 9000 maximum");
+});
