@@ -3,7 +3,7 @@ import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOutRef } from "./checkout-ref.ts";
 import { type EngineProcess, type LoadDriver, startEngineProcess, startLoadDriver } from "./driver-client.ts";
-import { type Baseline, type Figures, measureBaseline, measureRound, medianFigures } from "./measure.ts";
+import { type Baseline, type Figures, measureBaseline, measureRound, settle, medianFigures } from "./measure.ts";
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
@@ -112,6 +112,10 @@ async function allRounds(
   const none = { name: "direct", path: CHAT_PATH, headers: {}, pids: [], besidePids: [] };
   const direct: Subject = { ...none, port: engine.port, stop: async () => undefined };
   try {
+    for (const subject of subjects) {
+      console.error(`▶ ${subject.name} settles`);
+      await settle(driver, subject, durations);
+    }
     for (let round = 0; round < count; round += 1) {
       baselines.push(await measureBaseline(driver, direct, durations));
       for (const [at, subject] of subjects.entries()) {

@@ -50,6 +50,15 @@ export async function measureBaseline(driver: LoadDriver, engine: Subject, last:
   return { steady: steady.latencyMs, firstToken: streams.firstTokenMs ?? { p50: Number.NaN, p99: Number.NaN } };
 }
 
+/**
+ * Servers compile what runs often, on threads of their own, and those cost CPU for seconds. A round is to show what a
+ * server costs that has run for a while.
+ */
+export async function settle(driver: LoadDriver, subject: Subject, last: Durations): Promise<void> {
+  await driver.run(shortRequests(subject, last.settleMs));
+  await driver.run(pacedStreams(subject, last.settleMs / 2));
+}
+
 export async function measureRound(
   driver: LoadDriver,
   subject: Subject,

@@ -4,6 +4,8 @@ import type { Subject } from "./subject.ts";
 
 /** How long each part runs. */
 export interface Durations {
+  /** Once for each subject before the first round, in both loads: until its compilers have settled. */
+  readonly settleMs: number;
   readonly warmUpMs: number;
   readonly requestsMs: number;
   readonly steadyMs: number;
@@ -11,8 +13,22 @@ export interface Durations {
   readonly rounds: number;
 }
 
-export const FULL: Durations = { warmUpMs: 1500, requestsMs: 4000, steadyMs: 4000, streamsMs: 6000, rounds: 5 };
-export const QUICK: Durations = { warmUpMs: 500, requestsMs: 1500, steadyMs: 1500, streamsMs: 2500, rounds: 1 };
+export const FULL: Durations = {
+  settleMs: 8000,
+  warmUpMs: 1500,
+  requestsMs: 4000,
+  steadyMs: 4000,
+  streamsMs: 6000,
+  rounds: 5,
+};
+export const QUICK: Durations = {
+  settleMs: 2500,
+  warmUpMs: 500,
+  requestsMs: 1500,
+  steadyMs: 1500,
+  streamsMs: 2500,
+  rounds: 1,
+};
 
 /** A short answer, as agents get many of. */
 const SHORT: Pace = { pieces: 16, everyMs: 0, delayMs: 0 };

@@ -1,8 +1,10 @@
 import { adminNodes } from "./compose-nodes.ts";
 import type { Cluster } from "./compose-cluster.ts";
+import { engineVersionAdmin } from "./compose-engine-versions.ts";
 import { engineAdmin } from "./compose-engines.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
 import type { Followed } from "./compose-follow.ts";
+import { routeAdmin } from "./compose-route.ts";
 import { modelNameAdmin } from "./compose-model-names.ts";
 import type { LoadedConfig } from "./config/load.ts";
 import { describeConfig } from "./config/describe.ts";
@@ -18,6 +20,7 @@ import type { Hint } from "./leader/hints.ts";
 import type { JobRunner } from "./jobs/job-runner.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { ReplicaBoard } from "./routing/replica-board.ts";
+import type { Detours } from "./routing/detours.ts";
 import type { Router } from "./routing/router.ts";
 import { recentAudit } from "./store/audit.ts";
 import type { Settler } from "./store/settler.ts";
@@ -44,6 +47,7 @@ export interface AdminParts {
   readonly jobs: JobRunner;
   readonly board: ReplicaBoard;
   readonly router: Router;
+  readonly detours: Detours;
   readonly models: ModelDirectory;
   readonly catalog: Catalog;
   readonly metrics: Metrics;
@@ -75,6 +79,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
     externalUrl: values.external_url,
     tokens: tokenAdmin({ store, ring, settler: parts.settler, followed: parts.followed, quotas: parts.quotas }),
     ...modelNameAdmin({ store, models, catalog: parts.catalog, config: parts.config, followed: parts.followed }),
+    ...routeAdmin({ store, models, router: parts.router, detours: parts.detours }),
     usage: {
       async recent(query) {
         // What was answered a moment ago belongs in the list; a database that is away must not hang it.
@@ -129,6 +134,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       settled: () => parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),
     }),
     engines: engineAdmin({ store, cluster: parts.cluster, actorOf }),
+    engineVersions: engineVersionAdmin({ store, cluster: parts.cluster, jobs, actorOf }),
     jobs: {
       list: (limit) => jobs.list(limit),
       get: (id) => jobs.get(id),

@@ -45,7 +45,7 @@ const ROTATE_OVER_BYTES = 10 * 1024 * 1024;
 
 /** What an engine or the agent needs of the environment, and no more: a change of it would restart them. */
 const ENGINE_ENV =
-  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR)$/;
+  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR|OLLAMA_.*|VLLM_(?!API_KEY$).*|HF_HOME|HF_HUB_CACHE|MLX_.*)$/;
 
 export function leaderControl(program: Program): LeaderControl {
   return {

@@ -1,7 +1,10 @@
+import { homedir } from "node:os";
 import type { AgentOptions } from "./agent/agent-options.ts";
 import type { AttachedOptions } from "./agent/attached-managers.ts";
 import { parseListen } from "./config/listen.ts";
 import type { Config } from "./config/settings.ts";
+import type { CatalogEntry } from "./catalog/entry.ts";
+import { parsePortRange } from "./config/port-range.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
 import type { LeaderOptions } from "./compose.ts";
 import { endLeftovers } from "./compose-leftovers.ts";
@@ -40,10 +43,40 @@ export function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line:
   });
 }
 
-/** What this machine's agent is told. */
+/**
+ * The catalogue's entry of the default model. The catalogue is read for the sake of engines that Flock starts itself with
+ * what an entry names, and for nothing else at the start.
+ */
+export async function entryOfDefault({ config, bundledCatalog }: LeaderOptions): Promise<CatalogEntry | null> {
+  const { catalog_dir: configured, engine, router } = config.values;
+  const wanted = router.default_model.toLowerCase();
+  if (wanted === "" || wanted.includes(":") || engine.preferred === "auto" || engine.preferred === "embedded")
+    return null;
+  const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
+    import("./catalog/open-catalog.ts"),
+    import("./catalog/catalog-directories.ts"),
+  ]);
+  const directories = catalogDirectories({ configured, bundled: bundledCatalog, home: homedir() });
+  const { entries } = await openCatalog(directories).read();
+  return entries.find(({ id, aliases = [] }) => id === wanted || aliases.includes(wanted)) ?? null;
+}
+
+const KINDS = ["ollama", "vllm", "mlx", "llamacpp"] as const;
+
+/** Where the default model's files are from, when it is one of the catalogue's. */
+function sourcesOf(entry: CatalogEntry | null): Pick<AgentOptions["starts"], "source" | "repositories"> {
+  const { gguf, vllm = null, mlx = null } = entry?.sources ?? {};
+  return {
+    source: gguf === undefined ? null : { repo: gguf.repo, file: gguf.file ?? null },
+    repositories: { vllm, mlx },
+  };
+}
+
+/** What this machine's agent is told. `entry`: the default model's in the catalogue, where it has one. */
 export function toAgentOptions(
   { config, bundledModel, engineCommand, engineEnv, engineChildEnv }: LeaderOptions,
   node: string,
+  entry: CatalogEntry | null,
 ): AgentOptions {
   const { values } = config;
   const { engine } = values;
@@ -58,13 +91,21 @@ export function toAgentOptions(
     contextTokens: engine.embedded_context,
     threads: engine.embedded_threads,
     gpu: engine.embedded_gpu,
+    starts: {
+      elsewhere: KINDS.filter((kind) => config.origin[`engine.${kind}_endpoint`]?.source !== "default"),
+      llamaBinDir: engine.llama_bin_dir,
+      ollamaBin: engine.ollama_bin,
+      ports: parsePortRange(engine.port_range) ?? { first: 0, last: 0 },
+      releaseUrl: engine.release_url,
+      ...sourcesOf(entry),
+    },
     childCommand: [...engineCommand],
     childEnv: { ...engineEnv, ...engineChildEnv },
   };
 }
 
 /** Engines that somebody else may have started, by the settings. */
-export function toAttachedOptions({ engine, listen }: Config): AttachedOptions {
+export function toAttachedOptions({ engine, listen, cluster }: Config): AttachedOptions {
   return {
     enginePreferred: engine.preferred,
     endpoints: {
@@ -73,7 +114,7 @@ export function toAttachedOptions({ engine, listen }: Config): AttachedOptions {
       mlx: { url: engine.mlx_endpoint, secret: "" },
       llamacpp: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
     },
-    ownPorts: [parseListen(listen)?.port ?? 0].filter((port) => port > 0),
+    ownPorts: [listen, cluster.listen].map((address) => parseListen(address)?.port ?? 0).filter((port) => port > 0),
     ollama: {
       contextTokens: engine.ollama_context,
       slots: engine.ollama_slots,

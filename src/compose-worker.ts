@@ -8,7 +8,7 @@ import { machineLoad } from "./cluster/node-operations.ts";
 import { socketPath } from "./cluster/socket-path.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import type { LeaderOptions } from "./compose.ts";
-import { endAgent, toAgentOptions } from "./compose-node.ts";
+import { endAgent, entryOfDefault, toAgentOptions } from "./compose-node.ts";
 import type { CleanUp, ReadyReport, RunningLeader, StopReason } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { Config } from "./config/settings.ts";
@@ -86,7 +86,7 @@ async function start(
   if (!control.ok) return control;
   cleanUp.push(() => control.value.close());
 
-  const local = startAgent(options);
+  const local = await startAgent(options);
   const attached = await local.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
   cleanUp.push(() => endAgent(local, dataDir));
   if (!attached.ok) return err({ kind: "agent", message: attached.error.message, mend: attached.error.mend });
@@ -158,8 +158,8 @@ function withoutReplicas(state: NodeState | null): NodeState | null {
   return state === null ? null : { ...state, replicas: [], version: state.version + 1 };
 }
 
-function startAgent(options: LeaderOptions): LocalLink {
-  const agentOptions = toAgentOptions(options, LOCAL_NODE);
+async function startAgent(options: LeaderOptions): Promise<LocalLink> {
+  const agentOptions = toAgentOptions(options, LOCAL_NODE, await entryOfDefault(options));
   const dataDir = options.config.values.data_dir;
   return createLocalLink({
     dataDir,

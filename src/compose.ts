@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { hashOptions } from "./cluster/agent-record.ts";
-import { endAgent, toAgentOptions, whenReady } from "./compose-node.ts";
+import { endAgent, entryOfDefault, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { type AdminSide, loadAdminSide } from "./compose-admin-side.ts";
 import { ASSIGN_JOB } from "./compose-assign.ts";
+import { installEngineJob } from "./compose-engine-versions.ts";
 import { composeCluster } from "./compose-cluster.ts";
+import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
@@ -13,7 +15,7 @@ import { loadChains } from "./compose-chains.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
-import { systemClock, utcDayStart } from "./core/clock.ts";
+import { systemClock } from "./core/clock.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
@@ -34,16 +36,12 @@ import { changeCounts } from "./store/change-counts.ts";
 import { allKeys } from "./store/keys.ts";
 import { DiskResponses } from "./store/disk-responses.ts";
 import { openStore } from "./store/open-store.ts";
-import { usedTokensOfDay } from "./store/rollups.ts";
 import { storeAddress } from "./store/address.ts";
 import { storeOrFileProblemOf } from "./store/store-problem.ts";
 import type { Log } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
-import { keyLimits } from "./tenancy/key-limits.ts";
-import { LocalLeases } from "./tenancy/local-leases.ts";
-import { LocalRates } from "./tenancy/local-rates.ts";
 
 const LOCAL_NODE = "local";
 const JSON_BODY = { "content-type": "application/json" };
@@ -154,11 +152,12 @@ export async function composeLeader(
   const models = new ModelDirectory(board, values.router.default_model, values.engine.preferred);
   const followed = await followStore({ store, ring, models, config, keysSeen, log });
   cleanUp.push(() => Promise.resolve(followed.stop()));
-  const leases = new LocalLeases(systemClock, await usedTokensOfDay(store.sql, utcDayStart(Date.now())));
-  const rates = new LocalRates(systemClock);
+  const limits = await openLimits({ store, clock: systemClock, dataDir, records });
+  cleanUp.push(() => limits.stop());
   const metrics = new Metrics();
 
-  const agentOptions = toAgentOptions({ ...options, config: followed.config }, LOCAL_NODE);
+  const own = { ...options, config: followed.config };
+  const agentOptions = toAgentOptions(own, LOCAL_NODE, await entryOfDefault(own));
   const link = createLocalLink({
     dataDir,
     node: LOCAL_NODE,
@@ -204,15 +203,21 @@ export async function composeLeader(
   const gateway: GatewayDeps = {
     keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
     models,
-    ...keyLimits(leases, rates, systemClock),
+    ...limits.gateway,
     replicas: replicas.picker,
     detours: replicas.detours,
     link: {
-      fetch: (replica, path, { body, fresh, signal }) =>
+      fetch: (replica, path, { body, fresh, signal, contentType }) =>
         cluster.link.fetch(
           replica.node,
           replica.engineId,
-          { method: "POST", path, headers: JSON_BODY, body, fresh },
+          {
+            method: "POST",
+            path,
+            headers: contentType === undefined ? JSON_BODY : { "content-type": contentType },
+            body,
+            fresh,
+          },
           signal,
         ),
       describe(replica) {
@@ -227,7 +232,11 @@ export async function composeLeader(
     node: LOCAL_NODE,
   };
 
-  const jobs = new JobRunner({ store, log, kinds: [rebuildRollups(store.sql, settler), ...cluster.jobs] });
+  const jobs = new JobRunner({
+    store,
+    log,
+    kinds: [rebuildRollups(store.sql, settler), installEngineJob(cluster), ...cluster.jobs],
+  });
 
   const health = (): Health => {
     const problems: string[] = [];
@@ -248,7 +257,7 @@ export async function composeLeader(
         version,
         config,
         followed,
-        quotas: leases,
+        quotas: limits.quotas,
         store,
         ring,
         journal: records,
@@ -256,6 +265,7 @@ export async function composeLeader(
         jobs,
         board,
         router: replicas.router,
+        detours: replicas.detours,
         models,
         metrics,
         cluster,
@@ -358,6 +368,7 @@ export async function composeLeader(
       cluster: () => cluster.close(),
       ...(handedOver ? { link: () => link.close() } : { agent: () => endAgent(link, dataDir) }),
       "usage records": () => records.close(),
+      limits: () => limits.stop(),
       store: () => store.close(),
     };
     for (const [what, step] of Object.entries(steps)) {

@@ -15,6 +15,15 @@ const OPTIONS = {
   contextTokens: 0,
   threads: 0,
   gpu: "auto",
+  starts: {
+    elsewhere: [],
+    llamaBinDir: "",
+    ollamaBin: "",
+    ports: { first: 28_080, last: 28_179 },
+    releaseUrl: "",
+    source: null,
+    repositories: { vllm: null, mlx: null },
+  },
   childCommand: ["bun", "child.ts"],
   childEnv: { PATH: "/bin" },
 };

@@ -6,6 +6,8 @@ import { serveNode } from "./agent.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import { attachedManagers } from "./attached-managers.ts";
 import type { ModelChoice } from "./choose-model.ts";
+import { readGpus } from "./gpus.ts";
+import { LlamaInstalls } from "./install/llama-installs.ts";
 import { readInventory } from "./inventory.ts";
 import { ENGINE_TIMES, setUpEngines } from "./node-engines.ts";
 
@@ -42,6 +44,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       clock: systemClock,
       heartbeatMs: HEARTBEAT_MS,
       readInventory,
+      installs: new LlamaInstalls({
+        dataDir: options.dataDir,
+        releaseUrl: options.starts.releaseUrl,
+        platform: { os: process.platform, arch: process.arch },
+        gpus: readGpus,
+      }),
       engines: (onChange, over) => setUpEngines(options, drivers, systemClock, ENGINE_TIMES, onChange, over),
     },
     signal,

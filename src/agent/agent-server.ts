@@ -1,11 +1,20 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
-import { checkBody, logsQuery, modelWish, shutdownBody, unloadBody } from "../cluster/agent-protocol.ts";
+import {
+  checkBody,
+  llamaInstallBody,
+  llamaUseBody,
+  logsQuery,
+  modelWish,
+  shutdownBody,
+  unloadBody,
+} from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
 import type { MachineLoad } from "../core/machine-load.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineSource } from "./engine-source.ts";
+import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
 import { ModelDigests } from "./model-digest.ts";
 import type { StateHub } from "./state-hub.ts";
@@ -31,6 +40,8 @@ export interface AgentServerParts {
   readonly sources: readonly EngineSource[];
   /** Null: this node runs no engine that loads models. */
   readonly models: LoadedModels | null;
+  /** Null: none are installed by this agent. */
+  readonly installs: LlamaInstalls | null;
   readonly heartbeatMs: number;
   /** Fires when the agent ends: watch streams end then. */
   readonly over: AbortSignal;
@@ -95,6 +106,11 @@ async function route(request: Request, parts: AgentServerParts, digests: ModelDi
       return await load(request, parts.models);
     case "POST /v1/models/unload":
       return await unload(request, parts.models);
+    case "GET /v1/llama-versions":
+    case "POST /v1/llama-versions/install":
+    case "POST /v1/llama-versions/cancel":
+    case "POST /v1/llama-versions/use":
+      return await llamaVersions(url.pathname.split("/").at(-1) ?? "", request, parts.installs);
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
@@ -127,6 +143,26 @@ function logs(url: URL, engine: EngineSource): Response {
 async function check(request: Request, engine: EngineSource): Promise<Response> {
   const body = checkBody.safeParse(await request.json().catch(() => null));
   return body.success ? Response.json(await engine.check(body.data)) : invalid(body.error);
+}
+
+async function llamaVersions(action: string, request: Request, installs: LlamaInstalls | null): Promise<Response> {
+  if (installs === null) return refuse(409, "this agent installs no engines");
+  if (request.method === "GET") return Response.json(installs.state());
+  const body: unknown = await request.json().catch(() => null);
+  if (action === "cancel") {
+    installs.cancel();
+    return Response.json({});
+  }
+  if (action === "use") {
+    const wish = llamaUseBody.safeParse(body);
+    if (!wish.success) return invalid(wish.error);
+    const used = installs.use(wish.data.version);
+    return used.ok ? Response.json(used.value) : refuseModel(used.error);
+  }
+  const wish = llamaInstallBody.safeParse(body);
+  if (!wish.success) return invalid(wish.error);
+  const taken = installs.install(wish.data);
+  return taken.ok ? Response.json({}) : refuseModel(taken.error);
 }
 
 async function load(request: Request, models: LoadedModels | null): Promise<Response> {

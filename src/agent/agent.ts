@@ -11,6 +11,7 @@ import { serveAgent } from "./agent-server.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { readFreeMemory } from "../engine/embedded/free-memory.ts";
+import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import { LoadMeter } from "./machine-load.ts";
 import { otherAgent } from "./other-agent.ts";
@@ -26,6 +27,8 @@ export interface AgentParts {
   readonly readInventory: (signal: AbortSignal) => Promise<Inventory>;
   /** Called once this agent is the only one: what to look after, not yet started. */
   readonly engines: (onChange: () => void, signal: AbortSignal) => Promise<EngineSetup>;
+  /** Installs programs of engines; absent: this agent does not. */
+  readonly installs?: LlamaInstalls;
   /** Called when the socket answers. */
   readonly onListening?: () => void;
 }
@@ -110,6 +113,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     load: (asker) => meter.read(asker),
     sources: setup.sources,
     models: setup.models,
+    installs: parts.installs ?? null,
     heartbeatMs: parts.heartbeatMs,
     over,
     stop: () => stopping.abort(),

@@ -23,6 +23,8 @@ export interface ModelWish {
   readonly bundledModel: string;
   /** The `*.gguf` files directly in `modelsDir`. */
   readonly files: readonly ModelFile[];
+  /** The file of a wanted `hf:` id or catalogue entry, where it is on this machine. */
+  readonly sourced?: string | null;
   /** For relative `file:` paths. */
   readonly cwd: string;
   isFile(path: string): boolean;
@@ -43,6 +45,11 @@ export function chooseModel(wish: ModelWish): ModelChoice {
   if (id === bundledId) return { modelId: bundledId, path: bundledModel, bundled: true, problem: null };
   const found = wish.files.find((file) => modelIdOf(file.path) === id);
   if (found) return { modelId: id, path: found.path, bundled: false, problem: null };
+  const sourced = wish.sourced ?? null;
+  if (sourced !== null) {
+    // A catalogue's id is the model's; an `hf:` id is no name to ask for.
+    return { modelId: id.startsWith("hf:") ? modelIdOf(sourced) : id, path: sourced, bundled: false, problem: null };
+  }
   return fallback(wish, `${join(modelsDir, `${wanted}.gguf`)} is not there; get it: flock model add ${wanted}`);
 }
 

@@ -17,6 +17,8 @@ export interface LoadedModelsParts {
   readonly main: { readonly engine: EngineSource; readonly model: ModelChoice } | null;
   /** The node's engines: what is loaded is added to the list, what is unloaded taken off. */
   readonly sources: EngineSource[];
+  /** Begins the ids of engines for further models. */
+  readonly idPrefix: string;
   readonly create: (engineId: string, model: ModelChoice) => EngineSource;
   readonly onChange: () => void;
   /** Fires when the agent ends. */
@@ -148,7 +150,12 @@ export class LoadedModels {
   }
 
   #add(id: string, path: string): EngineSource {
-    const engine = this.#parts.create(engineIdOf(id), { modelId: id, path, bundled: false, problem: null });
+    const engine = this.#parts.create(engineIdOf(this.#parts.idPrefix, id), {
+      modelId: id,
+      path,
+      bundled: false,
+      problem: null,
+    });
     this.#loaded.set(id, { engine, path });
     this.#parts.sources.push(engine);
     return engine;
@@ -190,9 +197,9 @@ function isStarting(engine: EngineSource): boolean {
 }
 
 /** File-name-safe, and different for different models. */
-function engineIdOf(modelId: string): string {
+function engineIdOf(prefix: string, modelId: string): string {
   const safe = modelId.replaceAll(/[^a-z0-9._-]/g, "-");
-  return `embedded-${safe === modelId ? safe : `${safe}-${Bun.hash(modelId).toString(36)}`}`;
+  return `${prefix}-${safe === modelId ? safe : `${safe}-${Bun.hash(modelId).toString(36)}`}`;
 }
 
 function refuse(status: ModelRefusal["status"], message: string, mend: string): Result<never, ModelRefusal> {

@@ -7,7 +7,10 @@ import { ATTACHED_TIMES, type AttachedTimes } from "./attached-engine.ts";
 import { chooseModel, type ModelChoice } from "./choose-model.ts";
 import { type AttachedKind, candidatesOf, isAttachedKind, unlookedFor } from "./engine-candidates.ts";
 import { EngineFinder } from "./engine-finder.ts";
-import { EngineRecords } from "./engine-record.ts";
+import { startOfOwn } from "./own-engine.ts";
+import { sourcedModel } from "./sourced-model.ts";
+import { isSameProcess } from "../cluster/process-identity.ts";
+import { type EngineRecord, EngineRecords } from "./engine-record.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { defaultThreads, readPhysicalCores } from "./inventory.ts";
 import { engineLogPath } from "./log-file.ts";
@@ -44,47 +47,77 @@ export async function setUpEngines(
   const records = new EngineRecords(dataDir);
   const preferred = isAttachedKind(enginePreferred) ? enginePreferred : null;
   const sources: EngineSource[] = [];
-  const candidates = candidatesOf(options, drivers.attached);
-  const finder = new EngineFinder({ node, candidates, preferred, sources, clock, times: times.attached, onChange });
-  const found = await finder.lookOnce(signal);
   const problems: string[] = [];
-  if (preferred !== null) {
-    const reason = unlookedFor(preferred, options);
-    if (reason !== null) problems.push(reason);
-    await endStrays(records, [], times.supervisor);
-    return { sources, models: null, problems, start: () => finder.start(signal) };
-  }
   // The agent's standard output is its log file.
   const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
+  const create = (spec: LaunchSpec, modelId: string | null, manager: EngineManager): ManagedEngine => {
+    const parts = { records, logPath: engineLogPath(dataDir, spec.id), clock, times: times.supervisor, log, onChange };
+    return new ManagedEngine(node, spec, modelId === null ? [] : [modelId], manager, parts);
+  };
   const model = chooseModel({
     wanted: options.defaultModel,
     modelsDir: options.modelsDir,
     bundledModel: options.bundledModel,
     files: listModelFiles(options.modelsDir),
+    sourced: sourcedModel(options),
     cwd: process.cwd(),
     isFile,
   });
   const threads = await chooseThreads(options.threads, signal);
-  const create = (spec: LaunchSpec, modelId: string): ManagedEngine => {
-    const parts = { records, logPath: engineLogPath(dataDir, spec.id), clock, times: times.supervisor, log, onChange };
-    return new ManagedEngine(node, spec, [modelId], drivers.embedded, parts);
-  };
-  const main = create(drivers.launch(model, threads), model.modelId);
+  const all = candidatesOf(options, drivers.attached);
+  const own =
+    preferred === null
+      ? null
+      : await startOfOwn(
+          preferred,
+          drivers.attached[preferred],
+          { options, model, threads, runs: isRunning(records.read(preferred)) },
+          signal,
+        );
+  if (own !== null && !own.ok) problems.push(own.error);
+  // What Flock starts itself is not looked for as somebody else's.
+  const candidates = own?.ok ? all.filter(({ manager }) => manager.kind !== preferred) : all;
+  const finder = new EngineFinder({
+    node,
+    candidates,
+    preferred: own?.ok ? null : preferred,
+    sources,
+    clock,
+    times: times.attached,
+    onChange,
+  });
+  const found = await finder.lookOnce(signal);
+  if (preferred !== null && !own?.ok) {
+    const reason = unlookedFor(preferred, options);
+    if (reason !== null) problems.push(reason);
+    await endStrays(records, [], times.supervisor);
+    return { sources, models: null, problems, start: () => finder.start(signal) };
+  }
+  const main = own?.ok
+    ? create(own.value.spec, own.value.modelId, own.value.manager)
+    : create(drivers.launch(model, threads), model.modelId, drivers.embedded);
   // The smoke-test model steps back for an engine that has a real one; it is there when there is nothing else.
   const needless = enginePreferred === "auto" && found.length > 0 && model.bundled && !wantsIt(options, model);
   if (!needless) sources.unshift(main);
+  const more = (id: string, choice: ModelChoice): ManagedEngine => {
+    if (own?.ok && own.value.more !== null)
+      return create(own.value.more(id, choice), choice.modelId, own.value.manager);
+    return create({ ...drivers.launch(choice, threads), id }, choice.modelId, drivers.embedded);
+  };
+  const isGguf = !own?.ok || own.value.more !== null;
   const models = new LoadedModels({
     dataDir,
     modelsDir: options.modelsDir,
     bundledModel: options.bundledModel,
-    main: needless ? null : { engine: main, model },
+    main: needless || !isGguf ? null : { engine: main, model },
     sources,
-    create: (id, choice) => create({ ...drivers.launch(choice, threads), id }, choice.modelId),
+    idPrefix: own?.ok ? main.id : "embedded",
+    create: more,
     onChange,
     over: signal,
   });
   await endStrays(records, [...(needless ? [] : [main.id]), ...models.restore()], times.supervisor);
-  if (model.problem !== null && found.length === 0) problems.push(model.problem);
+  if (model.problem !== null && found.length === 0 && isGguf) problems.push(model.problem);
   const start = (): void => {
     if (!needless) main.start();
     models.start();
@@ -96,6 +129,10 @@ export async function setUpEngines(
 /** Somebody asked for the smoke-test model by name. */
 function wantsIt({ defaultModel }: AgentOptions, { modelId }: ModelChoice): boolean {
   return defaultModel.toLowerCase() === modelId;
+}
+
+function isRunning(record: EngineRecord | null): boolean {
+  return record !== null && record.processStart !== null && isSameProcess(record.pid, record.processStart);
 }
 
 async function chooseThreads(configured: number, signal: AbortSignal): Promise<number> {

@@ -250,7 +250,7 @@ describe("following a job", () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain("✔ usage.rebuild-rollups is done");
     expect(server.lastEventIds).toEqual([null, "1", "2"]);
-    expect(stderr).toContain("running · 75 % · 3 of 4");
+    expect(stderr).toContain("running · [###############-----] · 75 % · 3 of 4");
   });
 
   test("a failed job is exit 1 with its reason", async () => {

@@ -95,6 +95,24 @@ const READY: readonly CommandEntry[] = [
     async () => (await import("./commands/engine-act.ts")).engineRestart,
   ),
   entry(
+    "Engines",
+    "engine install",
+    "Install a release of an engine",
+    async () => (await import("./commands/engine-install.ts")).engineInstall,
+  ),
+  entry(
+    "Engines",
+    "engine versions",
+    "List installed releases",
+    async () => (await import("./commands/engine-versions.ts")).engineVersions,
+  ),
+  entry(
+    "Engines",
+    "engine use",
+    "Pin an installed release",
+    async () => (await import("./commands/engine-use.ts")).engineUse,
+  ),
+  entry(
     "Models",
     "model ls",
     "List the models that are loaded",
@@ -129,6 +147,12 @@ const READY: readonly CommandEntry[] = [
     "alias ls",
     "List the names that stand for models",
     async () => (await import("./commands/alias-ls.ts")).aliasLs,
+  ),
+  entry(
+    "Models",
+    "route explain",
+    "Show which replica a request would get, and why",
+    async () => (await import("./commands/route-explain.ts")).routeExplain,
   ),
   entry("Models", "alias rm", "Remove an alias", async () => (await import("./commands/alias-rm.ts")).aliasRm),
   entry(

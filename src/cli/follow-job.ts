@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { AdminServer } from "./admin-client.ts";
 import { type Job, jobsApi } from "./api/jobs.ts";
 import { BROKEN_OFF, type CliFailure, EXIT } from "./cli-failure.ts";
-import { jobProgress } from "./job-progress.ts";
+import { jobBar, jobProgress } from "./job-progress.ts";
 import type { Out } from "./output.ts";
 import { readEvents } from "./sse.ts";
 
@@ -53,7 +53,9 @@ async function follow(response: Response, before: string | null, out: Out): Prom
       const data = JSON.parse(event.data) as { job?: Job; state?: string; progress?: Job["progress"] };
       if (event.event === "end" && data.job) return { lastEventId, end: data.job, moved };
       if (event.event === "progress") {
-        out.progress([data.state ?? "", jobProgress(data.progress ?? null)].filter((part) => part !== "").join(" · "));
+        const progress = data.progress ?? null;
+        const parts = [data.state ?? "", jobBar(progress), jobProgress(progress)];
+        out.progress(parts.filter((part) => part !== "").join(" · "));
       }
     }
   } catch {

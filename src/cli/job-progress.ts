@@ -9,3 +9,12 @@ export function jobProgress(progress: Job["progress"]): string {
   const amount = total === null ? count(done) : `${count(done)} of ${count(total)}`;
   return [share, amount, message].filter((part) => part !== "").join(" · ");
 }
+
+const BAR_WIDTH = 20;
+
+/** `[########------------]`; "" where no share is known. */
+export function jobBar(progress: Job["progress"]): string {
+  if (progress === null || progress.total === null || progress.total <= 0) return "";
+  const filled = Math.floor((BAR_WIDTH * Math.min(progress.done, progress.total)) / progress.total);
+  return `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}]`;
+}

@@ -83,3 +83,40 @@ export const machineLoadAnswer = z.strictObject({
     }),
   ),
 });
+
+/** Body of `POST /v1/llama-versions/install`. Null: the newest release; what the machine's GPU asks for; as the release says. */
+export const llamaInstallBody = z.strictObject({
+  version: z.string().max(60).nullable(),
+  variant: z.enum(["cuda", "rocm", "vulkan", "metal", "cpu"]).nullable(),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hexadecimal digits")
+    .nullable(),
+});
+export type LlamaInstallBody = z.infer<typeof llamaInstallBody>;
+
+/** Body of `POST /v1/llama-versions/use`: a release's tag, with `-<variant>` where several are there. */
+export const llamaUseBody = z.strictObject({ version: z.string().min(1).max(100) });
+
+const llamaVersion = z.strictObject({
+  version: z.string(),
+  variant: z.string(),
+  bytes: z.number(),
+  pinned: z.boolean(),
+});
+
+/** Answer of `POST /v1/llama-versions/use`. */
+export const llamaVersionAnswer = llamaVersion;
+
+/** Answer of `GET /v1/llama-versions`. `last`: how the last install since the agent's start ended; null: none has. */
+export const llamaVersionsAnswer = z.strictObject({
+  versions: z.array(llamaVersion),
+  installing: z.strictObject({ bytes: z.number(), totalBytes: z.number().nullable(), message: z.string() }).nullable(),
+  last: z
+    .discriminatedUnion("ok", [
+      llamaVersion.extend({ ok: z.literal(true) }),
+      z.strictObject({ ok: z.literal(false), message: z.string(), mend: z.string() }),
+    ])
+    .nullable(),
+});
+export type LlamaVersionsAnswer = z.infer<typeof llamaVersionsAnswer>;

@@ -1,4 +1,5 @@
 import { parseListen } from "./listen.ts";
+import { parsePortRange } from "./port-range.ts";
 
 /**
  * How one kind of setting is read. Plain functions instead of zod: importing zod costs 24 ms, half of what a read
@@ -66,6 +67,14 @@ export const listenOrAuto: SettingType<string> = {
   expected: listen.expected,
   fromText: (text) => (text.trim() === "" ? "" : listen.fromText(text)),
   fromYaml: (value) => (value === "" ? "" : listen.fromYaml(value)),
+};
+
+/** `28080-28179`; one port alone is a range of one. */
+export const portRange: SettingType<string> = {
+  expected: 'a range of ports such as "28080-28179"',
+  fromText: (text) => (parsePortRange(text) ? text.trim() : null),
+  fromYaml: (value) =>
+    typeof value === "string" || typeof value === "number" ? portRange.fromText(String(value)) : null,
 };
 
 /** An HTTP URL without a trailing slash, or "" for none. */

@@ -101,6 +101,7 @@ function engineCard(engine) {
       ["Process", engine.pid === null ? "none" : String(engine.pid)],
       ["Restarts", String(engine.restarts)],
       ["Started by", engine.managed ? "Flock" : "someone else; Flock leaves it alone"],
+      ...(engine.note === null ? [] : [["What it is", engine.note]]),
     ]),
   );
   if (engine.problem !== null) card.append(el("p", "cause", engine.problem));

@@ -36,7 +36,7 @@ const ENOUGH_TOKENS = 8_192;
 const LEAST_CHOSEN_TOKENS = 2_048;
 const SLOTS_CHOSEN = [4, 2, 1] as const;
 /** What is chosen unasked leaves so much of the memory beside the weights to others. */
-const SHARE_LEFT = 0.5;
+export const SHARE_LEFT = 0.5;
 
 /**
  * Decides on context and slots, or says with the numbers why the model cannot be loaded. What was asked for is given as
@@ -58,7 +58,11 @@ export async function fit(wish: FitWish, estimate: MemoryEstimate): Promise<Resu
   return err(`${inNumbers(least)}; ${await mend(least, estimate)}`);
 }
 
-function choicesOf(wish: FitWish, trainedTokens: number): { contextTokens: number; slots: number }[] {
+/** From the most wanted to the least. */
+export function choicesOf(
+  wish: Pick<FitWish, "contextTokens" | "slots">,
+  trainedTokens: number,
+): { contextTokens: number; slots: number }[] {
   const slots = wish.slots > 0 ? [wish.slots] : SLOTS_CHOSEN;
   const widths = wish.contextTokens > 0 ? [Math.min(wish.contextTokens, trainedTokens)] : widthsOf(trainedTokens);
   const pairs = (among: readonly number[]) =>

@@ -156,7 +156,12 @@ export async function callEngine(
   fresh: boolean,
   signal: AbortSignal,
 ): Promise<Result<EngineAnswer, AttemptFailure>> {
-  const reached = await link.fetch(choice.replica, call.path, { body: call.body, fresh, signal });
+  const reached = await link.fetch(choice.replica, call.path, {
+    body: call.body,
+    contentType: call.contentType,
+    fresh,
+    signal,
+  });
   if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
   const response = reached.value;
   const byEngine = response.headers.get("x-flock-adjusted");

@@ -193,6 +193,8 @@ export interface EngineLink {
 
 export interface EngineFetchInit {
   readonly body: string | Uint8Array<ArrayBuffer>;
+  /** Absent: JSON. */
+  readonly contentType?: string | undefined;
   /** Not on a connection that was used before: the engine may have closed it. */
   readonly fresh: boolean;
   readonly signal: AbortSignal;

@@ -37,6 +37,8 @@ export interface WholeAnswer {
 export interface PlannedCall {
   readonly path: string;
   readonly body: string | Uint8Array<ArrayBuffer>;
+  /** Absent: JSON. */
+  readonly contentType?: string;
   /** What was changed of the request, for `x-flock-adjusted`. */
   readonly adjusted?: readonly string[];
   /** What is wrong with the client's own request; asked where the engine failed over a body that nobody here looked into. */

@@ -3,15 +3,18 @@ import { getPathNoStrict } from "hono/utils/url";
 import type { BufferedHandler } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
+import type { Principal } from "../core/principal.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import type { GatewayDeps } from "../gateway/ports.ts";
 import type { ResponseStore } from "../gateway/response-store.ts";
 import type { ChatSurface } from "../gateway/chat-surface.ts";
 import { replyToChat, serveChat } from "../gateway/serve-chat.ts";
+import { serveAudio } from "../gateway/serve-audio.ts";
 import { serveCompletions } from "../gateway/serve-completions.ts";
 import { serveCountTokens } from "../gateway/serve-count-tokens.ts";
 import { serveReading } from "../gateway/serve-reading.ts";
 import { Ticker } from "../gateway/ticker.ts";
+import { speech, transcriptions } from "./routes/audio.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { completions } from "./routes/completions.ts";
 import { embeddings, ollamaEmbed, ollamaEmbeddings } from "./routes/embeddings.ts";
@@ -23,7 +26,7 @@ import { serveOllamaChat, serveOllamaGenerate } from "./routes/ollama-generation
 import { mountOllamaListing } from "./routes/ollama-listing.ts";
 import { rerank } from "./routes/rerank.ts";
 import { responses } from "./routes/responses.ts";
-import { mountModels, type ModelRoutesDeps } from "./routes/models.ts";
+import { listModels, mountModels, type ModelRoutesDeps } from "./routes/models.ts";
 import { cors } from "./cors.ts";
 import { noWebSocket, surfaceOf, unknownPath, wrongMethod } from "./misses.ts";
 import { mountOllamaRefused } from "./routes/ollama-refused.ts";
@@ -90,6 +93,12 @@ export function createApp(deps: AppDeps): ClientApp {
   // Cohere's second version has its own prefix; llama-server says `reranking` too.
   for (const path of ["/rerank", "/reranking"]) post(path, (request) => serveReading(gateway, ticker, rerank, request));
   app.post("/v2/rerank", (context) => serveReading(gateway, ticker, rerank, context.req.raw));
+  const served = (principal: Principal): string[] =>
+    listModels(deps.models, principal).map(({ replica }) => replica.model);
+  for (const surface of [transcriptions, speech]) {
+    const { endpoint } = surface;
+    post(endpoint.slice("/v1".length), (request) => serveAudio(gateway, ticker, surface, served, request));
+  }
   mountModels(app, deps.models, asTyped("/models"));
   mountHealth(app, deps.health);
 

@@ -182,3 +182,22 @@ test("a prompt that is too long for one replica goes to another, and images go w
   expect(rig.take(askOf({ promptTokens: 500, images: true })).replica.id).toBe("small");
   expect(rig.take(askOf({ promptTokens: 20_000 })).reason).toBe("least busy of 2");
 });
+
+test("a decision can be explained without being made: each replica with its reason", () => {
+  const gate = new ManualGate();
+  const rig = routerRig({ gate, replicas: ["a", "b", "c", "d"].map((id) => replicaOf(id, { slots: 1 })) });
+  const away = replicaOf("e", { node: "studio" });
+  rig.board.update("studio", { replicas: [away], engines: [engineOf("e")], expected: [], drained: true });
+  rig.take();
+  gate.shut("b");
+  const explained = rig.router.explain(askOf());
+  expect(explained.replicas.map(({ replica, taken, reason }) => [replica.id, taken, reason])).toEqual([
+    ["c", true, "least busy of 2"],
+    ["a", false, "no free slot"],
+    ["b", false, "it failed lately"],
+    ["d", false, "as busy as c"],
+    ["e", false, "its node is drained"],
+  ]);
+  expect(rig.router.inFlight).toBe(1);
+  expect(rig.take().replica.id).toBe("c");
+});

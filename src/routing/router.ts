@@ -4,12 +4,14 @@ import { err, ok } from "../core/result.ts";
 import { AffinityBook, type Told } from "./affinity-book.ts";
 import { chooseReplica } from "./choose-replica.ts";
 import { misfits } from "./misfits.ts";
+import { explainRoute, type RouteExplanation } from "./explain-route.ts";
 import type { Fit } from "./fair-queue.ts";
 import { KeyActivity } from "./key-activity.ts";
 import { type LeaseTerms, OUTPUT_WEIGHT, SlotLease } from "./lease.ts";
 import { ModelDesk } from "./model-desk.ts";
 import type { ReplicaBoard } from "./replica-board.ts";
-import { ReplicaLoad } from "./replica-load.ts";
+import type { ReplicaLoad } from "./replica-load.ts";
+import { ReplicaLoads } from "./replica-loads.ts";
 import type { Picked, QueuePlace, RouteAsk, RouterClock } from "./route-ask.ts";
 import { cancelled, WaitingRequest } from "./waiting-request.ts";
 
@@ -32,10 +34,10 @@ export interface RouterOptions {
   readonly severalKeys: () => boolean;
 }
 
-const MOST_REPLICAS = 4096;
-
 /** Times the number of replicas: as often may others go before a request, because its replica is not the one that is free. */
 const PASSES = 4;
+
+const NONE: ReadonlySet<string> = new Set();
 
 type Desk = ModelDesk<WaitingRequest>;
 
@@ -46,7 +48,7 @@ type Desk = ModelDesk<WaitingRequest>;
 export class Router {
   readonly #options: RouterOptions;
   readonly #desks = new Map<string, Desk>();
-  readonly #loads = new Map<string, ReplicaLoad>();
+  readonly #loads: ReplicaLoads;
   readonly #book: AffinityBook;
   readonly #activity = new KeyActivity();
   readonly #changes = new Set<() => void>();
@@ -55,6 +57,7 @@ export class Router {
   constructor(options: RouterOptions) {
     this.#options = options;
     this.#book = new AffinityBook(options.stickySessions);
+    this.#loads = new ReplicaLoads((replicaId) => this.#book.forget(replicaId));
     options.board.onChange(() => this.#changed());
     this.#changed();
   }
@@ -65,9 +68,7 @@ export class Router {
   }
 
   get inFlight(): number {
-    let total = 0;
-    for (const load of this.#loads.values()) total += load.inFlight;
-    return total;
+    return this.#loads.inFlight;
   }
 
   /** Requests that wait for a slot of the model. */
@@ -100,6 +101,23 @@ export class Router {
       if (lease !== null) return ok(lease);
     }
     return this.#wait(ask, tried, signal, nowMs);
+  }
+
+  /** What `pick` would decide now, and why not otherwise; nothing changes by it. */
+  explain(ask: RouteAsk): RouteExplanation {
+    const { board, clock, localNode } = this.#options;
+    const nowMs = clock.nowMs();
+    const desk = this.#desks.get(ask.model) ?? new ModelDesk<WaitingRequest>(ask.model);
+    const misfit = misfits(desk.loads, ask);
+    const affinities = this.#book.look(this.#book.read(ask));
+    const costTokens = ask.promptTokens + desk.expectedOutputTokens(ask.maxOutputTokens) * OUTPUT_WEIGHT;
+    const replicas = explainRoute(
+      desk.loads,
+      board.drained.filter(({ model }) => model === ask.model),
+      (load) => this.#refusal(load, ask, NONE, nowMs) ?? misfit(load),
+      (candidates) => chooseReplica({ candidates, affinities, costTokens, localNode }),
+    );
+    return { waiting: desk.queue.length, replicas };
   }
 
   async #wait(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal, sinceMs: number): Promise<Picked> {
@@ -269,7 +287,7 @@ export class Router {
     const byModel = Map.groupBy(board.state.replicas, ({ model }) => model);
     for (const model of byModel.keys()) if (!this.#desks.has(model)) this.#desks.set(model, new ModelDesk(model));
     for (const [model, desk] of this.#desks) {
-      desk.setLoads((byModel.get(model) ?? []).map((replica) => this.#loadOf(replica)));
+      desk.setLoads((byModel.get(model) ?? []).map((replica) => this.#loads.of(replica, board.epochOf(replica))));
       this.#dispatch(desk);
       if (desk.queue.length > 0 && desk.loads.length === 0 && !board.comingUp(model)) {
         for (const entry of desk.queue.order()) {
@@ -278,33 +296,9 @@ export class Router {
         }
       }
     }
-    this.#prune();
+    this.#loads.prune(board.state.replicas);
     const changes = [...this.#changes];
     for (const wake of changes) wake();
-  }
-
-  /** What runs in an engine's earlier life takes no slot of this one, and what that knew is gone. */
-  #loadOf(replica: Replica): ReplicaLoad {
-    const epoch = this.#options.board.epochOf(replica);
-    let load = this.#loads.get(replica.id);
-    if (load === undefined || load.epoch !== epoch) {
-      if (load !== undefined) this.#book.forget(replica.id);
-      load = new ReplicaLoad(replica, epoch);
-      this.#loads.set(replica.id, load);
-    }
-    load.replica = replica;
-    return load;
-  }
-
-  /** A replica that is gone may come back, and remembers then; not more of them than this. */
-  #prune(): void {
-    if (this.#loads.size <= MOST_REPLICAS) return;
-    const live = new Set(this.#options.board.state.replicas.map(({ id }) => id));
-    for (const [id, load] of this.#loads) {
-      if (live.has(id) || load.inFlight > 0) continue;
-      this.#loads.delete(id);
-      this.#book.forget(id);
-    }
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */

@@ -1,24 +1,29 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startFlock, poll, type Flock } from "../support/start-flock.ts";
 import { reply } from "../support/stand-in/flavor.ts";
-import { vllmFlavor } from "../support/stand-in/flavors.ts";
+import { mlxFlavor, vllmFlavor } from "../support/stand-in/flavors.ts";
 import { ollamaFlavor } from "../support/stand-in/ollama-flavor.ts";
 import { type StandIn, startStandIn } from "../support/stand-in/start-stand-in.ts";
 
-// A whole Flock that finds a running Ollama and a vLLM; both are stand-ins. The tests build on one another.
+// A whole Flock that finds a running Ollama, a vLLM and an MLX-LM; they are stand-ins. The tests build on one another.
 let ollama: StandIn;
 let vllm: StandIn;
+let mlx: StandIn;
 let flock: Flock;
 beforeAll(async () => {
   ollama = await startStandIn(ollamaFlavor);
   vllm = await startStandIn(vllmFlavor);
-  const env = { FLOCK_OLLAMA_ENDPOINT: ollama.url, FLOCK_VLLM_ENDPOINT: vllm.url, VLLM_API_KEY: "vllm-secret" };
-  flock = await startFlock({ env });
+  mlx = await startStandIn(mlxFlavor);
+  const endpoints = { FLOCK_OLLAMA_ENDPOINT: ollama.url, FLOCK_VLLM_ENDPOINT: vllm.url, FLOCK_MLX_ENDPOINT: mlx.url };
+  flock = await startFlock({
+    env: { ...endpoints, VLLM_API_KEY: "vllm-secret", FLOCK_ENGINE_MLX_MODEL: "org/Tiny-4bit" },
+  });
 });
 afterAll(async () => {
   await flock.stop();
   await ollama.stop();
   await vllm.stop();
+  await mlx.stop();
 });
 
 const chat = (model: string): Promise<Response> =>
@@ -36,7 +41,7 @@ test("flock up says which engines it found, and the smoke-test model steps back 
   expect(said).toContain(`✔ engine: ollama at ${ollama.url} (ollama 0.33.0, found running), 1 model`);
   expect(said).toContain(`✔ engine: vllm at ${vllm.url} (vllm 0.32.0, found running), 2 models`);
   expect(said).toContain("✔ default model: some-model");
-  expect(await modelIds()).toEqual(["some-model", "sql-lora"]);
+  expect(await modelIds()).toEqual(["org/tiny-4bit", "some-model", "sql-lora"]);
   const status = await flock.cli("status");
   expect(status.stdout).toContain("ollama 0.33.0, found running");
   expect(status.stdout).not.toContain("vllm-secret");
@@ -48,6 +53,21 @@ test("each engine's models answer, vLLM with its key, a model of both by either"
   expect(vllm.seen.at(-1)).toMatchObject({ headers: { authorization: "Bearer vllm-secret" } });
   expect(vllm.seen.at(-1)?.body).toMatchObject({ model: "sql-lora", cache_salt: expect.any(String) });
   expect((await chat("some-model")).status).toBe(200);
+});
+
+test("MLX-LM gets one request at a time, and the name of the model that it was started with", async () => {
+  mlx.script = { text: "one two three four", tokenDelayMs: 10 };
+  const ask = (): Promise<string> =>
+    flock
+      .fetch("/v1/chat/completions", {
+        method: "POST",
+        body: JSON.stringify({ model: "org/tiny-4bit", stream: true, messages: [{ role: "user", content: "hi" }] }),
+      })
+      .then((answer) => answer.text());
+  const answers = await Promise.all([ask(), ask(), ask()]);
+  for (const answer of answers) expect(answer).toContain("[DONE]");
+  expect(mlx.mostAtOnce).toBe(1);
+  expect(new Set(mlx.seen.map(({ body }) => body.model))).toEqual(new Set(["org/Tiny-4bit"]));
 });
 
 test("a model that somebody pulls appears within five seconds, and one that is deleted goes", async () => {

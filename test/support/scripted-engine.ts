@@ -86,7 +86,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     response.on("close", () => {
       if (!response.writableEnded) hungUp.abort();
     });
-    const body = (await readJson(request)) as Record<string, unknown>;
+    const body = await readSent(request);
     if (path === "/v1/chat/completions/input_tokens") {
       const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
       return json(response, 200, { input_tokens: usageOf(script).prompt_tokens });
@@ -103,6 +103,16 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     if (script.status !== undefined) return raw(response, script.status, script.body ?? "");
     if (path === "/v1/embeddings")
       return json(response, 200, embeddings((body.model as string | undefined) ?? model, body));
+    if (path === "/v1/audio/transcriptions") {
+      const usage = { type: "tokens", input_tokens: 14, output_tokens: 4, total_tokens: 18 };
+      if (body.response_format === "text") response.writeHead(200, { "content-type": "text/plain" }).end("hello there");
+      else json(response, 200, { text: "hello there", usage });
+      return;
+    }
+    if (path === "/v1/audio/speech") {
+      response.writeHead(200, { "content-type": "audio/mpeg" }).end(Buffer.from("ID3 sound"));
+      return;
+    }
     if (path === "/v1/rerank") return json(response, 200, ranking(model, body));
     if (path === "/v1/completions" || path === "/infill") {
       await complete(path, model, script, response, hungUp.signal);
@@ -139,10 +149,15 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
   };
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** JSON; a form as its fields, with a file as its bytes' number. */
+async function readSent(request: IncomingMessage): Promise<Record<string, unknown>> {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
-  return JSON.parse(Buffer.concat(pieces).toString("utf8"));
+  const type = request.headers["content-type"] ?? "";
+  const bytes = Buffer.concat(pieces);
+  if (!type.startsWith("multipart/")) return JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
+  const form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
+  return Object.fromEntries([...form].map(([name, value]) => [name, typeof value === "string" ? value : value.size]));
 }
 
 function raw(response: ServerResponse, status: number, body: string): void {

@@ -139,10 +139,14 @@ export function startGateway(options: GatewayOptions): TestGateway {
     },
     detours,
     link: {
-      async fetch(replica, path, { body, fresh, signal }) {
+      async fetch(replica, path, { body, fresh, signal, contentType = "application/json" }) {
         const engine = engines.find(({ id }) => id === replica.engineId);
         if (!engine) throw new Error(`no engine ${replica.engineId}`);
-        return connections.fetch(engine, { method: "POST", path, body, fresh }, signal);
+        return connections.fetch(
+          engine,
+          { method: "POST", path, body, fresh, headers: { "content-type": contentType } },
+          signal,
+        );
       },
       describe: () => ({ endpoint: "http://127.0.0.1:8089", start: "llama-server …" }),
     },

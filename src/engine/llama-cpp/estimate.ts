@@ -1,4 +1,4 @@
-import type { MemoryEstimate } from "../fit.ts";
+import { choicesOf, SHARE_LEFT } from "../fit.ts";
 import type { GgufHeader } from "./gguf-header.ts";
 
 const F16_BYTES = 2;
@@ -7,11 +7,39 @@ const UBATCH_TOKENS = 512;
 const PADDED_TO_TOKENS = 256;
 const FIXED_BYTES = 64 * 2 ** 20;
 
+export interface LlamaServerEstimate {
+  readonly trainedTokens: number;
+  /** Beside the weights. */
+  contextBytes(contextTokens: number, slots: number): number;
+}
+
+export interface Shape {
+  readonly contextTokens: number;
+  readonly slots: number;
+}
+
+/**
+ * Context and slots for a llama-server, out of the memory that the machine has and not what is free just now: the same at
+ * every start, so that a running server is taken over. When nothing fits it is the least; llama-server says why then.
+ */
+export function chooseShape(
+  wish: Shape,
+  estimate: LlamaServerEstimate,
+  weightsBytes: number,
+  memoryBytes: number,
+): Shape {
+  const choices = choicesOf(wish, estimate.trainedTokens);
+  const share = choices.length > 1 ? SHARE_LEFT : 1;
+  const fits = ({ contextTokens, slots }: Shape): boolean =>
+    estimate.contextBytes(contextTokens, slots) <= (memoryBytes - weightsBytes) * share;
+  return choices.find(fits) ?? choices.at(-1) ?? wish;
+}
+
 /**
  * What a model takes in llama-server, from its file's head alone: keys and values of 16 bits for every layer that has
  * them, a window's worth where a layer looks back only so far, and the buffers of one piece of a prompt.
  */
-export function estimateLlamaServer(header: GgufHeader, weightsBytes: number): MemoryEstimate {
+export function estimateLlamaServer(header: GgufHeader): LlamaServerEstimate {
   const named = header.get("general.architecture");
   const architecture = typeof named === "string" ? named : "llama";
   const read = (name: string): unknown => header.get(`${architecture}.${name}`);
@@ -30,9 +58,8 @@ export function estimateLlamaServer(header: GgufHeader, weightsBytes: number): M
   const latent = number("attention.kv_lora_rank");
   const rope = number("rope.dimension_count") ?? 64;
   return {
-    weightsBytes,
     trainedTokens: number("context_length") ?? 4096,
-    contextBytes(contextTokens, slots) {
+    contextBytes(contextTokens: number, slots: number) {
       const all = Math.ceil((contextTokens * slots) / PADDED_TO_TOKENS) * PADDED_TO_TOKENS;
       let cacheBytes = 0;
       for (const [layer, count] of kvHeads.entries()) {
@@ -42,7 +69,7 @@ export function estimateLlamaServer(header: GgufHeader, weightsBytes: number): M
         cacheBytes += tokens * values * F16_BYTES;
       }
       const computeBytes = UBATCH_TOKENS * 4 * (vocabulary + 8 * embedding) + 4 * all * 64 + FIXED_BYTES;
-      return Promise.resolve({ cacheBytes, computeBytes });
+      return cacheBytes + computeBytes;
     },
   };
 }

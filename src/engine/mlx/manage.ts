@@ -5,7 +5,7 @@ import { type Answer, askEngine } from "../ask-engine.ts";
 import type { Endpoint, EngineInfo, EngineManager, ServedModel } from "../driver.ts";
 import { contextOf } from "./model-context.ts";
 
-export const MLX_START = "mlx_lm.server --model <model> --port 8081";
+export const MLX_START = "mlx_lm.server --model <model> --port 8088";
 
 /** The server's own word for the model that it was started with. Any other word makes it load, or download, another. */
 export const STARTED_WITH = "default_model";

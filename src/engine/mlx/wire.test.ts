@@ -127,5 +127,5 @@ for (const [name, status, body, expected] of errors) {
 }
 
 function MENDED(): Partial<Failure> {
-  return { kind: "engine_failed", mend: "mlx_lm.server --model <model> --port 8081" };
+  return { kind: "engine_failed", mend: "mlx_lm.server --model <model> --port 8088" };
 }

@@ -13,6 +13,8 @@ const tags = z.looseObject({ models: z.array(tag).nullish() });
 
 /** What its front page says. Flock speaks Ollama's API too, and must not take itself for one. */
 const FRONT_PAGE = "Ollama is running";
+/** Somebody has a hundred models: the first look at them must not take seconds. */
+const AT_ONCE = 8;
 /** A large model comes from a slow disk. */
 const LOAD_TIMEOUT_MS = 600_000;
 
@@ -34,11 +36,12 @@ export function ollamaManager(settings: OllamaSettings): EngineManager {
     if (!parsed.success || !list.success) return err(failed(`what answers at ${at.url} is not Ollama`));
     const local = (list.data.models ?? []).filter((one) => !isRemote(one));
     const models: ServedModel[] = [];
-    for (const one of local) {
-      const model = await describe(at, one, signal);
-      if (model) models.push(model);
+    for (let start = 0; start < local.length; start += AT_ONCE) {
+      const some = local.slice(start, start + AT_ONCE).map((one) => describe(at, one, signal));
+      for (const model of await Promise.all(some)) if (model) models.push(model);
     }
-    return ok({ version: parsed.data.version, gpu: null, models });
+    // Half a list would make models come and go.
+    return signal.aborted ? err(unreachable(at.url)) : ok({ version: parsed.data.version, gpu: null, models });
   };
 
   /** Null: it was deleted a moment ago, or says nothing sensible of itself. */

@@ -52,7 +52,7 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
       contextTokens: one.max_model_len ?? (parent === null ? null : contextOf.get(parent)) ?? FALLBACK_CONTEXT_TOKENS,
       slots: SLOTS,
       // What it was started with is not told (tool parser, images): it refuses by name what it lacks.
-      abilities: { ...routes, tools: routes.chat, images: routes.chat, audio: false, thinking: false },
+      abilities: { ...routes, tools: routes.chat, images: routes.chat, thinking: false },
       smokeTest: false,
       ...(parent === null ? {} : { parent: toModelId(parent) }),
       ...(load === null ? {} : { load }),
@@ -70,6 +70,8 @@ interface Routes {
   readonly chat: boolean;
   readonly embeddings: boolean;
   readonly rerank: boolean;
+  /** A model that transcribes. */
+  readonly audio: boolean;
 }
 
 /** By endpoint, version and models. Each question is a line in the server's log. */
@@ -89,10 +91,10 @@ async function readRoutes(at: Endpoint, signal: AbortSignal): Promise<Routes> {
     const answer = await askEngine(at, path, signal);
     return answer.ok && answer.value.status !== 404;
   };
-  const [chat, embeddings, rerank] = await Promise.all(
-    ["/v1/chat/completions", "/v1/embeddings", "/v1/rerank"].map((path) => has(path)),
+  const [chat, embeddings, rerank, audio] = await Promise.all(
+    ["/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/v1/audio/transcriptions"].map((path) => has(path)),
   );
-  return { chat: chat ?? false, embeddings: embeddings ?? false, rerank: rerank ?? false };
+  return { chat: chat ?? false, embeddings: embeddings ?? false, rerank: rerank ?? false, audio: audio ?? false };
 }
 
 /** The queue and the KV cache, for all its models together. Null: metrics are switched off. */

@@ -12,10 +12,12 @@ import { auditRoutes } from "./routes/audit.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
 import { configRoutes } from "./routes/config.ts";
 import { defaultModelRoutes } from "./routes/default-model.ts";
+import { engineVersionsRoutes } from "./routes/engine-versions.ts";
 import { enginesRoutes } from "./routes/engines.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { modelsRoutes } from "./routes/models.ts";
 import { nodesRoutes } from "./routes/nodes.ts";
+import { routeRoutes } from "./routes/route.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { tokensRoutes } from "./routes/tokens.ts";
 import { usageRoutes } from "./routes/usage.ts";
@@ -60,10 +62,12 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", statusRoutes(deps));
   app.route("/", modelsRoutes(deps));
   app.route("/", aliasesRoutes(deps));
+  app.route("/", routeRoutes(deps));
   app.route("/", defaultModelRoutes(deps));
   app.route("/", catalogRoutes(deps));
   app.route("/", nodesRoutes(deps));
   app.route("/", enginesRoutes(deps));
+  app.route("/", engineVersionsRoutes(deps));
   app.route("/", jobsRoutes(deps, limits.heartbeatMs));
   for (const row of NOT_YET) answerNotYet(app, row);
 

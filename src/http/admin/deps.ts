@@ -7,7 +7,7 @@ import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import type { AdminNodes } from "./node-view.ts";
-import type { AdminEngines } from "./engine-deps.ts";
+import type { AdminEngines, AdminEngineVersions } from "./engine-deps.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
 export type AdminFailure =
@@ -203,6 +203,33 @@ export interface AdminJobs {
   events(id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
 }
 
+/** A request that somebody wonders about. */
+export interface RouteQuery {
+  readonly name: string;
+  /** Id or name of the key that would send it. */
+  readonly key: string | null;
+  readonly session: string;
+  readonly promptTokens: number;
+  readonly tools: boolean;
+  readonly images: boolean;
+}
+
+/** What would become of it now. */
+export interface RouteView {
+  readonly name: string;
+  readonly model: string;
+  readonly how: string;
+  readonly waiting: number;
+  readonly fallbacks: readonly string[];
+  readonly replicas: readonly {
+    readonly replica: Replica;
+    readonly inFlight: number;
+    readonly outstandingTokens: number;
+    readonly taken: boolean;
+    readonly reason: string;
+  }[];
+}
+
 /**
  * All that the admin API needs. Mutations write their audit row themselves, in the transaction of the change; `actor`
  * is who asked. What a method cannot do is its failure; throwing is for bugs.
@@ -249,6 +276,8 @@ export interface AdminDeps {
     /** Newest first. */
     recent(query: { limit: number; actor?: string }): Promise<readonly AuditEntry[]>;
   };
+  /** Nothing changes by asking. */
+  explainRoute(query: RouteQuery): Promise<Result<RouteView, AdminFailure>>;
   config(): ConfigReport;
   status(): Promise<StatusReport>;
   models(): Promise<readonly ModelView[]>;
@@ -257,4 +286,5 @@ export interface AdminDeps {
   readonly jobs: AdminJobs;
   readonly nodes: AdminNodes;
   readonly engines: AdminEngines;
+  readonly engineVersions: AdminEngineVersions;
 }

@@ -122,6 +122,11 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
         return ok(state.defaultView);
       },
     },
+    explainRoute: async ({ name }) => {
+      if (name !== "auto") return err({ kind: "unknown_model", model: name, nearest: [] });
+      const taken = { replica: replica(), inFlight: 1, outstandingTokens: 900, taken: true, reason: "least busy of 2" };
+      return ok({ name, model: "flock-tiny", how: "auto", waiting: 0, fallbacks: ["other"], replicas: [taken] });
+    },
     usage: {
       recent: async ({ limit, user }) =>
         state.usageRecords.filter((one) => user === undefined || one.userId === user).slice(0, limit),
@@ -134,6 +139,11 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     status: async () => result.report,
     models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
     catalog: async () => ({ directory: null, entries: [], problems: [] }),
+    engineVersions: {
+      list: async () => ok([]),
+      install: async () => err({ kind: "conflict", message: "nothing is installed in tests" }),
+      use: async () => err({ kind: "not_found", what: "version" }),
+    },
     engines: {
       list: () => result.report.engines.map((engine) => ({ node: "local", engine })),
       async logs(node, engine, { after }) {

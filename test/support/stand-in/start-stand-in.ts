@@ -19,6 +19,8 @@ export interface StandIn {
   trouble: Trouble | null;
   /** Instead of what the flavor says of itself, by path. */
   about: Record<string, () => Reply>;
+  /** The most answers that it was in the middle of at the same time. */
+  readonly mostAtOnce: number;
   /** Answers that were cut off by the caller. */
   readonly hungUp: number;
   stop(): Promise<void>;
@@ -29,6 +31,8 @@ export async function startStandIn(flavor: Flavor, port = 0): Promise<StandIn> {
   const seen: Seen[] = [];
   const state = { script: { text: "Hello from the stand-in." } as Script, trouble: null as Trouble | null, hungUp: 0 };
   const about: Record<string, () => Reply> = {};
+  let running = 0;
+  let mostAtOnce = 0;
   const send = (response: ServerResponse, { status, body }: Reply): void => {
     const headers = { "content-type": body.startsWith("{") ? "application/json" : "text/plain" };
     response.writeHead(status, flavor.server === null ? headers : { ...headers, server: flavor.server }).end(body);
@@ -59,7 +63,13 @@ export async function startStandIn(flavor: Flavor, port = 0): Promise<StandIn> {
       state.hungUp += 1;
       gone.abort();
     });
-    await stream(flavor, model, state.script, response, gone.signal);
+    running += 1;
+    mostAtOnce = Math.max(mostAtOnce, running);
+    try {
+      await stream(flavor, model, state.script, response, gone.signal);
+    } finally {
+      running -= 1;
+    }
   };
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -78,6 +88,9 @@ export async function startStandIn(flavor: Flavor, port = 0): Promise<StandIn> {
     },
     set trouble(trouble) {
       state.trouble = trouble;
+    },
+    get mostAtOnce() {
+      return mostAtOnce;
     },
     get hungUp() {
       return state.hungUp;

@@ -9,6 +9,7 @@ import type { ConfigApi } from "./config.ts";
 import type { DefaultModelApi } from "./default-model.ts";
 import type { JobsApi } from "./jobs.ts";
 import type { ModelsApi } from "./models.ts";
+import type { RouteApi } from "./route.ts";
 import type { StatusApi } from "./status.ts";
 import type { TokensApi } from "./tokens.ts";
 import type { UsageApi } from "./usage.ts";
@@ -275,3 +276,16 @@ function usage(requestId: string, userId: string): UsageView {
     errorKind: "",
   };
 }
+
+test("a route is explained: the model, every replica with its reason, and what would answer in its place", async () => {
+  const { route } = hc<RouteApi>(url, options).admin.v1;
+  const answer = await route.$get({ query: { tokens: "2000", tools: "true" } });
+  expect(await answer.json()).toMatchObject({
+    name: "auto",
+    model: "flock-tiny",
+    fallbacks: ["other"],
+    replicas: [{ taken: true, in_flight: 1, outstanding_tokens: 900, reason: "least busy of 2" }],
+  });
+  expect((await route.$get({ query: { model: "nobody" } })).status).toBe(404);
+  expect((await route.$get({ query: { tokens: "many" } })).status).toBe(400);
+});

@@ -1,0 +1,108 @@
+import { type Clock, utcDayStart } from "../core/clock.ts";
+import { wantedMeters } from "../store/limit-slices.ts";
+import type { Store } from "../store/store.ts";
+import { LeaseDesk } from "./lease-desk.ts";
+import type { Allowance, LeaseSource } from "./lease-source.ts";
+import { type Patience, SharedAllowance } from "./shared-allowance.ts";
+
+/** How often it is seen to that what others could use does not lie here. */
+const LOOK_MS = 500;
+/** A wish older than this was met, or given up. */
+const WISH_MS = 3000;
+/** So many tokens are leased on top of what is asked for, at most: the next requests are decided without the database. */
+const EXTRA_TOKENS = 16 * 1024;
+const PATIENCE: Patience = { againMs: 150, times: 16 };
+
+export interface StoreLeasesOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** What this process is called, for whoever wants to know whether it is gone. */
+  readonly home: string;
+  /** Resolves true once all usage that was written down before the call is in the store; false: not now. */
+  readonly settled: () => Promise<boolean>;
+  /** For tests. */
+  readonly patience?: Patience;
+}
+
+/** Limits that all gateways on one database share: each holds slices, which come back when it stops or is not heard of. */
+export class StoreLeases implements LeaseSource {
+  readonly desk: LeaseDesk;
+  readonly #o: StoreLeasesOptions;
+  readonly #byMeter = new Map<string, SharedAllowance>();
+  #day: number;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #looking: Promise<void> | null = null;
+
+  constructor(options: StoreLeasesOptions) {
+    this.#o = options;
+    this.#day = utcDayStart(options.clock.now());
+    this.desk = new LeaseDesk(options.store, options.clock, options.home, () => this.#claims());
+  }
+
+  /** Takes back what earlier processes of this data directory held. Their usage must be in the store already. */
+  async start(isGone: (home: string) => boolean): Promise<void> {
+    await this.desk.open(isGone);
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.look()
+        .catch(() => undefined)
+        .finally(() => {
+          this.#looking = null;
+        });
+    }, LOOK_MS);
+  }
+
+  tokensOfDay(keyId: string): Allowance {
+    // Forward only: a clock that is set back over midnight must not hand out the day's tokens again.
+    this.#day = Math.max(this.#day, utcDayStart(this.#o.clock.now()));
+    const day = this.#day;
+    return this.#allowance(`tokens ${keyId} ${day}`, { keyId, day }, EXTRA_TOKENS);
+  }
+
+  slots(keyId: string): Allowance {
+    return this.#allowance(`slots ${keyId}`, null, 0);
+  }
+
+  /** Gives back what lies idle or what others want, and no longer sets aside what is in the store by now. */
+  async look(): Promise<void> {
+    if (this.#byMeter.size === 0) return;
+    await this.desk.tend();
+    const spent = [...this.#byMeter.values()].map((allowance) => [allowance, allowance.spent] as const);
+    if (spent.some(([, units]) => units > 0) && (await this.#o.settled())) {
+      for (const [allowance, units] of spent) if (units > 0) allowance.settled(units);
+    }
+    const wanted = await wantedMeters(this.#o.store.sql, this.desk.now - WISH_MS);
+    for (const [meter, allowance] of this.#byMeter) {
+      if (allowance.hasFree && (allowance.unused || wanted.has(meter))) allowance.giveBack();
+      else if (wanted.has(meter)) allowance.tellFree();
+    }
+    for (const [meter, allowance] of this.#byMeter) {
+      if (allowance.idle && allowance.unused) this.#byMeter.delete(meter);
+    }
+  }
+
+  /** Once no request runs and all usage is in the store. */
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#looking;
+    await this.desk.close();
+  }
+
+  #allowance(meter: string, usage: { readonly keyId: string; readonly day: number } | null, extra: number): Allowance {
+    let allowance = this.#byMeter.get(meter);
+    if (allowance === undefined) {
+      const { clock, patience = PATIENCE } = this.#o;
+      allowance = new SharedAllowance({ desk: this.desk, clock, meter, usage, extra, patience });
+      this.#byMeter.set(meter, allowance);
+    }
+    return allowance;
+  }
+
+  #claims(): ReadonlyMap<string, number> {
+    const claims = new Map<string, number>();
+    for (const [meter, allowance] of this.#byMeter) {
+      const units = allowance.claim();
+      if (units > 0) claims.set(meter, units);
+    }
+    return claims;
+  }
+}
