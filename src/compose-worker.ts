@@ -1,10 +1,11 @@
 import { hostname, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { hashOptions } from "./cluster/agent-record.ts";
+import type { NodeService } from "./cluster/link.ts";
 import { createLocalLink, type LocalLink } from "./cluster/local-link.ts";
 import { usableAddresses } from "./cluster/node-address.ts";
 import type { NodeCredential } from "./cluster/node-credential.ts";
-import { machineLoad } from "./cluster/node-operations.ts";
+import { machineLoad, nodeProcesses } from "./cluster/node-operations.ts";
 import { socketPath } from "./cluster/socket-path.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import type { LeaderOptions } from "./compose.ts";
@@ -195,10 +196,7 @@ function linkToLeader(
     socket: socket.ok ? socket.value : join(dataDir, "node.sock"),
     fetch: withFiles((engineId, request, over) => local.fetchEngine(engineId, request, over), call),
     call,
-    portOf: (service) => {
-      const engine = local.state()?.engines.find(({ id }) => service === `engine/${id}`);
-      return engine?.endpoint ? Number(new URL(engine.endpoint).port) : null;
-    },
+    portOf: (service) => portOf(local, service),
     refused,
     log: (message) => log.warn(message),
   });
@@ -217,6 +215,13 @@ function linkToLeader(
     await link.close();
   };
   return ok({ ...link, close: stop });
+}
+
+async function portOf(local: LocalLink, service: NodeService): Promise<number | null> {
+  const engine = local.state()?.engines.find(({ id }) => service === `engine/${id}`);
+  if (engine?.endpoint) return Number(new URL(engine.endpoint).port);
+  const running = await local.call(LOCAL_NODE, nodeProcesses(), AbortSignal.timeout(LOAD_MS));
+  return (running.ok ? running.value : []).find(({ id }) => service === `process/${id}`)?.port ?? null;
 }
 
 /** Whoever takes this machine for the leader hears where that is. A port that is taken is no reason not to work. */

@@ -8,6 +8,8 @@ import { attachedManagers } from "./attached-managers.ts";
 import type { ModelChoice } from "./choose-model.ts";
 import { readGpus } from "./gpus.ts";
 import { LlamaInstalls } from "./install/llama-installs.ts";
+import { findBinary } from "./find-binary.ts";
+import { freePort } from "./free-port.ts";
 import { readInventory } from "./inventory.ts";
 import { ENGINE_TIMES, setUpEngines } from "./node-engines.ts";
 
@@ -50,6 +52,17 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
         platform: { os: process.platform, arch: process.arch },
         gpus: readGpus,
       }),
+      programs: {
+        find: (program) =>
+          findBinary(program, {
+            named: options.starts.llamaBinDir,
+            variable: "FLOCK_LLAMA_BIN_DIR",
+            installed: null,
+            path: options.childEnv["PATH"] ?? "",
+          }),
+        env: options.childEnv,
+        freePort: () => freePort(options.starts.ports),
+      },
       engines: (onChange, over) => setUpEngines(options, drivers, systemClock, ENGINE_TIMES, onChange, over),
     },
     signal,

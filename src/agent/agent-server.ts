@@ -17,6 +17,8 @@ import type { EngineSource } from "./engine-source.ts";
 import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
 import { ModelDigests } from "./model-digest.ts";
+import type { NodeProcesses } from "./node-processes.ts";
+import { processRoute } from "./process-routes.ts";
 import type { StateHub } from "./state-hub.ts";
 import { stateStream } from "./state-stream.ts";
 
@@ -42,6 +44,7 @@ export interface AgentServerParts {
   readonly models: LoadedModels | null;
   /** Null: none are installed by this agent. */
   readonly installs: LlamaInstalls | null;
+  readonly processes: NodeProcesses;
   readonly heartbeatMs: number;
   /** Fires when the agent ends: watch streams end then. */
   readonly over: AbortSignal;
@@ -114,6 +117,8 @@ async function route(request: Request, parts: AgentServerParts, digests: ModelDi
     case "POST /v1/shutdown":
       return await shutdown(request, parts);
   }
+  const ofProcess = await processRoute(request, parts.processes);
+  if (ofProcess !== null) return ofProcess;
   const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|start|stop|restart|check)$/.exec(url.pathname) ?? [];
   if (id === undefined) return refuse(404, `there is no ${call} here`);
   if (request.method !== (action === "logs" ? "GET" : "POST"))
@@ -204,7 +209,8 @@ function refuseModel({ status, message, mend }: ModelRefusal): Response {
 async function shutdown(request: Request, parts: AgentServerParts): Promise<Response> {
   const body = shutdownBody.safeParse(await request.json().catch(() => null));
   if (!body.success) return invalid(body.error);
-  if (body.data.engines) await Promise.all(parts.sources.map((source) => source.stop()));
+  if (body.data.engines)
+    await Promise.all([...parts.sources.map((source) => source.stop()), parts.processes.stopAll()]);
   // After this answer has been handed over; the server's own stop then waits until it is out.
   setTimeout(parts.stop, 0);
   return Response.json({}, { headers: { connection: "close" } });

@@ -14,6 +14,7 @@ import { readFreeMemory } from "../engine/embedded/free-memory.ts";
 import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels } from "./loaded-models.ts";
 import { LoadMeter } from "./machine-load.ts";
+import { NodeProcesses, type NodeProcessesParts } from "./node-processes.ts";
 import { otherAgent } from "./other-agent.ts";
 import { StateHub } from "./state-hub.ts";
 
@@ -29,6 +30,8 @@ export interface AgentParts {
   readonly engines: (onChange: () => void, signal: AbortSignal) => Promise<EngineSetup>;
   /** Installs programs of engines; absent: this agent does not. */
   readonly installs?: LlamaInstalls;
+  /** What the leader may have started here besides engines. */
+  readonly programs: Omit<NodeProcessesParts, "dataDir">;
   /** Called when the socket answers. */
   readonly onListening?: () => void;
 }
@@ -105,6 +108,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
       version: hub.version,
     };
   };
+  const processes = new NodeProcesses({ dataDir: parts.dataDir, ...parts.programs });
   const server = serveAgent({
     socket: socket.value,
     identity,
@@ -114,6 +118,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     sources: setup.sources,
     models: setup.models,
     installs: parts.installs ?? null,
+    processes,
     heartbeatMs: parts.heartbeatMs,
     over,
     stop: () => stopping.abort(),
@@ -129,6 +134,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
   } finally {
     // First the record and the socket, so that nobody finds an agent that is on its way out.
     rmSync(recordPath, { force: true });
+    processes.release();
     await Promise.all(setup.sources.map((source) => source.release()));
     await server.stop();
   }

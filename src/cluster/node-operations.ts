@@ -12,6 +12,13 @@ import {
   type ModelWish,
 } from "./agent-protocol.ts";
 import type { NodeOperation } from "./link.ts";
+import {
+  nodeProcess,
+  type NodeProcess,
+  processesAnswer,
+  processLogsAnswer,
+  type ProcessStart,
+} from "./process-protocol.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
 /** Longer than an engine may take for a health check and for telling its progress. */
@@ -118,5 +125,56 @@ export function shutDownAgent(engines: boolean): NodeOperation<void> {
     body: { engines },
     timeoutMs: SHUTDOWN_TIMEOUT_MS,
     read: () => ({ value: undefined }),
+  };
+}
+
+/** What runs on a node besides its engines. */
+export function nodeProcesses(): NodeOperation<readonly NodeProcess[]> {
+  return {
+    method: "GET",
+    path: "/v1/process",
+    timeoutMs: CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = processesAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data.processes } : null;
+    },
+  };
+}
+
+/** Answered when it listens, or says why it does not. */
+export function startProcess(wish: ProcessStart): NodeOperation<NodeProcess> {
+  return {
+    method: "POST",
+    path: "/v1/process/start",
+    body: wish,
+    timeoutMs: wish.readyTimeoutMs + CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = nodeProcess.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
+  };
+}
+
+/** Answered when it is gone. */
+export function stopProcess(id: string): NodeOperation<void> {
+  return {
+    method: "POST",
+    path: "/v1/process/stop",
+    body: { id },
+    timeoutMs: SHUTDOWN_TIMEOUT_MS,
+    read: () => ({ value: undefined }),
+  };
+}
+
+/** Newest lines that a process has written, oldest first; also of one that has ended. */
+export function processLogs(id: string, lines: number): NodeOperation<readonly string[]> {
+  return {
+    method: "GET",
+    path: `/v1/process/logs?id=${encodeURIComponent(id)}&lines=${lines}`,
+    timeoutMs: CALL_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = processLogsAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data.lines } : null;
+    },
   };
 }

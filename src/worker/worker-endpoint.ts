@@ -45,7 +45,7 @@ export interface WorkerEndpointParts {
     signal: AbortSignal,
   ) => Promise<Result<Answer, LinkFailure>>;
   /** Port on loopback of a service; null: there is none of that name. */
-  readonly portOf: (service: NodeService) => number | null;
+  readonly portOf: (service: NodeService) => Promise<number | null>;
 }
 
 /** A worker's HTTP for its leader. Every call is signed; of inference calls the body is not, they come inside TLS. */
@@ -94,7 +94,7 @@ export function serviceStreams({ check, portOf }: WorkerEndpointParts): (socket:
     const { service, signed } = hello.data;
     const called = check.check(signed, { method: STREAM_METHOD, path: streamPath(service), body: null });
     if (!called.ok) return refuseLine(called.error);
-    const port = isService(service) ? portOf(service) : null;
+    const port = isService(service) ? await portOf(service) : null;
     if (port === null) return refuseLine(missing(`there is no ${service} on this node`));
     const inner = await connectRaw({ host: "127.0.0.1", port }, AbortSignal.timeout(CONNECT_MS));
     if (!inner.ok) return refuseLine(missing(`${service} cannot be reached: ${inner.error.message}`));

@@ -36,7 +36,7 @@ export interface WorkerLinkParts {
     operation: NodeOperation<Answer>,
     signal: AbortSignal,
   ) => Promise<Result<Answer, LinkFailure>>;
-  readonly portOf: (service: NodeService) => number | null;
+  readonly portOf: (service: NodeService) => Promise<number | null>;
   /** The leader does not take this node's connections: ask it why. */
   readonly refused: () => void;
   readonly log: (message: string) => void;

@@ -213,7 +213,8 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
         ? await engines.fetch({ start: "start it", secret: "", ...engine }, request, signal)
         : err({ kind: "engine_unreachable", engine: id, endpoint: "nowhere", start: "flock up" }),
     call: options.call ?? (async () => err(NO_LOCAL)),
-    portOf: (service) => (service === `engine/${engine?.id}` ? Number(new URL(engine?.endpoint ?? "").port) : null),
+    portOf: async (service) =>
+      service === `engine/${engine?.id}` ? Number(new URL(engine?.endpoint ?? "").port) : null,
   };
   const opened = openNodePort({
     listen: lan ? { host: "127.0.0.1", port: 0, otherPorts: false } : null,
