@@ -10,6 +10,7 @@ import type { Store } from "./store/store.ts";
 import { keyLimits } from "./tenancy/key-limits.ts";
 import { LocalLeases } from "./tenancy/local-leases.ts";
 import { LocalRates } from "./tenancy/local-rates.ts";
+import { MovingLeases } from "./tenancy/moving-leases.ts";
 import { StoreLeases } from "./tenancy/store-leases.ts";
 import { StoreRates } from "./tenancy/store-rates.ts";
 
@@ -25,20 +26,18 @@ export interface LimitParts {
 export interface Limits {
   readonly gateway: ReturnType<typeof keyLimits>;
   readonly quotas: QuotaStart;
+  /** Another process is about to serve this data directory too: see `MovingLeases`. */
+  handOver(): Promise<void>;
+  takeBack(): void;
   /** Once no request runs and all usage is in the store. */
   stop(): Promise<void>;
 }
 
 /**
- * A SQLite file has one gateway, which counts in memory. A PostgreSQL database may have several: they share each limit
+ * A SQLite file has one gateway, which counts in memory, and two for the moment of a restart. A PostgreSQL database may have several: they share each limit
  * through it. The usage of an earlier process here must be in the store already.
  */
 export async function openLimits({ store, clock, dataDir, records }: LimitParts): Promise<Limits> {
-  if (store.kind === "sqlite") {
-    const leases = new LocalLeases(clock, await usedTokensOfDay(store.sql, utcDayStart(clock.now())));
-    const gateway = keyLimits(leases, new LocalRates(clock), clock);
-    return { gateway, quotas: leases, stop: () => Promise.resolve() };
-  }
   const settled = async (): Promise<boolean> => {
     // What requests of this moment wrote down is in the journal's file after the tick's end.
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -49,11 +48,36 @@ export async function openLimits({ store, clock, dataDir, records }: LimitParts)
     );
   };
   const id = gatewayId(dataDir);
-  const leases = new StoreLeases({ store, clock, home: `${id}/${process.pid}`, settled });
+  const shared = (): StoreLeases => new StoreLeases({ store, clock, home: `${id}/${process.pid}`, settled });
+  if (store.kind === "sqlite") {
+    const leases = new MovingLeases({
+      local: (used) => new LocalLeases(clock, used),
+      shared,
+      isGone: (home) => isGone(home, id),
+      used: () => usedTokensOfDay(store.sql, utcDayStart(clock.now())),
+      settled,
+    });
+    await leases.start();
+    const gateway = keyLimits(leases, new LocalRates(clock), clock);
+    return {
+      gateway,
+      quotas: leases,
+      handOver: () => leases.handOver(),
+      takeBack: () => leases.takeBack(),
+      stop: () => leases.stop(),
+    };
+  }
+  const leases = shared();
   await leases.start((home) => isGone(home, id));
-  const gateway = keyLimits(leases, new StoreRates(leases.desk, clock), clock);
-  // The database itself knows what a key has used, whether or not it had a quota.
-  return { gateway, quotas: { startFrom: () => undefined }, stop: () => leases.stop() };
+  return {
+    gateway: keyLimits(leases, new StoreRates(leases.desk, clock), clock),
+    // The database itself knows what a key has used, whether or not it had a quota.
+    quotas: { startFrom: () => undefined },
+    // They share it already.
+    handOver: () => Promise.resolve(),
+    takeBack: () => undefined,
+    stop: () => leases.stop(),
+  };
 }
 
 /** A process of this data directory that ended: one that has handed over to this one may still be answering. */

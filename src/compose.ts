@@ -352,10 +352,12 @@ export async function composeLeader(
     await jobs.stop();
     await cluster.rest();
     await records.handOver();
+    await limits.handOver();
     return cluster.workers();
   };
   const takeBack = async (): Promise<void> => {
     handedOver = false;
+    limits.takeBack();
     link.hold(false);
     cluster.lead();
     await jobs.start();

@@ -22,6 +22,11 @@ export async function holderAt(
   return { now: toNumber(rows[0]?.["now"]), expiresAt: toNumberOrNull(rows[0]?.["expires_at"]) };
 }
 
+export async function liveHolders(sql: Sql, now: number): Promise<string[]> {
+  const rows: Row[] = await sql`select holder from limit_holders where expires_at > ${now}`;
+  return rows.map((row) => toText(row["holder"]));
+}
+
 export async function keepHolder(tx: Tx, { id, home }: Holder, expiresAt: number): Promise<void> {
   await tx`insert into limit_holders ${tx({ holder: id, home, expires_at: expiresAt })}
     on conflict (holder) do update set expires_at = excluded.expires_at`;

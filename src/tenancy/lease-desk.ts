@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { newId } from "../core/id.ts";
-import { allHolders, dropHolder, holderAt, keepHolder, sweepLimits } from "../store/limit-holders.ts";
+import { allHolders, dropHolder, holderAt, keepHolder, liveHolders, sweepLimits } from "../store/limit-holders.ts";
 import { changeSlice } from "../store/limit-slices.ts";
 import type { Store, Tx } from "../store/store.ts";
 
@@ -97,6 +97,13 @@ export class LeaseDesk {
       });
       this.#running ??= this.#work();
     });
+  }
+
+  /** Whether another process holds anything, by its last word. */
+  async hasOthers(): Promise<boolean> {
+    const { sql, kind } = this.#store;
+    const { now } = await holderAt(sql, kind, this.#holder, this.#clock.now());
+    return (await liveHolders(sql, now)).some((id) => id !== this.#holder);
   }
 
   /** What has its time, though nothing is asked: renews the lease, and removes what nobody needs. */

@@ -1,6 +1,12 @@
 import { type Clock, utcDayStart } from "../core/clock.ts";
 import type { Allowance, AllowanceStanding, LeaseSource } from "./lease-source.ts";
 
+/** A source that takes over reservations which another one gave out. */
+export interface TakesOver {
+  /** `used` counts too where the source does not know it yet. */
+  adopt(kind: "tokens" | "slots", keyId: string, held: number, used: number): Allowance;
+}
+
 /** Daily quotas and concurrency of all keys, where this process is the only one that gives them out. */
 export class LocalLeases implements LeaseSource {
   readonly #clock: Clock;
@@ -29,7 +35,7 @@ export class LocalLeases implements LeaseSource {
     const known = this.#slots.get(keyId);
     if (known) return known;
     // A key with none in flight needs no entry: there may have been many keys.
-    if (this.#slots.size >= 1024) for (const [id, slots] of this.#slots) if (slots.idle) this.#slots.delete(id);
+    if (this.#slots.size >= 1024) for (const [id, slots] of this.#slots) if (slots.held === 0) this.#slots.delete(id);
     return allowanceIn(this.#slots, keyId);
   }
 
@@ -37,6 +43,22 @@ export class LocalLeases implements LeaseSource {
   startFrom(keyId: string, usedTokens: number): void {
     const today = this.tokensOfDay(keyId) as LocalAllowance;
     today.used = usedTokens;
+  }
+
+  adopt(kind: "tokens" | "slots", keyId: string, held: number, used: number): Allowance {
+    const allowance = (kind === "tokens" ? this.tokensOfDay(keyId) : this.slots(keyId)) as LocalAllowance;
+    allowance.adopt(held, used);
+    return allowance;
+  }
+
+  /** All that was given out is another source's from now on; `used` is what the store knows. */
+  moveTo(next: TakesOver, used: ReadonlyMap<string, number>): void {
+    for (const [keyId, tokens] of this.#tokens) {
+      const unknown = Math.max(0, tokens.used - (used.get(keyId) ?? 0));
+      if (tokens.held + unknown > 0) tokens.moveTo(next.adopt("tokens", keyId, tokens.held, unknown));
+    }
+    for (const [keyId, slots] of this.#slots)
+      if (slots.held > 0) slots.moveTo(next.adopt("slots", keyId, slots.held, 0));
   }
 }
 
@@ -46,19 +68,22 @@ function allowanceIn(map: Map<string, LocalAllowance>, keyId: string): LocalAllo
   return allowance;
 }
 
-class LocalAllowance implements Allowance {
+export class LocalAllowance implements Allowance {
   used: number;
   #held = 0;
+  /** Who keeps the account by now. */
+  #next: Allowance | null = null;
 
   constructor(used: number) {
     this.used = used;
   }
 
-  get idle(): boolean {
-    return this.#held === 0;
+  get held(): number {
+    return this.#held;
   }
 
-  take(limit: number, least: number, most: number): number | null {
+  take(limit: number, least: number, most: number): number | null | Promise<number | null> {
+    if (this.#next !== null) return this.#next.take(limit, least, most);
     const units = Math.min(most, limit - this.used - this.#held);
     if (units < least) return null;
     this.#held += units;
@@ -66,11 +91,24 @@ class LocalAllowance implements Allowance {
   }
 
   settle(held: number, used: number): void {
+    if (this.#next !== null) {
+      this.#next.settle(held, used);
+      return;
+    }
     this.#held -= held;
     this.used += used;
   }
 
   standing(): AllowanceStanding {
-    return { used: this.used, held: this.#held, away: false };
+    return this.#next?.standing() ?? { used: this.used, held: this.#held, away: false };
+  }
+
+  adopt(held: number, used: number): void {
+    this.#held += held;
+    this.used += used;
+  }
+
+  moveTo(next: Allowance): void {
+    this.#next = next;
   }
 }

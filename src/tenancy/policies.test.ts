@@ -33,8 +33,10 @@ function granted(answer: ReturnType<ReturnType<typeof quota>["admit"]>): Granted
 test("an answer grows in steps until the day's tokens are set aside, then it must end", () => {
   const { admit, today } = quota();
   const answer = granted(admit({ promptTokensEstimate: 100, maxOutputTokens: null }));
-  expect(today().held).toBe(1124);
-  expect(answer.extend(1023)).toBe(true);
+  // A quarter of what is left beside the prompt, as 1,024 are more than that.
+  expect(today().held).toBe(575);
+  expect(answer.extend(474)).toBe(true);
+  expect(today().held).toBe(575);
   expect(answer.extend(1899)).toBe(true);
   expect(answer.extend(1900)).toBe(false);
   expect(today().held).toBe(2000);
@@ -65,8 +67,11 @@ test("near the end steps are small: one long answer leaves something to the othe
   const answers = Array.from({ length: 3 }, () =>
     granted(admit({ promptTokensEstimate: 10, maxOutputTokens: null }, 4000)),
   );
-  for (let tokens = 0; tokens < 1200; tokens += 1) expect(answers[0]?.extend(tokens)).toBe(true);
+  for (let tokens = 0; tokens < 1800; tokens += 1) expect(answers[0]?.extend(tokens)).toBe(true);
   expect(4000 - today().held).toBeGreaterThan(200);
+  // Where there is plenty a step is 1,024.
+  granted(admit({ promptTokensEstimate: 10, maxOutputTokens: null }, 1_000_000));
+  expect(today().held).toBeGreaterThan(2800);
 });
 
 test("what was set aside and not used is given back", () => {

@@ -92,7 +92,8 @@ export function dailyQuotaPolicy(source: LeaseSource, clock: Clock) {
         return err(exceeded(day, limit, all, clock));
       }
       const least = allAtOnce === true ? all : prompt + (maxOutputTokens === 0 ? 0 : 1);
-      const most = allAtOnce === true ? all : prompt + Math.min(STEP_TOKENS, maxOutputTokens ?? STEP_TOKENS);
+      const step = stepOf(limit - used - held - prompt);
+      const most = allAtOnce === true ? all : prompt + Math.min(step, maxOutputTokens ?? step);
       return andThen(day.take(limit, least, most), (got): Admission => {
         if (got !== null) return ok(new GrowingAnswer(day, limit, prompt, got));
         return err(exceeded(day, limit, least, clock));
@@ -124,8 +125,7 @@ class GrowingAnswer implements Granted {
     while (this.#prompt + outputTokens >= this.#held) {
       if (this.#over) return false;
       const { used, held } = this.#day.standing();
-      const most = Math.max(SMALLEST_STEP, Math.min(STEP_TOKENS, Math.floor((this.#limit - used - held) / 4)));
-      const got = this.#day.take(this.#limit, 1, most);
+      const got = this.#day.take(this.#limit, 1, stepOf(this.#limit - used - held));
       if (got instanceof Promise) return got.then((units) => this.#grow(units) && this.extend(outputTokens));
       if (!this.#grow(got)) return false;
     }
@@ -148,6 +148,11 @@ class GrowingAnswer implements Granted {
     this.#held += units;
     return true;
   }
+}
+
+/** Near the end of the day's tokens one answer must not take all that is left. */
+function stepOf(room: number): number {
+  return Math.max(SMALLEST_STEP, Math.min(STEP_TOKENS, Math.floor(room / 4)));
 }
 
 function exceeded(day: Allowance, limit: number, wanted: number, clock: Clock): Failure {

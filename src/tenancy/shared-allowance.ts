@@ -50,6 +50,8 @@ export class SharedAllowance implements Allowance {
   /** What the database says that is free here. */
   #toldFree = 0;
   #known: SliceAnswer = { granted: 0, used: 0, others: 0, freeElsewhere: 0 };
+  /** Who keeps the account by now. */
+  #next: Allowance | null = null;
   #away = false;
   #awayUntilMs = 0;
 
@@ -59,6 +61,7 @@ export class SharedAllowance implements Allowance {
   }
 
   take(limit: number, least: number, most: number): number | null | Promise<number | null> {
+    if (this.#next !== null) return this.#next.take(limit, least, most);
     this.#askedMs = this.#o.clock.monotonicMs();
     // A limit that was lowered counts at once: what was leased under the higher one may be too much.
     if (limit < this.#limit) this.giveBack();
@@ -74,6 +77,10 @@ export class SharedAllowance implements Allowance {
   }
 
   settle(held: number, used: number): void {
+    if (this.#next !== null) {
+      this.#next.settle(held, used);
+      return;
+    }
     this.#reserved -= held;
     this.#spent += used;
     if (used <= held) this.#free += held - used;
@@ -82,8 +89,26 @@ export class SharedAllowance implements Allowance {
   }
 
   standing(): AllowanceStanding {
+    if (this.#next !== null) return this.#next.standing();
     const { used, others } = this.#known;
     return { used, held: others + this.#reserved + this.#spent, away: this.#away };
+  }
+
+  /** Takes over what another source had given out. */
+  adopt(held: number, used: number): void {
+    this.#reserved += held;
+    this.#spent += used;
+    if (held + used > 0) this.#change(held + used);
+  }
+
+  /** All that was given out is another source's from now on. Only while it is `quiet`. */
+  moveTo(adopt: (held: number, used: number) => Allowance): void {
+    this.#next = adopt(this.#reserved, this.#spent);
+  }
+
+  /** Nothing is asked for and nobody waits. */
+  get quiet(): boolean {
+    return this.#waiting.length === 0 && !this.#asking;
   }
 
   get idle(): boolean {

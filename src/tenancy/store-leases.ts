@@ -3,6 +3,7 @@ import { wantedMeters } from "../store/limit-slices.ts";
 import type { Store } from "../store/store.ts";
 import { LeaseDesk } from "./lease-desk.ts";
 import type { Allowance, LeaseSource } from "./lease-source.ts";
+import type { LocalLeases } from "./local-leases.ts";
 import { type Patience, SharedAllowance } from "./shared-allowance.ts";
 
 /** How often it is seen to that what others could use does not lie here. */
@@ -24,11 +25,17 @@ export interface StoreLeasesOptions {
   readonly patience?: Patience;
 }
 
+interface Metered {
+  readonly allowance: SharedAllowance;
+  readonly keyId: string;
+  readonly usage: { readonly keyId: string; readonly day: number } | null;
+}
+
 /** Limits that all gateways on one database share: each holds slices, which come back when it stops or is not heard of. */
 export class StoreLeases implements LeaseSource {
   readonly desk: LeaseDesk;
   readonly #o: StoreLeasesOptions;
-  readonly #byMeter = new Map<string, SharedAllowance>();
+  readonly #byMeter = new Map<string, Metered>();
   #day: number;
   #timer: ReturnType<typeof setInterval> | null = null;
   #looking: Promise<void> | null = null;
@@ -42,7 +49,11 @@ export class StoreLeases implements LeaseSource {
   /** Takes back what earlier processes of this data directory held. Their usage must be in the store already. */
   async start(isGone: (home: string) => boolean): Promise<void> {
     await this.desk.open(isGone);
-    this.#timer = setInterval(() => {
+    this.goOn();
+  }
+
+  goOn(): void {
+    this.#timer ??= setInterval(() => {
       this.#looking ??= this.look()
         .catch(() => undefined)
         .finally(() => {
@@ -51,55 +62,83 @@ export class StoreLeases implements LeaseSource {
     }, LOOK_MS);
   }
 
+  /** From when it resolves, what was used stays set aside, until it goes on. */
+  async rest(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#looking;
+  }
+
+  /** Whether anybody else gives out what is limited here. */
+  hasOthers(): Promise<boolean> {
+    return this.desk.hasOthers();
+  }
+
+  get quiet(): boolean {
+    return [...this.#byMeter.values()].every(({ allowance }) => allowance.quiet);
+  }
+
+  adopt(kind: "tokens" | "slots", keyId: string, held: number, used: number): Allowance {
+    const allowance = kind === "tokens" ? this.tokensOfDay(keyId) : this.slots(keyId);
+    (allowance as SharedAllowance).adopt(held, used);
+    return allowance;
+  }
+
+  /** All that was given out is counted in memory from now on. Only while it is `quiet`, and at rest. */
+  moveTo(local: LocalLeases): void {
+    for (const { allowance, keyId, usage } of this.#byMeter.values()) {
+      if (usage === null) allowance.moveTo((held) => local.adopt("slots", keyId, held, 0));
+      else if (usage.day === this.#day) allowance.moveTo((held, used) => local.adopt("tokens", keyId, held, used));
+    }
+  }
+
   tokensOfDay(keyId: string): Allowance {
     // Forward only: a clock that is set back over midnight must not hand out the day's tokens again.
     this.#day = Math.max(this.#day, utcDayStart(this.#o.clock.now()));
     const day = this.#day;
-    return this.#allowance(`tokens ${keyId} ${day}`, { keyId, day }, EXTRA_TOKENS);
+    return this.#allowance(`tokens ${keyId} ${day}`, keyId, { keyId, day }, EXTRA_TOKENS);
   }
 
   slots(keyId: string): Allowance {
-    return this.#allowance(`slots ${keyId}`, null, 0);
+    return this.#allowance(`slots ${keyId}`, keyId, null, 0);
   }
 
   /** Gives back what lies idle or what others want, and no longer sets aside what is in the store by now. */
   async look(): Promise<void> {
     if (this.#byMeter.size === 0) return;
     await this.desk.tend();
-    const spent = [...this.#byMeter.values()].map((allowance) => [allowance, allowance.spent] as const);
+    const spent = [...this.#byMeter.values()].map(({ allowance }) => [allowance, allowance.spent] as const);
     if (spent.some(([, units]) => units > 0) && (await this.#o.settled())) {
       for (const [allowance, units] of spent) if (units > 0) allowance.settled(units);
     }
     const wanted = await wantedMeters(this.#o.store.sql, this.desk.now - WISH_MS);
-    for (const [meter, allowance] of this.#byMeter) {
+    for (const [meter, { allowance }] of this.#byMeter) {
       if (allowance.hasFree && (allowance.unused || wanted.has(meter))) allowance.giveBack();
       else if (wanted.has(meter)) allowance.tellFree();
     }
-    for (const [meter, allowance] of this.#byMeter) {
+    for (const [meter, { allowance }] of this.#byMeter) {
       if (allowance.idle && allowance.unused) this.#byMeter.delete(meter);
     }
   }
 
   /** Once no request runs and all usage is in the store. */
   async stop(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#looking;
+    await this.rest();
     await this.desk.close();
   }
 
-  #allowance(meter: string, usage: { readonly keyId: string; readonly day: number } | null, extra: number): Allowance {
-    let allowance = this.#byMeter.get(meter);
-    if (allowance === undefined) {
-      const { clock, patience = PATIENCE } = this.#o;
-      allowance = new SharedAllowance({ desk: this.desk, clock, meter, usage, extra, patience });
-      this.#byMeter.set(meter, allowance);
-    }
+  #allowance(meter: string, keyId: string, usage: Metered["usage"], extra: number): Allowance {
+    const known = this.#byMeter.get(meter);
+    if (known !== undefined) return known.allowance;
+    const { clock, patience = PATIENCE } = this.#o;
+    const allowance = new SharedAllowance({ desk: this.desk, clock, meter, usage, extra, patience });
+    this.#byMeter.set(meter, { allowance, keyId, usage });
     return allowance;
   }
 
   #claims(): ReadonlyMap<string, number> {
     const claims = new Map<string, number>();
-    for (const [meter, allowance] of this.#byMeter) {
+    for (const [meter, { allowance }] of this.#byMeter) {
       const units = allowance.claim();
       if (units > 0) claims.set(meter, units);
     }
