@@ -10,7 +10,7 @@ const WRITTEN: Readonly<Record<string, string>> = {
   "ollama-chat": "no Ollama could be had: written from its documentation and the source of 0.33",
   "openai-chat": "what no recorded client or engine says: images in results, refusals, stop strings by name",
   "openai-completions":
-    "log probabilities and fields that neither llama-server 0.5.0 nor vLLM 0.32.0 was recorded with",
+    "requests with every field, and log probabilities of a llama-server that was not recorded with them",
 };
 
 /** Folders below `src` with fixtures, and the `-doc` ones in each. */

@@ -15,7 +15,7 @@ export interface HintInput {
   readonly keyProblem: { readonly message: string; readonly mend: string } | null;
 }
 
-const WITH_COMMAND = /^(.*): ((?:flock|ollama|vllm|mlx_lm\.server|llama-server) .*)$/s;
+const WITH_COMMAND = /^(.*): ((?:flock|ollama|pip|brew|vllm|mlx_lm\.server|llama-server) .*)$/s;
 
 export function hints({ state, defaultModel, program, gpuCommand, keyProblem }: HintInput): Hint[] {
   const found: Hint[] = [];

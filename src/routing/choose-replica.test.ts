@@ -84,3 +84,11 @@ test("a replica that knows the conversation is taken within its bound and never 
     }),
   );
 });
+
+test("a replica in whose engine requests wait is passed over, whoever sent them", () => {
+  const load = { running: 4, waiting: 3, kvCacheUsage: 0.9 };
+  const busy: Candidate = { replica: { ...replicaOf("a", { slots: 4 }), load }, inFlight: 0, outstandingTokens: 0 };
+  const calm: Candidate = { replica: replicaOf("b", { slots: 4 }), inFlight: 1, outstandingTokens: 1_000 };
+  const question = { affinities: [], costTokens: 100, localNode: "local" };
+  expect(chooseReplica({ ...question, candidates: [busy, calm] }).candidate).toBe(calm);
+});

@@ -96,8 +96,12 @@ function leastOutstanding<C extends Candidate>(candidates: readonly C[], localNo
 /** A hop to another node costs little: it decides only between equals. */
 const HOP_TOKENS = 8;
 
+/** What a request that waits inside an engine is taken to weigh: whose it is, and how long, is not told. */
+const WAITING_TOKENS = 1_000;
+
 function loadOf({ replica, inFlight, outstandingTokens }: Candidate, localNode: string): number {
-  const tokens = outstandingTokens + (replica.node === localNode ? 0 : HOP_TOKENS);
+  const waiting = (replica.load?.waiting ?? 0) * WAITING_TOKENS;
+  const tokens = outstandingTokens + waiting + (replica.node === localNode ? 0 : HOP_TOKENS);
   // Of replicas whose requests are small, the one with fewer of them.
   return (tokens + inFlight) / replica.slots;
 }
