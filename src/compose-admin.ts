@@ -1,5 +1,6 @@
 import { adminNodes } from "./compose-nodes.ts";
 import type { Cluster } from "./compose-cluster.ts";
+import { adapterAdmin } from "./compose-adapters.ts";
 import { engineVersionAdmin } from "./compose-engine-versions.ts";
 import { engineAdmin } from "./compose-engines.ts";
 import type { Catalog } from "./catalog/open-catalog.ts";
@@ -133,6 +134,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       store,
       settled: () => parts.settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),
     }),
+    adapters: adapterAdmin({ store, cluster: parts.cluster, actorOf }),
     engines: engineAdmin({ store, cluster: parts.cluster, actorOf }),
     engineVersions: engineVersionAdmin({ store, cluster: parts.cluster, jobs, actorOf }),
     jobs: {

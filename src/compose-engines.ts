@@ -50,7 +50,8 @@ export function engineAdmin(parts: EngineAdminParts): AdminEngines {
 }
 
 export function toAdminFailure({ kind, message, mend }: LinkFailure): AdminFailure {
-  if (kind === "unknown_engine") return { kind: "not_found", what: message, mend };
+  const [, what] = /^(?:there is )?no (.+)$/s.exec(message) ?? [];
+  if (kind === "unknown_engine" && what !== undefined) return { kind: "not_found", what, mend };
   return { kind: "conflict", message, mend };
 }
 

@@ -70,6 +70,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-worker.ts": ["*"],
   "compose-nodes.ts": ["*"],
   "compose-engines.ts": ["*"],
+  "compose-adapters.ts": ["*"],
   "compose-engine-versions.ts": ["*"],
   "compose-records.ts": ["*"],
   "compose-node.ts": ["*"],

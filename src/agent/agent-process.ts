@@ -10,6 +10,7 @@ import { readGpus } from "./gpus.ts";
 import { LlamaInstalls } from "./install/llama-installs.ts";
 import { findBinary } from "./find-binary.ts";
 import { freePort } from "./free-port.ts";
+import { modelPlaces } from "./sourced-model.ts";
 import { readInventory } from "./inventory.ts";
 import { ENGINE_TIMES, setUpEngines } from "./node-engines.ts";
 
@@ -46,6 +47,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       clock: systemClock,
       heartbeatMs: HEARTBEAT_MS,
       readInventory,
+      places: modelPlaces(options),
       installs: new LlamaInstalls({
         dataDir: options.dataDir,
         releaseUrl: options.starts.releaseUrl,

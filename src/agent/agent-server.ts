@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { z } from "zod";
 import {
+  adapterBody,
   checkBody,
   llamaInstallBody,
   llamaUseBody,
@@ -13,12 +14,14 @@ import type { AgentIdentity } from "../cluster/agent-record.ts";
 import { wait } from "../cluster/wait.ts";
 import type { MachineLoad } from "../core/machine-load.ts";
 import type { NodeState } from "../core/node.ts";
+import { findAdapter, refusesAdapters } from "./adapters.ts";
 import type { EngineSource } from "./engine-source.ts";
 import type { LlamaInstalls } from "./install/llama-installs.ts";
 import type { LoadedModels, ModelRefusal } from "./loaded-models.ts";
 import { ModelDigests } from "./model-digest.ts";
 import type { NodeProcesses } from "./node-processes.ts";
 import { processRoute } from "./process-routes.ts";
+import type { ModelPlaces } from "./sourced-model.ts";
 import type { StateHub } from "./state-hub.ts";
 import { stateStream } from "./state-stream.ts";
 
@@ -45,6 +48,8 @@ export interface AgentServerParts {
   /** Null: none are installed by this agent. */
   readonly installs: LlamaInstalls | null;
   readonly processes: NodeProcesses;
+  /** Where files of models and adapters are looked for. */
+  readonly places: ModelPlaces;
   readonly heartbeatMs: number;
   /** Fires when the agent ends: watch streams end then. */
   readonly over: AbortSignal;
@@ -119,7 +124,7 @@ async function route(request: Request, parts: AgentServerParts, digests: ModelDi
   }
   const ofProcess = await processRoute(request, parts.processes);
   if (ofProcess !== null) return ofProcess;
-  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|start|stop|restart|check)$/.exec(url.pathname) ?? [];
+  const [, id, action] = /^\/v1\/engines\/([^/]+)\/(logs|start|stop|restart|check|adapters)$/.exec(url.pathname) ?? [];
   if (id === undefined) return refuse(404, `there is no ${call} here`);
   if (request.method !== (action === "logs" ? "GET" : "POST"))
     return refuse(405, `${call} is not a method of this path`);
@@ -134,6 +139,7 @@ async function route(request: Request, parts: AgentServerParts, digests: ModelDi
   }
   if (action === "logs") return logs(url, engine);
   if (action === "check") return await check(request, engine);
+  if (action === "adapters") return await adapt(request, engine, parts.places);
   const done = action === "stop" ? await engine.halt() : action === "start" ? engine.resume() : engine.restart();
   if (done) return Response.json({});
   const { start } = engine.status();
@@ -168,6 +174,23 @@ async function llamaVersions(action: string, request: Request, installs: LlamaIn
   if (!wish.success) return invalid(wish.error);
   const taken = installs.install(wish.data);
   return taken.ok ? Response.json({}) : refuseModel(taken.error);
+}
+
+async function adapt(request: Request, engine: EngineSource, places: ModelPlaces): Promise<Response> {
+  const body = adapterBody.safeParse(await request.json().catch(() => null));
+  if (!body.success) return invalid(body.error);
+  const { kind } = engine.status();
+  const refusal = refusesAdapters(kind);
+  if (refusal !== null) return refuseModel(refusal);
+  if ("remove" in body.data) {
+    const name = body.data.remove.toLowerCase();
+    const removed = await engine.adapt({ action: "remove", name });
+    return removed.ok ? Response.json({ model: name }) : refuseModel(removed.error);
+  }
+  const adapter = findAdapter(body.data.add, kind, places);
+  if (!adapter.ok) return refuseModel(adapter.error);
+  const added = await engine.adapt({ action: "add", adapter: adapter.value });
+  return added.ok ? Response.json({ model: adapter.value.name }) : refuseModel(added.error);
 }
 
 async function load(request: Request, models: LoadedModels | null): Promise<Response> {

@@ -16,6 +16,7 @@ import type { LoadedModels } from "./loaded-models.ts";
 import { LoadMeter } from "./machine-load.ts";
 import { NodeProcesses, type NodeProcessesParts } from "./node-processes.ts";
 import { otherAgent } from "./other-agent.ts";
+import type { ModelPlaces } from "./sourced-model.ts";
 import { StateHub } from "./state-hub.ts";
 
 /** What an agent runs with; joined in `agent-process.ts`, and by tests with engines of their own. */
@@ -28,6 +29,8 @@ export interface AgentParts {
   readonly readInventory: (signal: AbortSignal) => Promise<Inventory>;
   /** Called once this agent is the only one: what to look after, not yet started. */
   readonly engines: (onChange: () => void, signal: AbortSignal) => Promise<EngineSetup>;
+  /** Where files of models and adapters are looked for; absent: nowhere. */
+  readonly places?: ModelPlaces;
   /** Installs programs of engines; absent: this agent does not. */
   readonly installs?: LlamaInstalls;
   /** What the leader may have started here besides engines. */
@@ -119,6 +122,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     models: setup.models,
     installs: parts.installs ?? null,
     processes,
+    places: parts.places ?? { modelsDir: parts.dataDir, home: parts.dataDir, hubCache: "" },
     heartbeatMs: parts.heartbeatMs,
     over,
     stop: () => stopping.abort(),

@@ -1,9 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import type { EngineStatus } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
 import type { CheckAnswer } from "../cluster/agent-protocol.ts";
 import { describeFailure } from "./describe-failure.ts";
+import { loadVllmAdapter, unloadVllmAdapter } from "../engine/vllm/adapters.ts";
+import { type AdapterChange, refusesAdapters } from "./adapters.ts";
+import type { ModelRefusal } from "./loaded-models.ts";
 import { EngineProgress } from "./engine-progress.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
 import type { LogPiece } from "./log-file.ts";
@@ -113,6 +117,28 @@ export class AttachedEngine implements EngineSource {
     const progressing =
       this.#info === null ? null : await this.#progress.since(this.#epoch, this.#at, this.#over.signal);
     return { healthy: this.#info !== null, progressing };
+  }
+
+  /** vLLM takes them while it runs, if it was started for that. */
+  async adapt(change: AdapterChange): Promise<Result<void, ModelRefusal>> {
+    const refusal = refusesAdapters(this.#manager.kind);
+    if (refusal !== null) return err(refusal);
+    if (this.#manager.kind !== "vllm") {
+      const message = `${this.id} was started by somebody, and takes adapters at its start only`;
+      return err({
+        status: 409,
+        message,
+        mend: "llama-server -m <model.gguf> --lora <adapter.gguf> --lora-init-without-apply",
+      });
+    }
+    const { signal } = this.#over;
+    const done =
+      change.action === "add"
+        ? await loadVllmAdapter(this.#at, change.adapter, signal)
+        : await unloadVllmAdapter(this.#at, change.name, signal);
+    if (!done.ok) return err({ status: 409, ...done.error });
+    this.#nudge.abort();
+    return ok(undefined);
   }
 
   /** Whoever started it has them. */

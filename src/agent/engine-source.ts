@@ -1,7 +1,10 @@
 import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
 import type { EngineStatus } from "../core/node.ts";
 import type { EngineKind, Replica } from "../core/replica.ts";
+import type { Result } from "../core/result.ts";
 import type { EngineInfo, ServedModel } from "../engine/driver.ts";
+import type { AdapterChange } from "./adapters.ts";
+import type { ModelRefusal } from "./loaded-models.ts";
 import type { LogPiece } from "./log-file.ts";
 
 /** One engine of this node as the agent sees it, whoever started it. */
@@ -20,6 +23,8 @@ export interface EngineSource {
   halt(): Promise<boolean>;
   /** Looks at it now, because traffic saw something; an engine of ours that gets too many strikes is started again. */
   check(doubt: CheckBody): Promise<CheckAnswer>;
+  /** Puts a LoRA adapter on its model, or takes one off. Resolves when that is done or under way. */
+  adapt(change: AdapterChange): Promise<Result<void, ModelRefusal>>;
   /** What a person should mend though it runs, with the command; see `NodeState.problems`. */
   advice?(): string | null;
   /** Newest lines of its log, oldest first, or those after a place in it. */
@@ -43,6 +48,7 @@ export function toReplicas(node: string, engineId: string, kind: EngineKind, inf
     abilities: served.abilities,
     smokeTest: served.smokeTest,
     ...(served.parent === undefined ? {} : { parent: served.parent }),
+    ...(served.adapter === undefined ? {} : { adapter: served.adapter }),
     ...(served.keepAlive === undefined ? {} : { keepAlive: served.keepAlive }),
     ...(served.toolSyntax === undefined ? {} : { toolSyntax: served.toolSyntax }),
     ...(served.load === undefined ? {} : { load: served.load }),

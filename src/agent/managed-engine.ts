@@ -1,9 +1,12 @@
 import type { EngineStatus } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
+import { err, ok, type Result } from "../core/result.ts";
 import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
 import type { Endpoint, EngineInfo, EngineManager, LaunchSpec } from "../engine/driver.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
+import { type Adapter, type AdapterBook, type AdapterChange, changeAdapters, refusesAdapters } from "./adapters.ts";
+import type { ModelRefusal } from "./loaded-models.ts";
 import { EngineProgress } from "./engine-progress.ts";
 import { type LogPiece, readLog } from "./log-file.ts";
 import { Supervisor, type SupervisorParts } from "./supervisor.ts";
@@ -12,6 +15,12 @@ import { wait } from "../cluster/wait.ts";
 const PROBE_TIMEOUT_MS = 5_000;
 const PROBE_AGAIN_MS = 500;
 const HALTED = "stopped on request";
+
+/** How an engine is started with adapters, and where is kept with which. */
+export interface AdapterLaunch {
+  readonly book: AdapterBook;
+  readonly spec: (adapters: readonly Adapter[]) => LaunchSpec;
+}
 
 /** An engine that Flock starts: the supervisor keeps it alive, the manager says what it serves. */
 export class ManagedEngine implements EngineSource {
@@ -27,6 +36,8 @@ export class ManagedEngine implements EngineSource {
   readonly #strikes: number;
   readonly #onChange: () => void;
   readonly #over = new AbortController();
+  readonly #adapters: AdapterLaunch | null;
+  #spec: LaunchSpec;
   /** What the life with this epoch serves. */
   #info: { readonly epoch: number; readonly value: EngineInfo } | null = null;
   #probing: { readonly epoch: number; readonly done: Promise<void> } | null = null;
@@ -39,7 +50,10 @@ export class ManagedEngine implements EngineSource {
     models: readonly string[],
     manager: EngineManager,
     parts: SupervisorParts,
+    adapters: AdapterLaunch | null = null,
   ) {
+    this.#adapters = adapters;
+    this.#spec = spec;
     this.#models = models;
     this.id = spec.id;
     this.#node = node;
@@ -48,7 +62,7 @@ export class ManagedEngine implements EngineSource {
     this.#progress = new EngineProgress(manager.kind);
     this.#strikes = parts.times.healthFailures;
     this.#onChange = parts.onChange;
-    this.#supervise = () => new Supervisor(spec, { ...parts, onChange: () => this.#changed() });
+    this.#supervise = () => new Supervisor(this.#spec, { ...parts, onChange: () => this.#changed() });
     this.#supervisor = this.#supervise();
   }
 
@@ -114,6 +128,24 @@ export class ManagedEngine implements EngineSource {
       this.#supervisor.condemn(`is taken for hung although it answers: ${reason}`);
     }
     return { healthy, progressing };
+  }
+
+  /** It is started with other adapters: they are arguments of its programs. */
+  async adapt(change: AdapterChange): Promise<Result<void, ModelRefusal>> {
+    const refusal = refusesAdapters(this.#manager.kind);
+    if (refusal !== null || this.#adapters === null) {
+      return err(refusal ?? { status: 409, message: `${this.id} takes no adapters`, mend: "flock engine ls" });
+    }
+    const { book, spec } = this.#adapters;
+    const next = changeAdapters(book.of(this.id), change);
+    if (!next.ok) return next;
+    if (next.value === null) return ok(undefined);
+    book.set(this.id, next.value);
+    this.#spec = spec(next.value);
+    const halted = this.#supervisor.state === "stopped";
+    await this.#supervisor.stop();
+    if (!halted) this.resume();
+    return ok(undefined);
   }
 
   logs(lines: number, after?: string): LogPiece {

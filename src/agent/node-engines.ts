@@ -3,6 +3,7 @@ import type { EngineManager, LaunchSpec } from "../engine/driver.ts";
 import { readCgroupLimits } from "../engine/embedded/cgroup.ts";
 import type { EngineSetup } from "./agent.ts";
 import type { AgentOptions } from "./agent-options.ts";
+import { type Adapter, AdapterBook, refusesAdapters } from "./adapters.ts";
 import { ATTACHED_TIMES, type AttachedTimes } from "./attached-engine.ts";
 import { chooseModel, type ModelChoice } from "./choose-model.ts";
 import { type AttachedKind, candidatesOf, isAttachedKind, unlookedFor } from "./engine-candidates.ts";
@@ -50,9 +51,16 @@ export async function setUpEngines(
   const problems: string[] = [];
   // The agent's standard output is its log file.
   const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
-  const create = (spec: LaunchSpec, modelId: string | null, manager: EngineManager): ManagedEngine => {
-    const parts = { records, logPath: engineLogPath(dataDir, spec.id), clock, times: times.supervisor, log, onChange };
-    return new ManagedEngine(node, spec, modelId === null ? [] : [modelId], manager, parts);
+  const book = new AdapterBook(dataDir);
+  const create = (
+    id: string,
+    modelId: string | null,
+    manager: EngineManager,
+    spec: (adapters: readonly Adapter[]) => LaunchSpec,
+  ): ManagedEngine => {
+    const parts = { records, logPath: engineLogPath(dataDir, id), clock, times: times.supervisor, log, onChange };
+    const adapters = refusesAdapters(manager.kind) === null ? { book, spec } : null;
+    return new ManagedEngine(node, spec(book.of(id)), modelId === null ? [] : [modelId], manager, parts, adapters);
   };
   const model = chooseModel({
     wanted: options.defaultModel,
@@ -93,25 +101,28 @@ export async function setUpEngines(
     await endStrays(records, [], times.supervisor);
     return { sources, models: null, problems, start: () => finder.start(signal) };
   }
-  const main = own?.ok
-    ? create(own.value.spec, own.value.modelId, own.value.manager)
-    : create(drivers.launch(model, threads), model.modelId, drivers.embedded);
+  const embedded = (id: string, choice: ModelChoice): ManagedEngine =>
+    create(id, choice.modelId, drivers.embedded, () => ({ ...drivers.launch(choice, threads), id }));
+  const started = own?.ok ? own.value : null;
+  const main =
+    started === null || preferred === null
+      ? embedded("embedded", model)
+      : create(preferred, started.modelId, started.manager, (adapters) => started.spec(preferred, model, adapters));
   // The smoke-test model steps back for an engine that has a real one; it is there when there is nothing else.
   const needless = enginePreferred === "auto" && found.length > 0 && model.bundled && !wantsIt(options, model);
   if (!needless) sources.unshift(main);
   const more = (id: string, choice: ModelChoice): ManagedEngine => {
-    if (own?.ok && own.value.more !== null)
-      return create(own.value.more(id, choice), choice.modelId, own.value.manager);
-    return create({ ...drivers.launch(choice, threads), id }, choice.modelId, drivers.embedded);
+    if (!started?.isGguf) return embedded(id, choice);
+    return create(id, choice.modelId, started.manager, (adapters) => started.spec(id, choice, adapters));
   };
-  const isGguf = !own?.ok || own.value.more !== null;
+  const isGguf = started === null || started.isGguf;
   const models = new LoadedModels({
     dataDir,
     modelsDir: options.modelsDir,
     bundledModel: options.bundledModel,
     main: needless || !isGguf ? null : { engine: main, model },
     sources,
-    idPrefix: own?.ok ? main.id : "embedded",
+    idPrefix: main.id,
     create: more,
     onChange,
     over: signal,

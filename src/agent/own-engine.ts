@@ -10,6 +10,7 @@ import { mlxLaunch } from "../engine/mlx/launch.ts";
 import { mlxManager } from "../engine/mlx/manage.ts";
 import { ollamaLaunch } from "../engine/ollama/launch.ts";
 import { vllmLaunch } from "../engine/vllm/launch.ts";
+import type { Adapter } from "./adapters.ts";
 import type { AgentOptions } from "./agent-options.ts";
 import type { ModelChoice } from "./choose-model.ts";
 import { type AttachedKind, unlookedFor } from "./engine-candidates.ts";
@@ -22,9 +23,10 @@ export interface OwnEngine {
   readonly manager: EngineManager;
   /** Null where it finds its models itself. */
   readonly modelId: string | null;
-  readonly spec: LaunchSpec;
-  /** Serves a further GGUF file in a process of its own; null: this kind does not. */
-  readonly more: ((id: string, model: ModelChoice) => LaunchSpec) | null;
+  /** Under this id, with these adapters. `model` counts only for kinds that serve GGUF files. */
+  readonly spec: (id: string, model: ModelChoice, adapters: readonly Adapter[]) => LaunchSpec;
+  /** Serves further GGUF files, each in a process of its own. */
+  readonly isGguf: boolean;
 }
 
 interface OwnEngineParts {
@@ -90,7 +92,7 @@ async function ownLlamaServer(parts: OwnEngineParts, signal: AbortSignal): Promi
   });
   if (!binary.ok) return err(`${binary.error}: flock engine install llamacpp`);
   const memory = await memoryOf(options, signal);
-  const launch = (id: string, choice: ModelChoice): LaunchSpec => {
+  const spec = (id: string, choice: ModelChoice, adapters: readonly Adapter[]): LaunchSpec => {
     const modelBytes = statSync(choice.path, { throwIfNoEntry: false })?.size ?? 0;
     const wish = { contextTokens: options.contextTokens, slots: options.slots };
     const header = readGgufHeader(choice.path) ?? new Map();
@@ -105,12 +107,12 @@ async function ownLlamaServer(parts: OwnEngineParts, signal: AbortSignal): Promi
       threads,
       gpu: options.gpu,
       ports: starts.ports,
-      adapters: [],
+      adapters,
       childEnv: engineEnv(childEnv),
       cwd: options.dataDir,
     });
   };
-  return ok({ manager, modelId: model.modelId, spec: launch("llamacpp", model), more: launch });
+  return ok({ manager, modelId: model.modelId, spec, isGguf: true });
 }
 
 /** The GPU's memory where the weights fit into it, else the machine's: what is free at the moment is no measure. */
@@ -133,22 +135,18 @@ function ownOfRepository(kind: "vllm" | "mlx", { options, manager }: OwnEnginePa
     return err(`${program} needs to know its model: FLOCK_DEFAULT_MODEL=hf:<owner>/<repository>, or file:<directory>`);
   }
   const modelId = repositoryOf(defaultModel) === null ? defaultModel.toLowerCase() : idOf(model);
-  const common = {
-    id: kind,
-    binary: binary.value,
-    model,
-    ports: starts.ports,
-    childEnv: engineEnv(childEnv),
-    cwd: dataDir,
-  };
-  if (kind === "vllm")
-    return ok({ manager, modelId, spec: vllmLaunch({ ...common, modelId, contextTokens }), more: null });
+  const common = { binary: binary.value, model, ports: starts.ports, childEnv: engineEnv(childEnv), cwd: dataDir };
+  if (kind === "vllm") {
+    const spec: OwnEngine["spec"] = (id, _, adapters) =>
+      vllmLaunch({ ...common, id, modelId, contextTokens, adapters });
+    return ok({ manager, modelId, spec, isGguf: false });
+  }
   const { slots, contextTokens: mlxContext } = options.mlx;
   return ok({
     manager: mlxManager({ model, slots, contextTokens: mlxContext }),
     modelId,
-    spec: mlxLaunch(common),
-    more: null,
+    spec: (id) => mlxLaunch({ ...common, id }),
+    isGguf: false,
   });
 }
 
@@ -172,8 +170,8 @@ function ownOllama({ options, manager }: OwnEngineParts): Result<OwnEngine, stri
   const binary = findBinary("ollama", { named: starts.ollamaBin, variable: "FLOCK_OLLAMA_BIN", installed: null, path });
   if (!binary.ok) return err(`${binary.error}: see Ollama's own pages, then: ollama serve`);
   const port = Number(URL.canParse(endpoints.ollama.url) ? new URL(endpoints.ollama.url).port : "") || 11_434;
-  const spec = ollamaLaunch({ id: "ollama", binary: binary.value, port, childEnv: engineEnv(childEnv), cwd: dataDir });
-  return ok({ manager, modelId: null, spec, more: null });
+  const common = { binary: binary.value, port, childEnv: engineEnv(childEnv), cwd: dataDir };
+  return ok({ manager, modelId: null, spec: (id) => ollamaLaunch({ ...common, id }), isGguf: false });
 }
 
 /** What is meant for Flock's own child is nobody else's business. */

@@ -19,13 +19,18 @@ export function parseHfId(id: string): ModelSource | null {
 }
 
 /** The file of the default model, where that is an `hf:` id or an entry of the catalogue. */
-export function sourcedModel({ defaultModel, modelsDir, childEnv, starts }: SourceOptions): string | null {
+export function sourcedModel(options: SourceOptions): string | null {
+  const { defaultModel, starts } = options;
   const entry = starts.source === null ? null : { ...starts.source, quantisation: null };
   const source = parseHfId(defaultModel) ?? entry;
   if (source === null) return null;
+  return findSourcedModel(source, modelPlaces(options));
+}
+
+export function modelPlaces({ modelsDir, childEnv }: Pick<AgentOptions, "modelsDir" | "childEnv">): ModelPlaces {
   const { HF_HUB_CACHE, HF_HOME, HOME = "" } = childEnv;
   const hubCache = HF_HUB_CACHE ?? (HF_HOME === undefined ? "" : join(HF_HOME, "hub"));
-  return findSourcedModel(source, { modelsDir, home: HOME, hubCache });
+  return { modelsDir, home: HOME, hubCache };
 }
 
 type SourceOptions = Pick<AgentOptions, "defaultModel" | "modelsDir" | "childEnv" | "starts">;

@@ -69,6 +69,24 @@ const READY: readonly CommandEntry[] = [
     async () => (await import("./commands/node-undrain.ts")).nodeUndrain,
   ),
   entry("Nodes", "node remove", "Forget a node", async () => (await import("./commands/node-remove.ts")).nodeRemove),
+  entry(
+    "Models",
+    "model adapter add",
+    "Load a LoRA adapter onto a model",
+    async () => (await import("./commands/model-adapter.ts")).adapterAdd,
+  ),
+  entry(
+    "Models",
+    "model adapter ls",
+    "List LoRA adapters",
+    async () => (await import("./commands/model-adapter.ts")).adapterLs,
+  ),
+  entry(
+    "Models",
+    "model adapter rm",
+    "Take a LoRA adapter off",
+    async () => (await import("./commands/model-adapter.ts")).adapterRm,
+  ),
   entry("Engines", "engine ls", "List engines", async () => (await import("./commands/engine-ls.ts")).engineLs),
   entry(
     "Engines",

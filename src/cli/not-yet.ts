@@ -55,13 +55,6 @@ export const NOT_YET: readonly Later[] = [
     examples: ["flock model remove llama-3.2-3b"],
   },
   {
-    section: "Models",
-    name: "model adapter add",
-    summary: "Load a LoRA adapter onto a model",
-    args: { model: need("The model"), adapter: need("hf:<owner>/<repository> or file:<path>") },
-    examples: ["flock model adapter add qwen3-coder file:./ours.gguf"],
-  },
-  {
     section: "Shards",
     name: "shard create",
     summary: "Split a model over several workers",

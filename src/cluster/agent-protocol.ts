@@ -34,6 +34,16 @@ export type CheckBody = z.infer<typeof checkBody>;
 export const checkAnswer = z.strictObject({ healthy: z.boolean(), progressing: z.boolean().nullable() });
 export type CheckAnswer = z.infer<typeof checkAnswer>;
 
+/** Body of `POST /v1/engines/:id/adapters`: `file:<path>` or `hf:<owner>/<repository>` to put on, or a name to take off. */
+export const adapterBody = z.union([
+  z.strictObject({ add: z.string().min(1).max(4096) }),
+  z.strictObject({ remove: z.string().min(1).max(256) }),
+]);
+export type AdapterBody = z.infer<typeof adapterBody>;
+
+/** Its answer: the id of the adapter's model. */
+export const adapterAnswer = z.strictObject({ model: z.string() });
+
 /** Body of `POST /v1/shutdown`. `engines: false` leaves them running for the next agent to take over. */
 export const shutdownBody = z.strictObject({ engines: z.boolean() });
 

@@ -1,5 +1,7 @@
 import type { MachineLoad } from "../core/machine-load.ts";
 import {
+  adapterAnswer,
+  type AdapterBody,
   type AvailableModel,
   type CheckAnswer,
   checkAnswer,
@@ -21,6 +23,8 @@ import {
 } from "./process-protocol.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
+/** Longer than vLLM may take to read one. */
+const ADAPT_TIMEOUT_MS = 130_000;
 /** Longer than an engine may take for a health check and for telling its progress. */
 const CHECK_TIMEOUT_MS = 15_000;
 /** Longer than the grace that an engine gets between SIGTERM and SIGKILL. */
@@ -74,6 +78,20 @@ export function checkEngine(engineId: string, doubt: CheckBody): NodeOperation<C
     timeoutMs: CHECK_TIMEOUT_MS,
     read: (answer) => {
       const parsed = checkAnswer.safeParse(answer);
+      return parsed.success ? { value: parsed.data } : null;
+    },
+  };
+}
+
+/** Puts a LoRA adapter on an engine's model, or takes one off; the node's state tells when it serves. */
+export function adaptEngine(engineId: string, change: AdapterBody): NodeOperation<{ readonly model: string }> {
+  return {
+    method: "POST",
+    path: `/v1/engines/${encodeURIComponent(engineId)}/adapters`,
+    body: change,
+    timeoutMs: ADAPT_TIMEOUT_MS,
+    read: (answer) => {
+      const parsed = adapterAnswer.safeParse(answer);
       return parsed.success ? { value: parsed.data } : null;
     },
   };

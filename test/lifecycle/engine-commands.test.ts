@@ -86,6 +86,12 @@ test("logs are shown, followed as they come, and Ctrl-C ends that without a fail
   await reading;
 }, 60_000);
 
+test("an engine that takes no LoRA adapters refuses them by its name", async () => {
+  await poll(20_000, isReady);
+  const run = await flock.cli("model", "adapter", "add", "flock-tiny", "file:/nowhere/x.gguf");
+  expect([run.code, run.stderr]).toEqual([1, expect.stringContaining("flock-tiny is served by embedded")]);
+});
+
 test("an unknown engine is told with those that there are", async () => {
   const run = await flock.cli("engine", "stop", "local/embeded");
   expect(run.code).toBe(5);

@@ -97,6 +97,42 @@ test("a release is installed as a job, listed, pinned, and clear errors name the
   expect([unknown.code, unknown.stderr]).toEqual([5, expect.stringContaining("b7")]);
 }, 60_000);
 
+test.skipIf(real !== "")(
+  "a LoRA adapter is a model of its own: put on, listed, asked for, and taken off",
+  async () => {
+    const adapter = join(dataDir, "Sql-Lora.gguf");
+    await Bun.write(adapter, "GGUF");
+    const missing = await flock.cli("model", "adapter", "add", "tiny-q4_k_m", "file:/nowhere/x.gguf");
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("/nowhere/x.gguf is not a .gguf file")]);
+    expect(await flock.cli("model", "adapter", "add", "tiny-q4_k_m", `file:${adapter}`)).toMatchObject({ code: 0 });
+    const listed = async () =>
+      (JSON.parse((await flock.cli("model", "adapter", "ls", "--json")).stdout) as { adapters: { id: string }[] })
+        .adapters;
+    await poll(20_000, async () => (await listed()).length > 0);
+    expect(await listed()).toEqual([
+      expect.objectContaining({ id: "sql-lora", model: "tiny-q4_k_m", node: "local", engine: "llamacpp" }),
+    ]);
+    const { data } = (await (await flock.fetch("/v1/models")).json()) as { data: { id: string; parent?: string }[] };
+    expect(data.find(({ id }) => id === "sql-lora")?.parent).toBe("tiny-q4_k_m");
+    // Passed through, streamed, translated, and the model itself: the adapter is applied to its own requests only.
+    for (const stream of [false, true]) expect(await (await chat("sql-lora", stream)).text()).toContain("[adapter 0]");
+    const messages = await flock.fetch("/v1/messages", {
+      method: "POST",
+      headers: { "content-type": "application/json", "anthropic-version": "2023-06-01" },
+      body: JSON.stringify({ model: "sql-lora", max_tokens: 20, messages: [{ role: "user", content: "hi" }] }),
+    });
+    expect(await messages.text()).toContain("[adapter 0]");
+    expect(await (await chat("tiny-q4_k_m")).text()).not.toContain("[adapter");
+    expect(await (await chat("auto")).text()).not.toContain("[adapter");
+    expect(await flock.cli("model", "adapter", "rm", "sql-lora")).toMatchObject({ code: 0 });
+    await poll(20_000, async () => (await listed()).length === 0 && (await engines())[0]?.state === "ready");
+    expect((await chat("sql-lora")).status).toBe(404);
+    const again = await flock.cli("model", "adapter", "rm", "sql-lora");
+    expect(again.code).toBe(5);
+  },
+  90_000,
+);
+
 test("its key is in no argument and its log is the engine's", async () => {
   const logs = await flock.cli("engine", "logs", "local/llamacpp");
   expect(logs.stdout).toContain("flock started this engine");

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { unambiguousSyntaxOf } from "../../dialect/tool-text/tool-syntax.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../driver.ts";
 import { askEngine } from "../ask-engine.ts";
+import { readAdapters } from "./adapters.ts";
 
 export const LLAMA_SERVER_START = "llama-server -m <model.gguf> --port 8089";
 
@@ -29,11 +30,12 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
   // 503 is "Loading model": there, but not to be used yet.
   if (!health.ok || health.value.status === 503) return err(unreachable(at));
   if (health.value.status !== 200) return err(failed(`its /health answers with status ${health.value.status}`));
-  const [listed, described, embeddings, rerank] = await Promise.all([
+  const [listed, described, embeddings, rerank, adapters] = await Promise.all([
     askEngine(at, "/v1/models", signal),
     askEngine(at, "/props", signal),
     isStartedFor(at, "/v1/embeddings", signal),
     isStartedFor(at, "/v1/rerank", signal),
+    readAdapters(at, signal),
   ]);
   if (!listed.ok || !described.ok) return err(unreachable(at));
   if (listed.value.status === 401 || described.value.status === 401) {
@@ -53,18 +55,29 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
     thinking: false,
   };
   const toolSyntax = unambiguousSyntaxOf(info.data.chat_template);
+  const shared = {
+    contextTokens: info.data.default_generation_settings.n_ctx,
+    slots: info.data.total_slots,
+    abilities,
+    smokeTest: false,
+    ...(toolSyntax === undefined ? {} : { toolSyntax }),
+  };
+  const served = list.data.data.map(({ id }) => ({ model: toModelId(id), engineModel: id, ...shared }));
+  const [base] = served;
+  const adapted = base === undefined ? [] : adapters;
   return ok({
     version: info.data.build_info ?? "unknown",
     gpu: null,
-    models: list.data.data.map(({ id }) => ({
-      model: toModelId(id),
-      engineModel: id,
-      contextTokens: info.data.default_generation_settings.n_ctx,
-      slots: info.data.total_slots,
-      abilities,
-      smokeTest: false,
-      ...(toolSyntax === undefined ? {} : { toolSyntax }),
-    })),
+    models: [
+      ...served,
+      ...adapted.map(({ index, model }) => ({
+        model,
+        engineModel: base?.engineModel ?? model,
+        ...shared,
+        ...(base === undefined ? {} : { parent: base.model }),
+        adapter: index,
+      })),
+    ],
   });
 }
 

@@ -9,6 +9,8 @@ export interface VllmLaunch {
   /** 0: the model's own. */
   readonly contextTokens: number;
   readonly ports: PortRange;
+  /** LoRA adapters, each served under its name. */
+  readonly adapters: readonly { readonly name: string; readonly path: string }[];
   readonly childEnv: Readonly<Record<string, string>>;
   readonly cwd: string;
 }
@@ -32,6 +34,8 @@ export function vllmLaunch(launch: VllmLaunch): LaunchSpec {
       "--port",
       "{port}",
       ...(launch.contextTokens > 0 ? ["--max-model-len", String(launch.contextTokens)] : []),
+      ...(launch.adapters.length > 0 ? ["--enable-lora", "--lora-modules"] : []),
+      ...launch.adapters.map(({ name, path }) => `${name}=${path}`),
     ],
     env: {
       ...launch.childEnv,

@@ -7,6 +7,7 @@ import type { AdminDeps } from "./deps.ts";
 import { authenticate, refuseOtherSites } from "./guard.ts";
 import { NOT_YET, type NotYet } from "./not-yet.ts";
 import { openApiDocument } from "./openapi-document.ts";
+import { adaptersRoutes } from "./routes/adapters.ts";
 import { aliasesRoutes } from "./routes/aliases.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { catalogRoutes } from "./routes/catalog.ts";
@@ -66,6 +67,7 @@ export function createAdminApp(deps: AdminDeps, limits: AdminLimits = LIMITS): O
   app.route("/", defaultModelRoutes(deps));
   app.route("/", catalogRoutes(deps));
   app.route("/", nodesRoutes(deps));
+  app.route("/", adaptersRoutes(deps));
   app.route("/", enginesRoutes(deps));
   app.route("/", engineVersionsRoutes(deps));
   app.route("/", jobsRoutes(deps, limits.heartbeatMs));

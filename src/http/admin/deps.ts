@@ -7,6 +7,7 @@ import type { Result } from "../../core/result.ts";
 import type { UsageRecord } from "../../core/usage-record.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import type { AdminNodes } from "./node-view.ts";
+import type { AdminAdapters } from "./adapter-deps.ts";
 import type { AdminEngines, AdminEngineVersions } from "./engine-deps.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
@@ -285,6 +286,7 @@ export interface AdminDeps {
   catalog(): Promise<CatalogReport>;
   readonly jobs: AdminJobs;
   readonly nodes: AdminNodes;
+  readonly adapters: AdminAdapters;
   readonly engines: AdminEngines;
   readonly engineVersions: AdminEngineVersions;
 }

@@ -139,6 +139,11 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     status: async () => result.report,
     models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
     catalog: async () => ({ directory: null, entries: [], problems: [] }),
+    adapters: {
+      list: () => [],
+      add: async () => err({ kind: "conflict", message: "no engine takes adapters in tests" }),
+      remove: async (model) => err({ kind: "not_found", what: `adapter ${model}` }),
+    },
     engineVersions: {
       list: async () => ok([]),
       install: async () => err({ kind: "conflict", message: "nothing is installed in tests" }),

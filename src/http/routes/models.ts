@@ -127,6 +127,7 @@ function toModel({ id, replica }: Listed, startedAt: number, surface: Surface) {
     type: "model" as const,
     display_name: replica.smokeTest ? `${id} (smoke test only)` : id,
     created_at: new Date(startedAt).toISOString(),
+    ...(replica.parent === undefined ? {} : { parent: replica.parent }),
     context_length: contextTokens,
     max_model_len: contextTokens,
     max_input_tokens: contextTokens,
