@@ -40,6 +40,7 @@ const DETACH_DEADLINE_MS = 600_000;
 /** Longer than running answers, engines and records may take together. */
 const STOP_DEADLINE_MS = 90_000;
 const POLL_MS = 50;
+const DISCOVERY_MS = 1_500;
 const ANSWER_MS = 3_000;
 const ROTATE_OVER_BYTES = 10 * 1024 * 1024;
 
@@ -64,7 +65,10 @@ export function leaderControl(program: Program): LeaderControl {
         const { leaveCluster } = await import("./compose-join.ts");
         return await leaveCluster(dataDir, signal);
       },
-      discover: () => Promise.resolve([]),
+      async discover(signal) {
+        const { findLeaders } = await import("./cluster/discovery/find-leaders.ts");
+        return await findLeaders(DISCOVERY_MS, signal);
+      },
     },
     asWorker: leaderOfWorker,
     find: leaderInfo,

@@ -1,5 +1,5 @@
 import { readdirSync, rmSync } from "node:fs";
-import { networkInterfaces, tmpdir } from "node:os";
+import { hostname, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { joinUrl } from "./cluster/join-url.ts";
 import { JoinTokens } from "./cluster/join-tokens.ts";
@@ -109,6 +109,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     remote,
   });
   let port: NodePort | null = null;
+  let announcing: Promise<{ stop(): void }> | null = null;
   const addresses = (): string[] => {
     if (port === null) return [];
     const usable = usableAddresses(place.host, port.port, networkInterfaces());
@@ -160,6 +161,14 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
         });
       }
       port = listening.value;
+      if (config.cluster.discovery && !isLoopback(place.host)) {
+        const { port: clientPort, protocol } = new URL(parts.url);
+        const scheme = protocol === "https:" ? "https" : "http";
+        const about = { name: hostname(), port: Number(clientPort), scheme, version: parts.version } as const;
+        announcing = import("./cluster/discovery/announce-leader.ts").then(({ announceLeader }) =>
+          announceLeader(about),
+        );
+      }
       if (port.port !== identity.nodePort) keepLeaderIdentity(dataDir, { ...identity, nodePort: port.port });
       return ok(undefined);
     },
@@ -187,6 +196,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       links.release();
     },
     async close() {
+      (await announcing)?.stop();
       links.close();
       await port?.close();
     },
@@ -229,6 +239,10 @@ function removeStaleSockets(dataDir: string): void {
     const pid = /^node(?:s|-.+)-(\d+)\.sock$/.exec(name)?.[1];
     if (pid !== undefined && Number(pid) !== process.pid && !isAlive(Number(pid))) rmSync(join(dataDir, name));
   }
+}
+
+function isLoopback(host: string): boolean {
+  return parseListen(`${host.includes(":") ? `[${host}]` : host}:0`)?.loopback === true;
 }
 
 /** A data directory whose path is too long for a socket has been refused before. */

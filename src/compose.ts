@@ -325,8 +325,10 @@ export async function composeLeader(
   }
   await jobs.start();
 
-  const ready = whenReady(link, board, options.progress).then((state): ReadyReport => {
+  const ready = whenReady(link, board, options.progress).then(async (state): Promise<ReadyReport> => {
     const { value: key } = adminKey;
+    // Only for a person: what takes over from another process says nothing on a terminal.
+    const invited = shell.takesOver === null ? await cluster.invite().catch(() => null) : null;
     const block = readyBlock({
       state,
       url,
@@ -336,6 +338,7 @@ export async function composeLeader(
       keyProblem: key.kind === "unusable" ? key : null,
       keyless,
       modelsDir: values.storage.models_dir,
+      join: invited?.ok === true ? invited.value : null,
       program: options.program,
       gpuCommand: options.gpuCommand,
     });

@@ -99,6 +99,7 @@ const SAMPLES = {
   "tls.cert": paths,
   "tls.key": paths,
   "cluster.listen": same("127.0.0.1:1", "127.0.0.1:0", "[::1]:3"),
+  "cluster.discovery": flip(false),
   "mesh.backend": same("tailscale", "lan", "tailscale"),
   "mesh.auth_key": words,
   "mesh.login_server": urls,

@@ -220,6 +220,7 @@ export const SETTINGS = [
     "Address for other nodes (TLS); empty: port 8081 or the next free one, unless `listen` is loopback only",
     NOW,
   ),
+  setting("cluster.discovery", bool, true, "Let `flock join` on the local network find this leader (mDNS)", NOW),
   setting("mesh.backend", choice("lan", "tailscale"), "lan", "How nodes reach each other"),
   setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true }),
   setting("mesh.login_server", url, "", "Control server of the mesh; empty: the mesh's own"),

@@ -15,6 +15,8 @@ export interface ReadyBlockInput {
   readonly keyProblem: { readonly message: string; readonly mend: string } | null;
   readonly keyless: boolean;
   readonly modelsDir: string;
+  /** The line that makes another machine a worker, good once and until `expiresAt`; null: none can reach this one. */
+  readonly join: { readonly command: string; readonly expiresAt: number } | null;
   /** How this Flock is called from a shell: `flock`, or `npm run flock --` from a checkout. */
   readonly program: string;
   /** The command that gets an engine for a GPU the embedded one does not use. */
@@ -52,6 +54,11 @@ export function readyBlock(input: ReadyBlockInput): string[] {
   lines.push(...keyLines(input));
   if (serving) lines.push("", "  Try it:", ...curlLines(input));
   if (tiny) lines.push("", ...realModelLines(input));
+  if (input.join !== null) {
+    const until = new Date(input.join.expiresAt).toTimeString().slice(0, 5);
+    lines.push("", `  Add another machine (once, until ${until}; later: ${input.program} token create --node):`);
+    lines.push(`    ${input.join.command}`);
+  }
   return lines;
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { LEAD, type NetLab, openNetLab, type Place, whyNoLab } from "../support/net-lab.ts";
 import {
@@ -8,7 +9,7 @@ import {
   startClusterLeader,
   startClusterWorker,
 } from "../support/start-cluster.ts";
-import { poll } from "../support/start-flock.ts";
+import { MAIN, poll, temporaryDirectory, testEnv } from "../support/start-flock.ts";
 
 const SUPPORT = join(import.meta.dir, "../support");
 const why = await whyNoLab();
@@ -99,6 +100,26 @@ describe.skipIf(why !== null)(`machines of their own${why === null ? "" : ` (${w
       expect(got.text).toContain(says);
     }
   }, 90_000);
+
+  test("a machine on the same network finds the leader by asking, one behind a NAT finds none; the leader prints the line", async () => {
+    const look = async (place: Place): Promise<string> => {
+      const dataDir = temporaryDirectory();
+      const env = testEnv(dataDir);
+      const run = Bun.spawn([...lab.prefix(place), process.execPath, MAIN, "join"], {
+        env,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [out, err] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
+      rmSync(dataDir, { recursive: true });
+      return out + err;
+    };
+    const [seen, unseen] = await Promise.all([look("near"), look("far")]);
+    expect(seen).toContain("http://10.77.0.1:8080");
+    expect(unseen).toContain("no leader announces itself on this network");
+    expect(leader.output()).toMatch(/Add another machine .*\n +flock join 'http:\/\/10\.77\.0\.1\?token=ey/);
+  }, 60_000);
 
   test("a client on another machine gets its answer through a line that is slow and loses packets", async () => {
     await lab.rate("far", "2mbit");
