@@ -9,6 +9,8 @@ export interface ModelAbilities {
   readonly images: boolean;
   readonly audio: boolean;
   readonly thinking: boolean;
+  /** Fills gaps between texts. */
+  readonly insert?: boolean;
   /** Makes sound out of text. */
   readonly speech?: boolean;
 }

@@ -92,7 +92,8 @@ test("models have the context that the engine really has, in each API's words", 
   const [listed] = (await anthropic.models.list()).data;
   expect(listed).toMatchObject({ id: "noise", type: "model", max_input_tokens: 1024 });
   const shown = await json("/api/show", { model: "noise:latest" });
-  expect(shown).toMatchObject({ details: { context_length: 1024 } });
+  expect(shown).toMatchObject({ details: { context_length: 1024 }, template: expect.stringContaining(".Suffix") });
+  expect(shown["capabilities"]).toContain("insert");
 });
 
 test("the prompt is counted as it is then evaluated, system and tools included", async () => {

@@ -4,7 +4,16 @@ import { toPs, toShow, toTags, toVersion, withoutLatestTag, type ListedModel } f
 const MODEL: ListedModel = {
   model: "qwen3-8b",
   contextTokens: 32768,
-  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: true, audio: false, thinking: true },
+  abilities: {
+    chat: true,
+    embeddings: false,
+    rerank: false,
+    tools: true,
+    images: true,
+    audio: false,
+    thinking: true,
+    insert: true,
+  },
   modifiedAt: 1000,
   facts: {
     format: "gguf",
@@ -14,7 +23,6 @@ const MODEL: ListedModel = {
     embeddingLength: 4096,
     sizeBytes: 5_200_000_000,
     license: "Apache 2.0",
-    insert: true,
   },
 };
 const DETAILS = {
@@ -83,7 +91,15 @@ test("/api/show says the context size where clients look for it", () => {
 });
 
 test("what is not known is there all the same, and is not made up", () => {
-  const embedder = { ...MODEL.abilities, chat: false, tools: false, images: false, thinking: false, embeddings: true };
+  const embedder = {
+    ...MODEL.abilities,
+    chat: false,
+    tools: false,
+    images: false,
+    thinking: false,
+    embeddings: true,
+    insert: false,
+  };
   const { facts: _facts, ...bare } = { ...MODEL, abilities: { ...embedder, audio: true } };
   expect(toTags([bare])).toMatchObject({
     models: [

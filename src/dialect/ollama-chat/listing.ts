@@ -17,8 +17,6 @@ export interface ModelFacts {
   readonly embeddingLength?: number;
   readonly sizeBytes?: number;
   readonly license?: string;
-  /** Fills gaps (`suffix`). */
-  readonly insert?: boolean;
 }
 
 export interface ListedModel {
@@ -89,7 +87,8 @@ export function toShow(model: ListedModel): JsonObject {
     ...(facts?.license === undefined ? {} : { license: facts.license }),
     modelfile: `# Served by Flock.\nFROM ${model.model}\nPARAMETER num_ctx ${contextTokens}\n`,
     parameters: `num_ctx                        ${contextTokens}`,
-    template: "{{ .Prompt }}",
+    // Editors look for the suffix in it to learn whether a model fills gaps.
+    template: model.abilities.insert ? INSERT_TEMPLATE : "{{ .Prompt }}",
     details: toDetails(model),
     model_info: {
       "general.architecture": family,
@@ -102,6 +101,8 @@ export function toShow(model: ListedModel): JsonObject {
     modified_at: toTime(model.modifiedAt),
   };
 }
+
+const INSERT_TEMPLATE = "{{ .Prompt }}{{ if .Suffix }}{{ .Suffix }}{{ end }}";
 
 function toDetails(model: ListedModel): JsonObject {
   const { facts, contextTokens } = model;
@@ -122,11 +123,11 @@ function familyOf({ facts }: ListedModel): string {
   return facts?.family ?? "unknown";
 }
 
-function toCapabilities({ abilities, facts }: ListedModel): string[] {
+function toCapabilities({ abilities }: ListedModel): string[] {
   const capabilities: string[] = [];
   if (abilities.chat) capabilities.push("completion");
   if (abilities.tools) capabilities.push("tools");
-  if (facts?.insert) capabilities.push("insert");
+  if (abilities.insert) capabilities.push("insert");
   if (abilities.images) capabilities.push("vision");
   if (abilities.embeddings) capabilities.push("embedding");
   if (abilities.thinking) capabilities.push("thinking");

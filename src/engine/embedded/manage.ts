@@ -25,6 +25,7 @@ const props = z.looseObject({
     rerank: z.boolean(),
     tools: z.boolean(),
     thinking: z.boolean(),
+    insert: z.boolean().optional(),
   }),
   smoke_test: z.boolean(),
 });
@@ -105,6 +106,7 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
           images: false,
           audio: false,
           thinking: data.abilities.thinking,
+          ...(data.abilities.insert ? { insert: true } : {}),
         },
         smokeTest: data.smoke_test,
       },

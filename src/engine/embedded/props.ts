@@ -22,6 +22,7 @@ export function describeModel(loaded: LoadedModel, modelId: string): object {
       embeddings: canEmbed(loaded),
       rerank: loaded.ranking.canRank,
       tools: loaded.template.knowsTools,
+      insert: model.tokens.infill.prefix !== null && model.tokens.infill.suffix !== null,
       thinking: loaded.template.thinkingTags !== null,
     },
     embedding_size: model.embeddingVectorSize,

@@ -75,6 +75,7 @@ function toAbilities(capabilities: readonly string[] | null): ModelAbilities {
     images: can("vision"),
     audio: can("audio"),
     thinking: can("thinking"),
+    ...(can("insert") ? { insert: true } : {}),
   };
 }
 
