@@ -1,50 +1,30 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Script } from "../../test/support/scripted-engine.ts";
-import type { Flavor, Trouble } from "../../test/support/stand-in/flavor.ts";
+import type { Trouble } from "../../test/support/stand-in/flavor.ts";
 import { type StandIn, startStandIn } from "../../test/support/stand-in/start-stand-in.ts";
-import { EngineConnections } from "../cluster/fetch-engine.ts";
 import { collectAnswer } from "../core/chat-answer.ts";
-import type { ChatEvent } from "../core/chat-event.ts";
-import type { ChatRequest } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
-import type { EngineManager, EngineWire } from "./driver.ts";
+import {
+  ask,
+  callsOf,
+  dataOf,
+  type DriverUnderTest,
+  endingsOf,
+  never,
+  post,
+  REQUEST,
+  type Rig,
+  sentFormat,
+  textOf,
+} from "./test-driver-rig.ts";
 
 /** What a driver cannot pass, and why. A gap that passes fails the suite: the list tells the truth. */
 export type Gaps = Partial<Record<Case, string>>;
 
-export interface DriverUnderTest {
-  readonly wire: EngineWire;
-  readonly manager: () => EngineManager;
-  /** The engine that it talks to here. */
-  readonly flavor: Flavor;
-  readonly gaps: Gaps;
-}
-
-interface Rig {
-  readonly driver: DriverUnderTest;
-  readonly engine: StandIn;
-  readonly replica: Replica;
-  /** One request, to the end of its answer. */
-  readonly ask: (request?: Partial<ChatRequest>, script?: Script, signal?: AbortSignal) => Promise<ChatEvent[]>;
-}
-
-const REQUEST: ChatRequest = {
-  model: "asked-name",
-  messages: [{ role: "user", parts: [{ type: "text", text: "hi" }] }],
-  stream: true,
-  includeUsage: true,
-  maxOutputTokens: 100,
-  stop: [],
-  sampling: {},
-  tools: [],
-  output: { kind: "text" },
-};
 const TOOL = { name: "weather", parameters: { type: "object", properties: { city: { type: "string" } } } };
 const CALL = { name: "weather", arguments: '{"city":"Bern","days":2}' };
 const PIXEL = { type: "image", source: { kind: "base64", mediaType: "image/png", data: "iVBORw0KGgo=" } } as const;
-const never = new AbortController().signal;
-
 /** Every case is run for every driver: as a promise to keep, or as a gap that must still be one. */
 const CASES = {
   "is found by what it answers, with its model, context and slots": async ({ driver, engine, replica }) => {
@@ -215,7 +195,7 @@ const CASES = {
 
 export type Case = keyof typeof CASES;
 
-export function describeDriver(driver: DriverUnderTest): void {
+export function describeDriver(driver: DriverUnderTest & { readonly gaps: Gaps }): void {
   describe(`the driver of ${driver.wire.kind}`, () => {
     let engine: StandIn;
     let replica: Replica;
@@ -252,55 +232,6 @@ export function describeDriver(driver: DriverUnderTest): void {
   });
 }
 
-type Asked = Pick<Rig, "driver" | "engine" | "replica">;
-
-async function ask(
-  { driver, engine, replica }: Asked,
-  request: Partial<ChatRequest> = {},
-  script: Script = { text: "hello" },
-  signal: AbortSignal = never,
-): Promise<ChatEvent[]> {
-  engine.script = script;
-  const call = driver.wire.plan({ ...REQUEST, ...request }, replica, "tenant");
-  if (!call.ok) throw new Error(`it was refused: ${JSON.stringify(call.error)}`);
-  const reader = call.value.reader ?? driver.wire;
-  const answer = await post(engine, call.value.path, call.value.body, signal);
-  if (signal.aborted && answer.pieces.length === 0) return [{ type: "failed", failure: { kind: "cancelled" } }];
-  if (answer.status !== 200) {
-    const failure = driver.wire.readError(answer.status, answer.text, replica);
-    return [{ type: "failed", failure }];
-  }
-  if (request.stream === false) return reader.readAnswer(answer.text);
-  const decoder = reader.decode();
-  const events = answer.pieces.flatMap((piece) => decoder.push(piece));
-  return [...events, ...decoder.end()];
-}
-
-interface Posted {
-  readonly status: number;
-  readonly pieces: readonly Uint8Array[];
-  readonly text: string;
-}
-
-async function post(engine: StandIn, path: string, body: string, signal: AbortSignal): Promise<Posted> {
-  const connections = new EngineConnections();
-  const target = { id: "e", endpoint: engine.url, secret: "", start: "" };
-  const headers = { "content-type": "application/json" };
-  const answer = await connections.fetch(target, { method: "POST", path, headers, body, fresh: true }, signal);
-  if (!answer.ok && answer.error.kind !== "cancelled") {
-    throw new Error(`nobody answered: ${JSON.stringify(answer.error)}`);
-  }
-  if (!answer.ok) return { status: 499, pieces: [], text: "" };
-  const pieces: Uint8Array[] = [];
-  try {
-    for await (const piece of answer.value.body ?? []) pieces.push(piece);
-  } catch {
-    // A connection that broke has ended.
-  }
-  connections.close();
-  return { status: answer.value.status, pieces, text: Buffer.concat(pieces).toString("utf8") };
-}
-
 async function failsOnce({ ask: asked }: Rig, fault: NonNullable<Script["fault"]>): Promise<void> {
   const events = await asked({}, { text: "one two three", fault, faultAfter: 2 });
   expect(textOf(events)).toBe("one two");
@@ -314,26 +245,4 @@ async function troubled({ driver, engine, ask: asked }: Rig, trouble: Trouble): 
   const [event] = await asked();
   if (event?.type !== "failed") throw new Error("it did not fail");
   return event.failure;
-}
-
-function textOf(events: readonly ChatEvent[]): string {
-  return events.map((event) => (event.type === "text" ? event.text : "")).join("");
-}
-
-function endingsOf(events: readonly ChatEvent[]): string[] {
-  return events.filter(({ type }) => type === "done" || type === "failed").map(({ type }) => type);
-}
-
-function callsOf(events: readonly ChatEvent[]): { name: string; arguments: string }[] {
-  const answer = collectAnswer(events);
-  if (!answer.ok) throw new Error(`it failed: ${JSON.stringify(answer.error)}`);
-  return answer.value.toolCalls.map((call) => ({ name: call.name, arguments: call.arguments }));
-}
-
-function sentFormat(engine: StandIn): boolean {
-  return engine.seen.some(({ body }) => body.format !== undefined);
-}
-
-function dataOf(text: string): { embedding: unknown }[] {
-  return (JSON.parse(text) as { data: { embedding: unknown }[] }).data;
 }
