@@ -147,8 +147,8 @@ function table(blocks: readonly (RequestBlock | AnswerBlock)[], directions: read
     const cells = DIALECTS.flatMap((dialect) =>
       directions.map((direction) => {
         const notes = [...GAPS, ...REWORDED].filter((note) => applies(note, block, dialect, direction));
-        const count = counts.get(cell(block, dialect, direction)) ?? "–";
-        return [count, ...notes.map(({ reason }) => `[${reasons.indexOf(reason) + 1}]`)].join(" ");
+        const shown = (counts.get(cell(block, dialect, direction)) ?? 0) > 0 ? "✓" : "–";
+        return [shown, ...notes.map(({ reason }) => `[${reasons.indexOf(reason) + 1}]`)].join(" ");
       }),
     );
     return `| ${[block, ...cells].join(" | ")} |`;

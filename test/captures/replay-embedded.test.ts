@@ -134,3 +134,20 @@ test.each(named(CAPTURES.filter(({ kind }) => kind === "count")))("%s is counted
   const asked = { ...capture, kind: "messages" as const, path: "/v1/messages" };
   expect((await ask(asked)).inputTokens).toBe(input_tokens);
 });
+
+test("an agent's next turn finds its whole beginning in the engine's cache", async () => {
+  for (const client of ["claude-code-tool", "claude-code-custom-model", "codex-tool", "opencode-anthropic"]) {
+    const turns = chats.filter(({ name }) => name.startsWith(client)).slice(-2);
+    let cached: number | null = null;
+    let prompt = 0;
+    for (const turn of turns) {
+      const body = { ...turn.body, stream: false };
+      const answer = await replay({ ...turn, body }, flock.url, flock.adminKey);
+      const { usage } = (await answer.json()) as { usage: Record<string, number & { cached_tokens: number }> };
+      cached = usage.cache_read_input_tokens ?? usage.input_tokens_details?.cached_tokens ?? 0;
+      // Anthropic's count leaves the cached ones out.
+      prompt = (usage.input_tokens ?? 0) + (usage.cache_read_input_tokens ?? 0);
+    }
+    expect({ client, share: (cached ?? 0) / prompt > 0.9 }).toEqual({ client, share: true });
+  }
+});

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
@@ -186,4 +187,33 @@ test("what an engine is not told of is named", async () => {
   expect(answer.headers.get("x-flock-adjusted")).toBe(
     "ignored context_management; ignored x_y; ignored tools.web_search_20250305",
   );
+});
+
+test("the anthropic package's tool runner, refused a thread, goes on with the whole history", async () => {
+  const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: "any", maxRetries: 0 });
+  const before = engine.requests.length;
+  engine.script = (body) =>
+    JSON.stringify(body.messages).includes("sunny")
+      ? { text: "It is sunny." }
+      : { toolCalls: [{ name: "weather", arguments: '{"city":"Rome"}' }] };
+  const weather = {
+    type: "custom" as const,
+    name: "weather",
+    input_schema: { type: "object" as const, properties: { city: { type: "string" } } },
+    parse: (input: unknown) => input,
+    run: () => "sunny",
+  };
+  const runner = anthropic.beta.messages.toolRunner({
+    model: "scripted",
+    max_tokens: 64,
+    messages: [{ role: "user", content: "How is the weather in Rome?" }],
+    tools: [weather],
+  });
+  const message = await runner.runUntilDone();
+  engine.script = { text: "ok", usage: { prompt: 17, completion: 1 } };
+  expect(message.content).toMatchObject([{ type: "text", text: "It is sunny." }]);
+  const sent = engine.requests
+    .slice(before)
+    .map(({ body }) => (body.messages as { role: string }[]).map(({ role }) => role));
+  expect(sent).toEqual([["user"], ["user", "assistant", "tool"]]);
 });
