@@ -7,6 +7,7 @@ import { type Baseline, type Figures, measureBaseline, measureRound, settle, med
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
+import { scaleBench } from "./cluster-scale.ts";
 import { limitsBench } from "./limits.ts";
 import { routingBench } from "./routing/main.ts";
 import { type Durations, FULL, MODELS, QUICK } from "./scenarios.ts";
@@ -171,6 +172,7 @@ async function main(): Promise<void> {
     console.log(HELP);
     return;
   }
+  if (options.cluster) return await scaleBench(ROOT);
   if (options.limits) {
     limitsBench();
     return;

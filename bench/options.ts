@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly start: boolean;
   /** Only what routing is worth, simulated. */
   readonly routing: boolean;
+  /** Only what the heartbeats of a large cluster cost. */
+  readonly cluster: boolean;
   /** Only what keys and their limits cost. */
   readonly limits: boolean;
   /** Where Flock's CPU profile goes; null: none is taken. */
@@ -27,6 +29,7 @@ export const HELP = `npm run bench -- [options]
   --against <ref>    Flock of this checkout against Flock of a commit, and nothing else
   --soak [n]         only: n requests (100,000) to Flock, a tenth of them hung up on; its memory after each tenth
   --start            only: from spawn to listening, against an empty Bun
+  --cluster          only: 200 simulated workers with 20 models each on one leader; a minute
   --limits           only: what a request pays for its key and its limits, with 10 and with 100,000 keys; seconds
   --routing          only: prefix routing against round robin, and fairness, with simulated engines; seconds
   --profile <dir>    take a CPU profile of Flock while it is measured (its figures are then worse)
@@ -44,6 +47,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       soak: { type: "string", default: "0" },
       start: { type: "boolean", default: false },
       routing: { type: "boolean", default: false },
+      cluster: { type: "boolean", default: false },
       limits: { type: "boolean", default: false },
       profile: { type: "string" },
       rounds: { type: "string" },
@@ -57,6 +61,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     soak: positive("soak", values.soak, 0),
     start: values.start,
     routing: values.routing,
+    cluster: values.cluster,
     limits: values.limits,
     profile: values.profile ?? null,
     rounds: values.rounds === undefined ? null : positive("rounds", values.rounds, 1),

@@ -29,6 +29,8 @@ import type { Store } from "./store/store.ts";
 import type { Log } from "./telemetry/log.ts";
 
 const DEFAULT_NODE_PORT = 8081;
+/** A new address of this machine is told to workers within this. */
+const INTERFACES_MS = 5_000;
 
 export interface LinksParts {
   readonly store: Store;
@@ -110,9 +112,13 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
   });
   let port: NodePort | null = null;
   let announcing: Promise<{ stop(): void }> | null = null;
+  let interfaces = { atMs: Number.NEGATIVE_INFINITY, of: {} as ReturnType<typeof networkInterfaces> };
   const addresses = (): string[] => {
     if (port === null) return [];
-    const usable = usableAddresses(place.host, port.port, networkInterfaces());
+    const now = performance.now();
+    // Asked for with every heartbeat of every worker, and slow: the kernel is asked once in a while.
+    if (now - interfaces.atMs > INTERFACES_MS) interfaces = { atMs: now, of: networkInterfaces() };
+    const usable = usableAddresses(place.host, port.port, interfaces.of);
     // Behind an address translation only the operator knows how others get here.
     const named = config.external_url === "" ? [] : [joinAddress(new URL(config.external_url).hostname, port.port)];
     return [...new Set([...usable, ...named])];

@@ -17,7 +17,7 @@ const LONG = Array.from({ length: 1_500 }, (_, at) => `w${at}`).join(" ");
 let leader: ClusterLeader;
 /** Has its own port and a model that nobody else has, which goes to `two`. */
 let one: ClusterNode;
-/** Joins with nothing of its own. */
+/** Joins with nothing of its own, and is reached by its own connection alone. */
 let two: ClusterNode;
 
 beforeAll(async () => {
@@ -28,10 +28,7 @@ beforeAll(async () => {
     flags: ["--name", "one"],
   });
   await serving("team", 1);
-  two = await startClusterWorker(leader, {
-    env: { FLOCK_CLUSTER_LISTEN: "127.0.0.1:0" },
-    flags: ["--name", "two"],
-  });
+  two = await startClusterWorker(leader, { flags: ["--name", "two"] });
 }, 90_000);
 
 afterAll(async () => {
@@ -144,6 +141,30 @@ test("a drain under load ends no answer, sends nothing new there, and says when 
   await serving("team", 2);
 }, 60_000);
 
+test("a drain moves what only that node serves: loaded elsewhere first, then switched, and no request fails", async () => {
+  const tiny = { model: "flock-tiny", max_tokens: 2 };
+  const here = await ask(tiny);
+  expect([here.status, replicaOf(here)]).toEqual([200, "local/embedded/flock-tiny"]);
+  const before = (await nodes()).filter(({ models }) => models.some(({ id }) => id === "flock-tiny"));
+  const statuses: number[] = [];
+  const over = new AbortController();
+  const asking = (async () => {
+    while (!over.signal.aborted) statuses.push((await ask(tiny)).status);
+  })();
+  const drained = await leader.cli("node", "drain", "local");
+  expect(drained.code).toBe(0);
+  const there = await ask(tiny);
+  over.abort();
+  await asking;
+  expect([there.status, replicaOf(there)]).toEqual([200, expect.not.stringContaining("local/")]);
+  expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  const log = (await leader.cli("node", "show", "local")).stdout;
+  // Where another node has it by itself there is nothing to move.
+  if (before.length === 1) expect(log).toMatch(/flock-tiny moved to (one|two)/);
+  expect(log).toContain("flock-tiny");
+  expect((await leader.cli("node", "undrain", "local")).code).toBe(0);
+});
+
 test("kill -9 of a worker in mid-stream: its stream ends with an error, the next request is elsewhere at once", async () => {
   const { id, epoch } = (await shown("two")) ?? { id: "", epoch: 0 };
   const stream = await streamOn(id);
@@ -168,7 +189,6 @@ test("kill -9 of a worker in mid-stream: its stream ends with an error, the next
   const before = processesOf(two.dataDir);
   two = await startNode(["up"], {
     dataDir: two.dataDir,
-    env: { FLOCK_CLUSTER_LISTEN: "127.0.0.1:0" },
     waitFor: /is a worker of/,
   });
   await serving("team", 2);

@@ -45,6 +45,8 @@ export class NodeRegistry {
   readonly #parts: RegistryParts;
   readonly #nodes = new Map<string, NodeEntry>();
   readonly #listeners = new Set<(node: string) => void>();
+  /** Each worker's place among them, which gives it its moment; null: somebody came or went. */
+  #line: ReadonlyMap<string, number> | null = null;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -74,6 +76,7 @@ export class NodeRegistry {
   admit(record: NodeRecord, link: LinkKind, state: NodeState | null = null): void {
     const now = this.#parts.clock.monotonicMs();
     const known = this.#nodes.get(record.id);
+    this.#line = null;
     const entry: NodeEntry = {
       ...record,
       link,
@@ -97,9 +100,9 @@ export class NodeRegistry {
     const entry = this.#nodes.get(id);
     if (entry === undefined) return null;
     const now = this.#parts.clock.monotonicMs();
-    const remote = [...this.#nodes.values()].filter(({ link }) => link !== "local");
-    const intervalMs = intervalFor(remote.length);
-    const nextMs = nextBeatMs(remote.indexOf(entry), remote.length, intervalMs, now);
+    const places = this.#places();
+    const intervalMs = intervalFor(places.size);
+    const nextMs = nextBeatMs(places.get(id) ?? 0, places.size, intervalMs, now);
     const lease = { aliveUntilMs: now + leaseMs(intervalMs, nextMs), lastSeenAt: this.#parts.clock.now() };
     const anew = entry.standing === "lost" || (entry.life !== 0 && entry.life !== life);
     const epoch = anew ? this.#nextEpoch(entry) : entry.epoch;
@@ -200,6 +203,7 @@ export class NodeRegistry {
   /** False: there was none. */
   remove(id: string): boolean {
     const there = this.#nodes.delete(id);
+    this.#line = null;
     if (there) {
       this.#parts.publish(id, null);
       this.#tell(id);
@@ -243,6 +247,13 @@ export class NodeRegistry {
 
   #tell(id: string): void {
     for (const listener of this.#listeners) listener(id);
+  }
+
+  #places(): ReadonlyMap<string, number> {
+    this.#line ??= new Map(
+      [...this.#nodes.values()].filter(({ link }) => link !== "local").map(({ id }, place) => [id, place]),
+    );
+    return this.#line;
   }
 
   /** The clock makes the epochs of a later leader higher than those of an earlier one. */
