@@ -11,7 +11,7 @@ import { routedPicker } from "./gateway/routed-picker.ts";
 import { Detours } from "./routing/detours.ts";
 import { ReplicaBoard } from "./routing/replica-board.ts";
 import { systemRouterClock } from "./routing/route-ask.ts";
-import { Router, type RouterLimits } from "./routing/router.ts";
+import { Router, type RouterLimits, type RouterOptions } from "./routing/router.ts";
 
 export interface ReplicaParts {
   readonly localNode: string;
@@ -20,6 +20,7 @@ export interface ReplicaParts {
   /** From when on a slow model is spared; 0: never. */
   readonly p95LimitMs: number;
   readonly severalKeys: () => boolean;
+  readonly onDecision: RouterOptions["onDecision"];
   readonly times: HealthTimes;
   readonly call: Link["call"];
   readonly link: () => EngineLink;
@@ -50,8 +51,16 @@ export function watchedReplicas(parts: ReplicaParts): WatchedReplicas {
   });
   const board: ReplicaBoard = new ReplicaBoard(watch);
   const detours = new Detours(board, parts.p95LimitMs, monotonicMs);
-  const { localNode, limits, stickySessions, severalKeys } = parts;
-  const router = new Router({ board, localNode, limits, stickySessions, severalKeys, clock: systemRouterClock });
+  const { localNode, limits, stickySessions, severalKeys, onDecision } = parts;
+  const router = new Router({
+    board,
+    localNode,
+    limits,
+    stickySessions,
+    severalKeys,
+    onDecision,
+    clock: systemRouterClock,
+  });
   const probe = new IdleProbe(watch, parts.times, {
     monotonicMs,
     async ask(replica, signal) {

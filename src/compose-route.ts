@@ -27,6 +27,7 @@ export function routeAdmin({ store, models, router, detours }: RouteParts): Pick
       if (!resolved.ok) return resolved;
       const { model, reason } = resolved.value;
       const { waiting, replicas } = router.explain({
+        requestId: "",
         model,
         keyId,
         batch: owner?.priority === "batch",

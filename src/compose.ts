@@ -11,7 +11,7 @@ import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
-import { loadChains } from "./compose-chains.ts";
+import { loadChains, logDecision } from "./compose-routing.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -142,6 +142,7 @@ export async function composeLeader(
     stickySessions: values.router.sticky_sessions,
     p95LimitMs: values.router.latency_fallback_p95_seconds * 1000,
     severalKeys: () => !keyless && ring.size > 1,
+    onDecision: values.log_level === "debug" ? logDecision(log) : null,
     times: HEALTH_TIMES,
     call: (node, operation, over) => cluster.link.call(node, operation, over),
     link: () => gateway.link,

@@ -58,7 +58,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["core", "config", "http/admin", "../package.json"],
   // The only places that see everything.
   "compose.ts": ["*"],
-  "compose-chains.ts": ["*"],
+  "compose-routing.ts": ["*"],
   "compose-route.ts": ["*"],
   "compose-admin.ts": ["*"],
   "compose-admin-side.ts": ["*"],

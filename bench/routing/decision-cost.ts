@@ -29,7 +29,7 @@ const NEVER = new AbortController().signal;
 export function decisionCost(): DecisionCost {
   const board = new ReplicaBoard();
   const limits = { replicaWaitMs: 0, queueWaitMs: 1, queueLength: 1 };
-  const several = { stickySessions: true, severalKeys: () => true };
+  const several = { stickySessions: true, severalKeys: () => true, onDecision: null };
   const router = new Router({ board, localNode: "node0", limits, clock: systemRouterClock, ...several });
   const book = new AffinityBook(true, new PrefixIndex());
   for (let at = 0; at < REPLICAS; at += 1)
@@ -44,6 +44,7 @@ export function decisionCost(): DecisionCost {
     return bytes;
   };
   const ask = (bytes: Uint8Array): RouteAsk => ({
+    requestId: "",
     model: "sim",
     keyId: "team",
     batch: false,

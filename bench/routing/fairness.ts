@@ -52,6 +52,7 @@ async function run(slots: number, kinds: readonly Kind[]) {
     clock: events,
     stickySessions: true,
     severalKeys: () => true,
+    onDecision: null,
   });
   board.update("node0", { replicas: [simReplica(0, { slots })], engines: [], expected: [] });
   const latencies: number[] = [];
@@ -61,6 +62,7 @@ async function run(slots: number, kinds: readonly Kind[]) {
     while (events.nowMs() < SECONDS * 1000) {
       const cameMs = events.nowMs();
       const ask: RouteAsk = {
+        requestId: "",
         model: "sim",
         keyId: key,
         batch: false,

@@ -54,6 +54,7 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
     clock: events,
     stickySessions: true,
     severalKeys: () => false,
+    onDecision: null,
   });
   let live: readonly number[] = [];
   const setLive = (now: readonly number[]): void => {
@@ -75,6 +76,7 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
     }
     const prompt = policy === "flock" ? arrival.prompt : EMPTY;
     const ask: RouteAsk = {
+      requestId: "",
       model: "sim",
       keyId: "team",
       batch: false,

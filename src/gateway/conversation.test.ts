@@ -56,3 +56,18 @@ test("images and tools are seen without parsing, and not in text that speaks of 
   expect(wants({ tools: [] }).tools()).toBe(false);
   expect(wants({ tools: [{ name: "t" }] }).tools()).toBe(true);
 });
+
+test("an image weighs what models make of it, not what its bytes would be as text", () => {
+  const data = "A".repeat(400_000);
+  const bodies = [
+    { messages: [{ content: [{ type: "image_url", image_url: { url: `data:image/png;base64,${data}` } }] }] },
+    { messages: [{ content: [{ type: "image", source: { type: "base64", media_type: "image/png", data } }] }] },
+    { messages: [{ content: "look", images: [data] }] },
+  ];
+  for (const body of bodies) {
+    const tokens = new BodyWants(scan(body)).promptTokens();
+    expect(tokens).toBeGreaterThan(1000);
+    expect(tokens).toBeLessThan(1200);
+  }
+  expect(new BodyWants(scan({ messages: [{ content: data }] })).promptTokens()).toBeGreaterThan(99_000);
+});

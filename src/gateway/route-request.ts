@@ -5,6 +5,8 @@ import { BodyWants } from "./body-wants.ts";
 import { readConversation } from "./conversation.ts";
 import type { Conversation, QueuePlace, RouteAsk } from "./ports.ts";
 
+const LARGE_TOKENS = 16_384;
+
 /** One request as the router sees it; what costs something is read only when it is asked for. */
 export class RouteRequest implements RouteAsk {
   model: string;
@@ -26,6 +28,10 @@ export class RouteRequest implements RouteAsk {
     return this.#patient();
   }
 
+  get requestId(): string {
+    return this.#account.requestId;
+  }
+
   get keyId(): string {
     return this.#account.principal?.keyId ?? "";
   }
@@ -35,7 +41,11 @@ export class RouteRequest implements RouteAsk {
   }
 
   get promptTokens(): number {
-    return this.#account.promptTokensEstimate;
+    const { promptTokensEstimate } = this.#account;
+    // Large bodies are often images, whose bytes say nothing of their tokens.
+    return promptTokensEstimate < LARGE_TOKENS
+      ? promptTokensEstimate
+      : Math.min(promptTokensEstimate, this.#wants.promptTokens());
   }
 
   get maxOutputTokens(): number | null {

@@ -79,7 +79,7 @@ test("a replica that knows the conversation is taken within its bound and never 
         return one !== undefined && one.outstandingTokens <= loadBound(one, share, savedTokens, cost);
       };
       const first = known.find(within);
-      if (first === undefined) expect(reason).toMatch(/^(only replica|least busy)/);
+      if (first === undefined) expect(reason).toMatch(/^(only free replica|least busy)/);
       else expect(taken.replica.id).toBe(first.replicaId);
     }),
   );

@@ -61,7 +61,7 @@ export function chooseReplica<C extends Candidate>(question: Question<C>): Decis
   const candidate = leastOutstanding(candidates, localNode);
   return {
     candidate,
-    reason: candidates.length === 1 ? `only replica${busy}` : `least busy of ${candidates.length}${busy}`,
+    reason: candidates.length === 1 ? `only free replica${busy}` : `least busy of ${candidates.length}${busy}`,
   };
 }
 

@@ -13,6 +13,7 @@ export interface Conversation {
 
 /** A request that looks for a replica. */
 export interface RouteAsk {
+  readonly requestId: string;
   readonly model: string;
   readonly keyId: string;
   /** It can wait: interactive requests go before it. */

@@ -201,3 +201,22 @@ test("a decision can be explained without being made: each replica with its reas
   expect(rig.router.inFlight).toBe(1);
   expect(rig.take().replica.id).toBe("c");
 });
+
+test("whoever wants to know is told of each decision, and why the other replicas were not taken", async () => {
+  const told: string[] = [];
+  const rig = routerRig({
+    replicas: [replicaOf("a", { slots: 1 }), replicaOf("b", { slots: 1 })],
+    onDecision: ({ keyId }, verdicts) =>
+      told.push(`${keyId}: ${verdicts.map(({ replica, reason }) => `${replica.id} ${reason}`).join("; ")}`),
+  });
+  const first = rig.take();
+  rig.take();
+  const waiting = rig.pick(askOf({ key: "bob" }));
+  first.end(null);
+  await waiting;
+  expect(told).toEqual([
+    "alice: a least busy of 2; b as busy as a",
+    "alice: b only free replica; a no free slot",
+    "bob: a only free replica; b no free slot",
+  ]);
+});

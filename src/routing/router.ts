@@ -4,7 +4,7 @@ import { err, ok } from "../core/result.ts";
 import { AffinityBook, type Told } from "./affinity-book.ts";
 import { chooseReplica } from "./choose-replica.ts";
 import { misfits } from "./misfits.ts";
-import { explainRoute, type RouteExplanation } from "./explain-route.ts";
+import { explainRoute, type ReplicaVerdict, type RouteExplanation } from "./explain-route.ts";
 import type { Fit } from "./fair-queue.ts";
 import { KeyActivity } from "./key-activity.ts";
 import { type LeaseTerms, OUTPUT_WEIGHT, SlotLease } from "./lease.ts";
@@ -32,6 +32,8 @@ export interface RouterOptions {
   readonly stickySessions: boolean;
   /** May another key than the one that asks come at any time? */
   readonly severalKeys: () => boolean;
+  /** Told of each decision, with the reason for each replica that was not taken; null: nobody wants to know. */
+  readonly onDecision: ((ask: RouteAsk, verdicts: readonly ReplicaVerdict[]) => void) | null;
 }
 
 /** Times the number of replicas: as often may others go before a request, because its replica is not the one that is free. */
@@ -104,7 +106,7 @@ export class Router {
   }
 
   /** What `pick` would decide now, and why not otherwise; nothing changes by it. */
-  explain(ask: RouteAsk): RouteExplanation {
+  explain(ask: RouteAsk, tried = NONE): RouteExplanation {
     const { board, clock, localNode } = this.#options;
     const nowMs = clock.nowMs();
     const desk = this.#desks.get(ask.model) ?? new ModelDesk<WaitingRequest>(ask.model);
@@ -114,10 +116,15 @@ export class Router {
     const replicas = explainRoute(
       desk.loads,
       board.drained.filter(({ model }) => model === ask.model),
-      (load) => this.#refusal(load, ask, NONE, nowMs) ?? misfit(load),
+      (load) => this.#refusal(load, ask, tried, nowMs) ?? misfit(load),
       (candidates) => chooseReplica({ candidates, affinities, costTokens, localNode }),
     );
     return { waiting: desk.queue.length, replicas };
+  }
+
+  #tell(ask: RouteAsk, tried: ReadonlySet<string>): void {
+    const { onDecision } = this.#options;
+    if (onDecision !== null) onDecision(ask, this.explain(ask, tried).replicas);
   }
 
   async #wait(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal, sinceMs: number): Promise<Picked> {
@@ -219,10 +226,12 @@ export class Router {
     const [only] = desk.loads;
     if (desk.loads.length === 1 && only !== undefined) {
       if (this.#refusal(only, ask, tried, nowMs) !== null) return null;
+      this.#tell(ask, tried);
       return this.#begin(desk, { ...terms, load: only, reason: "only replica", promptTokens }, null);
     }
     const candidates = this.#candidates(desk, ask, tried, nowMs);
     if (candidates.length === 0) return null;
+    this.#tell(ask, tried);
     const told = before ?? this.#book.read(ask);
     const affinities = this.#book.look(told);
     const costTokens = promptTokens + outputTokens * OUTPUT_WEIGHT;

@@ -98,6 +98,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
     stickySessions: true,
     p95LimitMs: 0,
     severalKeys: () => false,
+    onDecision: null,
     times: CHAOS_HEALTH,
     async call<Answer>(_node: string, operation: NodeOperation<Answer>) {
       const id = /^\/v1\/engines\/([^/]+)\/check$/.exec(operation.path)?.[1];

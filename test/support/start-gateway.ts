@@ -93,6 +93,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     clock: systemRouterClock,
     stickySessions: true,
     severalKeys: () => Object.keys(options.keys ?? {}).length > 1,
+    onDecision: null,
   });
   watch.start();
   const models = new ModelDirectory(board, "scripted");

@@ -3,6 +3,8 @@ import type { CatalogEntry } from "./catalog/entry.ts";
 import type { LeaderOptions } from "./compose.ts";
 import type { Detours } from "./routing/detours.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
+import type { RouterOptions } from "./routing/router.ts";
+import type { Log } from "./telemetry/log.ts";
 import { ModelSources } from "./routing/model-sources.ts";
 
 /**
@@ -26,4 +28,14 @@ function namesOf({ aliases = [], sources }: CatalogEntry): string[] {
   const repositories = [hf, mlx, vllm, gguf?.repo, gguf?.file && `${gguf.repo}/${gguf.file}`];
   const named = repositories.flatMap((name) => (name === undefined || name === "" ? [] : [`hf:${name}`]));
   return [...aliases, ...named, ...(ollama === undefined ? [] : [`ollama:${ollama}`])];
+}
+
+const MOST_NAMED = 16;
+
+/** Each decision with what spoke against the replicas that were not taken. */
+export function logDecision(log: Log): NonNullable<RouterOptions["onDecision"]> {
+  return ({ requestId, model }, verdicts) => {
+    const named = verdicts.slice(0, MOST_NAMED).map(({ replica, reason }) => `${replica.id}: ${reason}`);
+    log.debug("route", { request: requestId, model, replicas: named });
+  };
 }
