@@ -60,6 +60,31 @@ vllm:num_requests_waiting{engine="0",model_name="tiny"} 2.0
 ${cache}{engine="0",model_name="tiny"} 0.256
 `;
 
+test("an agent's limit on the answer becomes what fits beside its prompt", () => {
+  const messages = [{ role: "user", content: "word ".repeat(REPLICA.contextTokens / 2) }];
+  const long = REPLICA.contextTokens - 10;
+  expect(amend({ messages, max_tokens: long, max_completion_tokens: null }, "t")).toMatchObject({
+    remove: ["max_tokens"],
+    adjusted: ["max_tokens fitted to the context"],
+  });
+  expect(amend({ messages, max_tokens: 5 }, "t")).toMatchObject({ remove: [], adjusted: [] });
+  const request = {
+    model: "m",
+    messages: [{ role: "user" as const, parts: [{ type: "text" as const, text: messages[0]?.content ?? "" }] }],
+    stream: false,
+    includeUsage: false,
+    stop: [],
+    sampling: {},
+    tools: [],
+    output: { kind: "text" as const },
+    maxOutputTokens: long,
+  };
+  const planned = vllmWire.plan(request, REPLICA, "t");
+  if (!planned.ok) throw new Error("not planned");
+  expect(JSON.parse(planned.value.body)).not.toHaveProperty("max_tokens");
+  expect(planned.value.adjusted).toEqual(["max_tokens fitted to the context"]);
+});
+
 test("queue and cache are read under the cache gauge's new name and its old one", () => {
   const load = { running: 3, waiting: 2, kvCacheUsage: 0.26 };
   expect(toLoad(parseMetrics(gauges("vllm:kv_cache_usage_perc")))).toEqual(load);
