@@ -1,14 +1,14 @@
 import type { Failure } from "../core/failure.ts";
 import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
-import { err, ok, type Result } from "../core/result.ts";
+import { ok, type Result } from "../core/result.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
-import { MOST_TOKENS } from "../wire/sampling-bounds.ts";
-import type { ScannedBody } from "../wire/scan-body.ts";
 import { Account } from "./account.ts";
+import { isUnlimited } from "./admit.ts";
 import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
 import { countPrompt, mayNotFit, refuseTooLong } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
+import { BYTES_PER_TOKEN, readPolicyFields } from "./policy-fields.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
@@ -18,14 +18,6 @@ import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
 import { toResponse } from "./to-response.ts";
 import { wholeAnswer } from "./whole-answer.ts";
-
-/** What policy needs to know of a request; read from the body's bytes without parsing the rest. */
-interface PolicyFields {
-  readonly model: string;
-  readonly stream: boolean;
-  readonly maxOutputTokens: number | null;
-  readonly promptTokensEstimate: number;
-}
 
 interface ChatAsk {
   readonly model: string;
@@ -37,8 +29,6 @@ const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 
 /** The record of an answer that was cut off waits so long for its count. */
 const COUNT_AFTER_MS = 2000;
-/** What English prose and code come to; the engine's own count settles the account. */
-const BYTES_PER_TOKEN = 4;
 
 /** As `replyToChat`, for a server that speaks in `Response`s. */
 export async function serveChat(
@@ -70,23 +60,24 @@ export async function replyToChat(
   if (!body.ok) return refuse(body.error);
   const fields = readPolicyFields(surface, body.value);
   if (!fields.ok) return refuse(fields.error);
-  const { stream, maxOutputTokens, promptTokensEstimate } = fields.value;
+  const { stream, maxOutputTokens, choices } = fields.value;
   const resolved = resolve(deps, account, fields.value.model, { chat: true, embeddings: false });
   if (!resolved.ok) return refuse(resolved.error);
   const { model } = resolved.value;
-  account.promptTokensEstimate = promptTokensEstimate;
+  account.promptTokensEstimate = fields.value.promptTokensEstimate;
   account.maxOutputTokens = maxOutputTokens;
   const prepared = surface.prepare ? await surface.prepare(body.value, account) : AS_IT_IS;
   if (!prepared.ok) return refuse(prepared.error);
   const { adjusted = [], echo } = prepared.value;
   account.adjustedBefore = adjusted;
   account.onSuccess = prepared.value.onSuccess ?? null;
+  const promptTokensEstimate = weightOf(account, prepared.value);
   const ask = { model, promptTokensEstimate, maxOutputTokens };
   const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
   const granted =
     stream || !metered
       ? null
-      : await admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens });
+      : await admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens, choices });
   if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
 
   const made = relayFor({
@@ -143,6 +134,15 @@ export async function replyToChat(
   return streamReply({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
 }
 
+/** A conversation that is continued by its id is longer than the bytes that came. */
+function weightOf(account: Account, { body }: PreparedChat): number {
+  if (body !== undefined && account.principal !== null && !isUnlimited(account.principal.limits)) {
+    const bytes = Buffer.byteLength(JSON.stringify(body));
+    account.promptTokensEstimate = Math.max(account.promptTokensEstimate, Math.ceil(bytes / BYTES_PER_TOKEN));
+  }
+  return account.promptTokensEstimate;
+}
+
 /**
  * Step 4 for an answer in one piece. A daily quota must be able to end an answer in time: where it has plenty of room, all
  * that the answer can take is set aside at once; otherwise the engine streams and the pieces are added up here.
@@ -150,10 +150,10 @@ export async function replyToChat(
 async function admitWhole(
   deps: GatewayDeps,
   account: Account,
-  ask: ChatAsk & { readonly contextTokens: number | undefined },
+  ask: ChatAsk & { readonly contextTokens: number | undefined; readonly choices: number },
 ): Promise<Failure | "granted" | "piecemeal"> {
   const { contextTokens, model, promptTokensEstimate } = ask;
-  const maxOutputTokens = Math.min(ask.maxOutputTokens ?? Infinity, contextTokens ?? Infinity);
+  const maxOutputTokens = Math.min(ask.maxOutputTokens ?? Infinity, (contextTokens ?? Infinity) * ask.choices);
   if (maxOutputTokens === Infinity) return "piecemeal";
   const most = promptTokensEstimate * BYTES_PER_TOKEN;
   const refused = await askPolicies(deps, account, {
@@ -188,46 +188,6 @@ async function admitChat(
   if (counted === null) return refused;
   account.promptTokensEstimate = counted;
   return askPolicies(deps, account, { ...ask, promptTokensEstimate: counted });
-}
-
-function readPolicyFields(surface: ChatSurface, body: ScannedBody): Result<PolicyFields, Failure> {
-  const model = body.string("model");
-  if (model === undefined || model === "")
-    return invalid("model", 'model must be a non-empty string, for example "auto"');
-  const given = body.raw("stream") ?? "null";
-  const stream = given === "null" ? String(surface.streamsByDefault) : given;
-  if (stream !== "true" && stream !== "false") return invalid("stream", "stream must be true or false");
-  const maxOutputTokens = readMaxTokens(body, surface);
-  if (!maxOutputTokens.ok) return maxOutputTokens;
-  const promptTokensEstimate = Math.ceil(body.bytes.byteLength / BYTES_PER_TOKEN);
-  return ok({ model, stream: stream === "true", maxOutputTokens: maxOutputTokens.value, promptTokensEstimate });
-}
-
-function readMaxTokens(body: ScannedBody, surface: ChatSurface): Result<number | null, Failure> {
-  for (const name of surface.maxTokensFields) {
-    const [outer = "", inner] = name.split(".");
-    const raw = inner === undefined ? body.raw(outer) : member(body, outer, inner);
-    if (raw === undefined || raw === "null") continue;
-    const value = Number(raw);
-    // Ollama says -1 and -2 for "as long as it takes".
-    if (inner !== undefined && (value === -1 || value === -2)) continue;
-    if (!Number.isInteger(value) || value < 1 || value > MOST_TOKENS || raw.startsWith('"')) {
-      return invalid(name, `${name} must be a whole number from 1 to ${MOST_TOKENS}, not ${raw.slice(0, 40)}`);
-    }
-    return ok(value);
-  }
-  return ok(null);
-}
-
-/** JSON text of a member of a member: `options.num_predict`. */
-function member(body: ScannedBody, outer: string, inner: string): string | undefined {
-  const value = body.json(outer);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  return value[inner] === undefined ? undefined : JSON.stringify(value[inner]);
-}
-
-function invalid(field: string, message: string): Result<never, Failure> {
-  return err({ kind: "invalid_request", field, message });
 }
 
 function wholeReply(body: Uint8Array | string, account: Account): Reply {

@@ -23,6 +23,8 @@ beforeAll(async () => {
       quota: key({ dailyTokens: 100_000 }),
       both: key({ dailyTokens: 100_000, tokensPerMinute: 1000, requestsPerMinute: 9 }),
       short: key({ dailyTokens: 95 }),
+      history: key({ dailyTokens: 1_000_000 }),
+      ...Object.fromEntries(Array.from({ length: 6 }, (_, at) => [`field${at}`, key({ dailyTokens: 6000 })])),
       spent: key({ dailyTokens: 3 }),
     },
   });
@@ -118,6 +120,55 @@ test("the prompt of an answer that was cut off or hung up on is charged by the e
   gone.abort();
   while (records("quota").at(-1)?.outcome !== "cancelled") await Bun.sleep(5);
   expect(records("quota").at(-1)).toMatchObject({ promptTokens: 31 });
+  engine.script = { text: "Hello from the scripted engine." };
+});
+
+test("whatever a request calls the length of its answer, the quota covers the most that an engine could make of it", async () => {
+  const before = engine.script;
+  // An engine that obeys the field that allows most, and gives each choice that much.
+  engine.script = (body) => {
+    const most = Math.max(
+      ...["max_tokens", "max_completion_tokens", "n_predict"].map((name) => Number(body[name] ?? 0)),
+    );
+    const tokens = Math.min(8000, most === 0 ? 8000 : most) * Number(body["n"] ?? 1);
+    return body["stream"] === true
+      ? { text: "word ".repeat(Math.min(tokens, 9000)) }
+      : { text: "short", usage: { prompt: 10, completion: tokens } };
+  };
+  const bodies: Record<string, unknown>[] = [
+    { max_tokens: 5, max_completion_tokens: 9000 },
+    { max_tokens: 5, n_predict: 9000 },
+    { max_tokens: 5, n_predict: -1 },
+    { max_tokens: 500, n: 10 },
+    { n: 3 },
+    {},
+  ];
+  for (const [at, body] of bodies.entries()) {
+    const name = `field${at}`;
+    await (await gateway.chat(body, as(name))).text();
+    const used = gateway.records
+      .filter(({ keyId }) => keyId === name)
+      .map((record) => record.promptTokens + record.completionTokens);
+    expect([body, Math.max(...used) <= 6000]).toEqual([body, true]);
+  }
+  engine.script = before;
+});
+
+test("a conversation continued by its id weighs as much as all of it", async () => {
+  const ask = (input: string, previous: string | null): Promise<Response> =>
+    fetch(`${gateway.url}/v1/responses`, {
+      ...as("history"),
+      method: "POST",
+      body: JSON.stringify({ model: "scripted", input, store: true, previous_response_id: previous, stream: true }),
+    });
+  const first = await (await ask("a long story ".repeat(300), null)).text();
+  const id = /"id":"(resp_\w+)"/.exec(first)?.[1] ?? "";
+  const left = (answer: Response): number => Number(limitHeaders(answer)["x remaining-tokens"]);
+  engine.script = { text: "one two three", tokenDelayMs: 30 };
+  const second = await ask("go on", id);
+  // While it runs, the bytes of the whole conversation are set aside.
+  expect(left(second)).toBeLessThan(1_000_000 - 3900);
+  await second.text();
   engine.script = { text: "Hello from the scripted engine." };
 });
 
