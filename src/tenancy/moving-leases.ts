@@ -106,13 +106,14 @@ export class MovingLeases implements LeaseSource {
     const shared = this.#shared;
     if (shared === null || this.#handedOver || (await shared.hasOthers())) return;
     await shared.rest();
+    const spent = shared.spent();
     const used = (await this.#parts.settled()) ? await this.#parts.used() : null;
     if (used === null || this.#handedOver || !shared.quiet) {
       shared.goOn();
       return;
     }
     const local = this.#parts.local(used);
-    shared.moveTo(local);
+    shared.moveTo(local, spent);
     this.#local = local;
     this.#shared = null;
     if (this.#timer !== null) clearInterval(this.#timer);

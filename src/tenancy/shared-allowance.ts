@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { changeSlice, type SliceAnswer, takeSlice } from "../store/limit-slices.ts";
+import { usedTokensOfDay } from "../store/rollups.ts";
 import type { LeaseDesk } from "./lease-desk.ts";
 import type { Allowance, AllowanceStanding } from "./lease-source.ts";
 
@@ -136,8 +137,17 @@ export class SharedAllowance implements Allowance {
   /** So much of what was used is in the store now, and need not be set aside any more. */
   settled(units: number): void {
     this.#spent -= units;
-    this.#known = { ...this.#known, used: this.#known.used + units };
+    const { desk, meter, usage } = this.#o;
     this.#change(-units);
+    if (usage === null) return;
+    // What the store has by now, of everybody: read anew, for whoever reads how the key stands.
+    const read = desk.ask(meter, (tx) => usedTokensOfDay(tx, usage.day, usage.keyId));
+    read.then(
+      (used) => {
+        this.#known = { ...this.#known, used: used.get(usage.keyId) ?? 0 };
+      },
+      () => undefined,
+    );
   }
 
   giveBack(): void {

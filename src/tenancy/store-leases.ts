@@ -84,11 +84,21 @@ export class StoreLeases implements LeaseSource {
     return allowance;
   }
 
-  /** All that was given out is counted in memory from now on. Only while it is `quiet`, and at rest. */
-  moveTo(local: LocalLeases): void {
-    for (const { allowance, keyId, usage } of this.#byMeter.values()) {
+  /** What was used and is set aside because it may not be in the store, by meter. */
+  spent(): ReadonlyMap<string, number> {
+    return new Map([...this.#byMeter].map(([meter, { allowance }]) => [meter, allowance.spent]));
+  }
+
+  /**
+   * All that was given out is counted in memory from now on, which knows already of what was `settled`. Only while it is
+   * `quiet`, and at rest.
+   */
+  moveTo(local: LocalLeases, settled: ReadonlyMap<string, number>): void {
+    for (const [meter, { allowance, keyId, usage }] of this.#byMeter) {
+      const known = settled.get(meter) ?? 0;
       if (usage === null) allowance.moveTo((held) => local.adopt("slots", keyId, held, 0));
-      else if (usage.day === this.#day) allowance.moveTo((held, used) => local.adopt("tokens", keyId, held, used));
+      else if (usage.day === this.#day)
+        allowance.moveTo((held, used) => local.adopt("tokens", keyId, held, used - known));
     }
   }
 
