@@ -17,6 +17,7 @@ import { median } from "./statistics.ts";
 import { CHAT_PATH, type Subject, type SubjectKind } from "./subject.ts";
 import { bifrost } from "./subjects/bifrost.ts";
 import { flock } from "./subjects/flock.ts";
+import { flockCluster } from "./subjects/flock-cluster.ts";
 import { litellm } from "./subjects/litellm.ts";
 import { nginx } from "./subjects/nginx.ts";
 import { portkey } from "./subjects/portkey.ts";
@@ -41,6 +42,7 @@ function kindsFor(options: BenchOptions, dir: string): SubjectKind[] {
   const bunArguments =
     options.profile === null ? [] : ["--cpu-prof", "--cpu-prof-md", `--cpu-prof-dir=${resolve(options.profile)}`];
   const own = flock({ name: "flock", root: ROOT, quota: true, bunArguments });
+  if (options.links) return [own, flockCluster("lan"), flockCluster("tunnel")];
   if (options.against !== null) {
     const root = join(dir, "other");
     checkOutRef(ROOT, options.against, root);

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly soak: number;
   /** Only how long a start takes. */
   readonly start: boolean;
+  /** Only Flock, with its engine on the same machine, on a worker over TLS, and on a worker through a tunnel. */
+  readonly links: boolean;
   /** Only what routing is worth, simulated. */
   readonly routing: boolean;
   /** Only what the heartbeats of a large cluster cost. */
@@ -30,6 +32,7 @@ export const HELP = `npm run bench -- [options]
   --soak [n]         only: n requests (100,000) to Flock, a tenth of them hung up on; its memory after each tenth
   --start            only: from spawn to listening, against an empty Bun
   --cluster          only: 200 simulated workers with 20 models each on one leader; a minute
+  --links            only: Flock with its engine here, at a worker over TLS, at a worker through a tunnel; on loopback
   --limits           only: what a request pays for its key and its limits, with 10 and with 100,000 keys; seconds
   --routing          only: prefix routing against round robin, and fairness, with simulated engines; seconds
   --profile <dir>    take a CPU profile of Flock while it is measured (its figures are then worse)
@@ -46,6 +49,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       against: { type: "string" },
       soak: { type: "string", default: "0" },
       start: { type: "boolean", default: false },
+      links: { type: "boolean", default: false },
       routing: { type: "boolean", default: false },
       cluster: { type: "boolean", default: false },
       limits: { type: "boolean", default: false },
@@ -60,6 +64,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     against: values.against ?? null,
     soak: positive("soak", values.soak, 0),
     start: values.start,
+    links: values.links,
     routing: values.routing,
     cluster: values.cluster,
     limits: values.limits,

@@ -66,7 +66,7 @@ export function flockEnv(dataDir: string, enginePort: number): Record<string, st
   });
 }
 
-async function createKey(url: string, adminKey: string, quota: boolean): Promise<string> {
+export async function createKey(url: string, adminKey: string, quota: boolean): Promise<string> {
   const response = await fetch(`${url}/admin/v1/tokens`, {
     method: "POST",
     headers: { authorization: `Bearer ${adminKey}`, "content-type": "application/json" },
@@ -76,7 +76,7 @@ async function createKey(url: string, adminKey: string, quota: boolean): Promise
   return ((await response.json()) as { token: string }).token;
 }
 
-function leaderUrl(dataDir: string, pid: number): string | null {
+export function leaderUrl(dataDir: string, pid: number): string | null {
   try {
     const leader = JSON.parse(readFileSync(join(dataDir, "leader.json"), "utf8")) as { pid: number; url: string };
     return leader.pid === pid ? leader.url : null;

@@ -30,7 +30,7 @@ export interface DialTimes {
 export const DIAL_TIMES: DialTimes = { connectMs: 8_000, silentMs: 15_000, retryMs: [250, 5_000] };
 
 const SPARE = 2;
-const MOST = 1_024;
+const MOST = 4_096;
 
 export interface TunnelDialerParts {
   /** `host:port` of the leader's node port, in the order in which they are tried. */
