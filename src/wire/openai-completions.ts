@@ -1,13 +1,18 @@
 import { z } from "zod";
 import { openaiUsage } from "./openai-chat.ts";
 import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
+import { textOrTokens } from "./token-lists.ts";
 
 const tokenCount = z.number().int().nonnegative();
 
 /** Body of `POST /v1/completions`. */
 export const openaiCompletionsRequest = z.looseObject({
   model: z.string().min(1),
-  prompt: z.union([z.string(), z.array(z.string()), z.array(tokenCount), z.array(z.array(tokenCount))]),
+  prompt: textOrTokens({
+    nothing: "at least one prompt is needed",
+    noText: null,
+    noTokens: "an empty list of tokens is no prompt",
+  }),
   suffix: z.string().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),

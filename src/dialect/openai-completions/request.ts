@@ -107,9 +107,6 @@ export function toRequestBody(request: CompletionRequest, extra: JsonObject = {}
 /** What would change the answer and cannot be done. */
 function refusal(wire: OpenaiCompletionsRequest, prompts: readonly Prompt[], answers: number): Failure | null {
   if (answers < 1) return invalid("n", "n: at least 1");
-  if (prompts.length === 0) return invalid("prompt", "prompt: at least one prompt is needed");
-  const empty = prompts.findIndex((prompt) => typeof prompt !== "string" && prompt.length === 0);
-  if (empty >= 0) return invalid(`prompt[${empty}]`, `prompt[${empty}]: an empty list of tokens is no prompt`);
   if (prompts.length * answers > MOST_CHOICES) {
     return invalid("n", `prompts times n: at most ${MOST_CHOICES} choices at once, not ${prompts.length * answers}`);
   }
