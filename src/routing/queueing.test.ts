@@ -122,3 +122,18 @@ test("those who wait go on when their engine was started anew, and hear of it wh
   rig.board.update("local", { replicas: [], engines: [engineOf("a", "crashloop")], expected: ["tiny"] });
   expect(await second).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
 });
+
+test("who waits hears at once that no replica is left for it, and does not wait for one where another model can answer", async () => {
+  const rig = routerRig({ replicas: [replicaOf("a", { slots: 1 }), replicaOf("b", { slots: 1 })] });
+  rig.take();
+  rig.take();
+  const tried = rig.pick(askOf(), new Set(["a"]));
+  const hasty = rig.pick({ ...askOf(), patient: false });
+  const patient = rig.pick(askOf());
+  rig.offer([replicaOf("a", { slots: 1 })]);
+  expect(await tried).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
+  rig.board.update("local", { replicas: [], engines: [engineOf("a", "backoff")], expected: ["tiny"] });
+  expect(await hasty).toMatchObject({ ok: false, error: { kind: "engine_unreachable" } });
+  rig.offer([replicaOf("a", { slots: 1 })], 2);
+  expect(await patient).toMatchObject({ ok: true });
+});

@@ -298,16 +298,23 @@ export class Router {
     for (const [model, desk] of this.#desks) {
       desk.setLoads((byModel.get(model) ?? []).map((replica) => this.#loads.of(replica, board.epochOf(replica))));
       this.#dispatch(desk);
-      if (desk.queue.length > 0 && desk.loads.length === 0 && !board.comingUp(model)) {
-        for (const entry of desk.queue.order()) {
-          desk.queue.remove(entry);
-          entry.settle(err(board.down(model)));
-        }
-      }
+      if (desk.queue.length > 0) this.#dismiss(desk);
     }
     this.#loads.prune(board.state.replicas);
     const changes = [...this.#changes];
     for (const wake of changes) wake();
+  }
+
+  /** Those whom no replica is left for hear of it, unless one may come back that they wait for. */
+  #dismiss(desk: Desk): void {
+    const { board } = this.#options;
+    const comingUp = board.comingUp(desk.model);
+    for (const entry of desk.queue.order()) {
+      const left = desk.loads.some(({ replica }) => !entry.tried.has(replica.id));
+      if (left || (comingUp && entry.ask.patient)) continue;
+      desk.queue.remove(entry);
+      entry.settle(err(board.down(desk.model)));
+    }
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */
