@@ -65,6 +65,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-as-worker.ts": ["*"],
   "compose-assign.ts": ["*"],
   "compose-cluster.ts": ["*"],
+  "compose-detach.ts": ["*"],
   "compose-join.ts": ["*"],
   "compose-links.ts": ["*"],
   "compose-worker.ts": ["*"],

@@ -1,14 +1,5 @@
-import {
-  closeSync,
-  createReadStream,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { createReadStream, mkdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { filePath, MODEL_FILES_PATH, type ModelPart, type PullAnswer, type PullBody } from "../cluster/model-files.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
@@ -31,6 +22,8 @@ export interface PullTimes {
 
 export const PULL_TIMES: PullTimes = { stallMs: 30_000, retryMs: [500, 10_000], attempts: 8 };
 
+/** Small enough that hashing one piece holds nobody up. */
+const DIGEST_BYTES = 512 * 1024;
 /** Room that is left on the disk beside the model. */
 const SPARE_BYTES = 256 * 1024 * 1024;
 
@@ -133,7 +126,8 @@ export class ModelPuller {
     const stalled = new AbortController();
     const signal = AbortSignal.any([this.#over.signal, stalled.signal]);
     let timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
-    const handle = openSync(file, "a", 0o600);
+    // Never written synchronously: this process carries answers too, and a disk may keep a writer waiting.
+    const handle = await open(file, "a", 0o600);
     try {
       // Only the path counts: the client puts the leader's address before it.
       const request = new Request(`https://leader${path}`, { headers: { range: `bytes=${start}-` } });
@@ -148,7 +142,7 @@ export class ModelPuller {
       for await (const chunk of body ?? []) {
         clearTimeout(timer);
         timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
-        writeSync(handle, chunk);
+        await writeWhole(handle, chunk);
         done += chunk.length;
         progress(done);
       }
@@ -158,9 +152,13 @@ export class ModelPuller {
       return cause instanceof Error ? cause.message : String(cause);
     } finally {
       clearTimeout(timer);
-      closeSync(handle);
+      await handle.close();
     }
   }
+}
+
+async function writeWhole(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
 }
 
 function partial(modelsDir: string, name: string): string {
@@ -173,7 +171,7 @@ function sizeOf(path: string): number {
 
 async function digestOf(path: string): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 4 * 1024 * 1024 })) hasher.update(chunk as Buffer);
+  for await (const chunk of createReadStream(path, { highWaterMark: DIGEST_BYTES })) hasher.update(chunk as Buffer);
   return hasher.digest("hex");
 }
 

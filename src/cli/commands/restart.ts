@@ -11,6 +11,13 @@ export const restart = command({
     const config = await context.loadConfig();
     if (!config.ok) return config;
     const { leader, signal } = context;
+    const member = await leader.membership.of(context.dataDir);
+    if (!member.ok) return err({ exitCode: EXIT.failure, ...member.error });
+    if (member.value !== null) {
+      // Its leader sends requests elsewhere meanwhile: there is no interruption to be avoided.
+      const message = "this machine is a worker, which has no clients of its own to be handed over";
+      return err({ exitCode: EXIT.failure, message, mend: "flock down && flock up" });
+    }
     const running = await leader.find(context.dataDir, signal);
     if (running?.stopping) {
       const message = `Flock (pid ${running.pid}) is just stopping`;
