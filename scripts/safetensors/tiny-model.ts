@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { encodeSafetensors } from "./write-safetensors.ts";
 
 /** What the speaking model says: to a prompt without tools, and after its thinking. */
 export const SAYS = "Hello from the tiny model.";
@@ -21,7 +22,7 @@ export interface TinyOptions {
 }
 
 /** As wide as the vocabulary, in heads of 64: engines have kernels for that size everywhere. */
-const HIDDEN = 320;
+export const HIDDEN = 320;
 const HEADS = 5;
 const FEED_FORWARD = 64;
 
@@ -167,7 +168,7 @@ function weights(): { file: Uint8Array; index: unknown } {
   const attention = ["q", "k", "v", "o"].map((name) => `${layer}.self_attn.${name}_proj.weight`);
   const gates = ["gate", "up"].map((name) => `${layer}.mlp.${name}_proj.weight`);
   const norms = ["model.norm.weight", `${layer}.input_layernorm.weight`, `${layer}.post_attention_layernorm.weight`];
-  const tensors: [string, number[]][] = [
+  const shapes: [string, number[]][] = [
     ["model.embed_tokens.weight", [VOCABULARY, HIDDEN]],
     ["lm_head.weight", [VOCABULARY, HIDDEN]],
     ...attention.map((name): [string, number[]] => [name, [HIDDEN, HIDDEN]]),
@@ -175,22 +176,8 @@ function weights(): { file: Uint8Array; index: unknown } {
     [`${layer}.mlp.down_proj.weight`, [HIDDEN, FEED_FORWARD]],
     ...norms.map((name): [string, number[]] => [name, [HIDDEN]]),
   ];
-  const header: Record<string, unknown> = { __metadata__: { format: "mlx" } };
-  const pieces: Uint8Array[] = [];
-  let offset = 0;
-  for (const [name, dimensions] of tensors) {
-    const [rows = 1, columns = 1] = dimensions;
-    const values = tensor(name, rows, columns);
-    pieces.push(new Uint8Array(values.buffer));
-    header[name] = { dtype: "F32", shape: dimensions, data_offsets: [offset, offset + values.byteLength] };
-    offset += values.byteLength;
-  }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const length = new Uint8Array(8);
-  new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);
-  const weight_map = Object.fromEntries(tensors.map(([name]) => [name, "model.safetensors"]));
-  return {
-    file: new Uint8Array(Buffer.concat([length, text, ...pieces])),
-    index: { metadata: { total_size: offset }, weight_map },
-  };
+  const tensors = shapes.map(([name, shape]) => ({ name, shape, values: tensor(name, shape[0] ?? 1, shape[1] ?? 1) }));
+  const total_size = tensors.reduce((sum, { values }) => sum + values.byteLength, 0);
+  const weight_map = Object.fromEntries(tensors.map(({ name }) => [name, "model.safetensors"]));
+  return { file: encodeSafetensors(tensors), index: { metadata: { total_size }, weight_map } };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { SAYS, THINKS, WITHOUT_END, writeTinyModel } from "../../scripts/safetensors/tiny-model.ts";
+import { writeTinyAdapter } from "../../scripts/safetensors/tiny-adapter.ts";
 import { findEngine, type RealEngine, startRealEngine } from "../support/real-engine.ts";
 import { type Flock, poll, startFlock } from "../support/start-flock.ts";
 import { answersEverywhere, callsAndThinks } from "../support/through-flock.ts";
@@ -18,11 +19,13 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
         writeTinyModel(join(folder, "m"), { contextTokens: 1024 });
         const at = ["--host", "127.0.0.1", "--port", String(port), "--served-model-name", "tiny"];
         const tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--reasoning-parser", "qwen3"];
-        return ["serve", join(folder, "m"), ...at, ...tools, "--dtype", "float32", "--enforce-eager"];
+        const lora = ["--enable-lora", "--max-lora-rank", "8"];
+        return ["serve", join(folder, "m"), ...at, ...tools, ...lora, "--dtype", "float32", "--enforce-eager"];
       },
       env: (_, folder) => ({
         HOME: folder,
         VLLM_API_KEY: "engine-key",
+        VLLM_ALLOW_RUNTIME_LORA_UPDATING: "True",
         VLLM_CPU_KVCACHE_SPACE: "1",
         VLLM_CPU_OMP_THREADS_BIND: "nobind",
         VLLM_NO_USAGE_STATS: "1",
@@ -65,6 +68,19 @@ describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
     expect(counted.headers.get("x-flock-count")).toBeNull();
     expect(await counted.json()).toEqual({ input_tokens: 21 });
   });
+
+  test("an adapter is put on while it runs, is a model of its own, and comes off", async () => {
+    const adapter = join(engine.folder, "ours");
+    writeTinyAdapter(adapter);
+    const missing = await flock.cli("model", "adapter", "add", "tiny", `file:${join(engine.folder, "nowhere")}`);
+    expect(missing.code).not.toBe(0);
+    const added = await flock.cli("model", "adapter", "add", "tiny", `file:${adapter}`);
+    expect(added.stdout).toContain("ours is an adapter of tiny");
+    await poll(20_000, async () => (await (await flock.fetch("/v1/models")).text()).includes('"ours"'));
+    await answersEverywhere(flock, "ours", SAYS);
+    expect((await flock.cli("model", "adapter", "rm", "ours")).code).toBe(0);
+    await poll(20_000, async () => !(await (await flock.fetch("/v1/models")).text()).includes('"ours"'));
+  }, 120_000);
 
   test("a hang-up ends the generation", async () => {
     const abort = new AbortController();

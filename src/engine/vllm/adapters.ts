@@ -25,7 +25,7 @@ export function unloadVllmAdapter(at: Endpoint, name: string, signal: AbortSigna
   return call(at, "/v1/unload_lora_adapter", { lora_name: name }, signal);
 }
 
-/** Success is plain text. A server that was not started for it does not know the path. */
+/** Success is plain text. A server that was not started for it does not know the path: 404 without vLLM's own error. */
 async function call(
   at: Endpoint,
   path: string,
@@ -36,7 +36,7 @@ async function call(
   if (!answer.ok) return err({ message: `vLLM does not answer: ${answer.error}`, mend: "flock engine ls" });
   const { status, text } = answer.value;
   if (status === 200) return ok(undefined);
-  if (status === 404 && !text.includes("cannot be found")) {
+  if (status === 404 && !text.includes("NotFoundError")) {
     return err({ message: "this vLLM takes no adapters at run time", mend: STARTED_FOR_IT });
   }
   // Loaded already is what was wanted.
