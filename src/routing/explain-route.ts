@@ -25,7 +25,6 @@ const MOST_VERDICTS = 256;
 /** Every replica of a model with what speaks against it; `refusal` null: it could take the request. Pure. */
 export function explainRoute(
   loads: readonly ReplicaLoad[],
-  drained: readonly Replica[],
   refusal: (load: ReplicaLoad) => string | null,
   decide: (candidates: readonly ReplicaLoad[]) => Decision<ReplicaLoad>,
 ): readonly ReplicaVerdict[] {
@@ -38,14 +37,7 @@ export function explainRoute(
     const reason = taken ? decision.reason : (refused.get(load) ?? passedOver(load, decision));
     return { replica, inFlight, outstandingTokens: Math.round(outstandingTokens), taken, reason };
   });
-  const away = drained.map((replica): ReplicaVerdict => ({
-    replica,
-    inFlight: 0,
-    outstandingTokens: 0,
-    taken: false,
-    reason: "its node is drained",
-  }));
-  return [...verdicts, ...away].toSorted((a, b) => Number(b.taken) - Number(a.taken)).slice(0, MOST_VERDICTS);
+  return verdicts.toSorted((a, b) => Number(b.taken) - Number(a.taken)).slice(0, MOST_VERDICTS);
 }
 
 function passedOver({ outstandingTokens }: ReplicaLoad, decision: Decision<ReplicaLoad> | null): string {

@@ -62,8 +62,8 @@ export class ModelDirectory {
     return [...new Set([...replicas.map(({ model }) => model), ...expected])];
   }
 
-  /** A node's newest state. A drained node takes no new requests. */
-  update(state: NodeState, drained = false): void {
+  /** A node's newest state. */
+  update(state: NodeState): void {
     const { node, replicas, engines } = state;
     const servedBy = this.#servedBy.get(node) ?? new Map<string, readonly string[]>();
     this.#servedBy.set(node, servedBy);
@@ -73,7 +73,7 @@ export class ModelDirectory {
       if (serving.length > 0) servedBy.set(engine.id, serving);
       for (const model of servedBy.get(engine.id) ?? engine.models) expected.add(model);
     }
-    this.#board.update(node, { replicas, engines, expected: [...expected], drained });
+    this.#board.update(node, { replicas, engines, expected: [...expected] });
   }
 
   /** The node is gone, and what only it served with it. */

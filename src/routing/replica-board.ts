@@ -8,11 +8,9 @@ export interface NodeOffer {
   readonly engines: readonly EngineStatus[];
   /** Models that the node will serve when an engine of it is back. */
   readonly expected: readonly string[];
-  /** It takes no new requests; those that run there run on. */
-  readonly drained?: boolean;
 }
 
-/** What all nodes offer together. Replicas of drained nodes are not among it; their models are still expected. */
+/** What all nodes offer together. */
 export interface BoardState {
   readonly replicas: readonly Replica[];
   readonly engines: readonly EngineStatus[];
@@ -75,11 +73,6 @@ export class ReplicaBoard {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Replicas of nodes that take no new requests. */
-  get drained(): readonly Replica[] {
-    return [...this.#nodes.values()].flatMap(({ drained, replicas }) => (drained === true ? replicas : []));
-  }
-
   /** The engine that serves a replica, as its node last told; ids of engines are a node's own. */
   engineOf({ node, engineId }: Pick<Replica, "node" | "engineId">): EngineStatus | undefined {
     return this.#nodes.get(node)?.engines.find(({ id }) => id === engineId);
@@ -114,8 +107,6 @@ export class ReplicaBoard {
   /** Why nobody serves the model, with the command that helps. */
   down(model: string): Failure {
     const { engines } = this.#state;
-    const drained = this.drained.find((replica) => replica.model === model);
-    if (drained) return unreachable(drained.engine, `node ${drained.node}`, `flock node undrain ${drained.node}`);
     const dead = engines.filter(({ state }) => state !== "ready");
     const engine = dead.find(({ models }) => models.includes(model)) ?? dead[0] ?? engines[0];
     if (!engine) return unreachable("embedded", "this machine", "flock up");
@@ -124,9 +115,7 @@ export class ReplicaBoard {
 
   #changed(): void {
     this.#state = merge(this.#nodes.values());
-    // Drained ones too: what runs there runs on.
-    const all = [...this.#nodes.values()].flatMap(({ replicas }) => replicas);
-    this.gate.update(all, (replica) => this.epochOf(replica));
+    this.gate.update(this.#state.replicas, (replica) => this.epochOf(replica));
     this.wake();
   }
 }
@@ -138,8 +127,7 @@ function merge(offers: Iterable<NodeOffer>): BoardState {
   for (const offer of offers) {
     engines.push(...offer.engines);
     for (const model of offer.expected) expected.add(model);
-    if (offer.drained === true) for (const { model } of offer.replicas) expected.add(model);
-    else replicas.push(...offer.replicas);
+    replicas.push(...offer.replicas);
   }
   return { replicas, engines, expected: [...expected] };
 }

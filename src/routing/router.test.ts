@@ -128,14 +128,6 @@ test("nodes are told of one by one, and one that goes takes only its own replica
   expect(rig.take().replica.id).toBe("far");
 });
 
-test("a drained node gets no new requests, and its models are still known", async () => {
-  const rig = routerRig();
-  const far = replicaOf("far", { node: "studio" });
-  rig.board.update("studio", { replicas: [far], engines: [engineOf("far")], expected: [], drained: true });
-  expect(rig.board.state).toMatchObject({ replicas: [], expected: ["tiny"] });
-  expect(await rig.pick(askOf())).toMatchObject({ ok: false, error: { start: "flock node undrain studio" } });
-});
-
 test("a session stays where it was, and so does a prompt with a known beginning", () => {
   const rig = routerRig({ replicas: [replicaOf("a"), replicaOf("b"), replicaOf("c")] });
   const first = rig.take(askOf({ prompt: PROMPT, session: "s" }));
@@ -186,8 +178,6 @@ test("a prompt that is too long for one replica goes to another, and images go w
 test("a decision can be explained without being made: each replica with its reason", () => {
   const gate = new ManualGate();
   const rig = routerRig({ gate, replicas: ["a", "b", "c", "d"].map((id) => replicaOf(id, { slots: 1 })) });
-  const away = replicaOf("e", { node: "studio" });
-  rig.board.update("studio", { replicas: [away], engines: [engineOf("e")], expected: [], drained: true });
   rig.take();
   gate.shut("b");
   const explained = rig.router.explain(askOf());
@@ -196,7 +186,6 @@ test("a decision can be explained without being made: each replica with its reas
     ["a", false, "no free slot"],
     ["b", false, "it failed lately"],
     ["d", false, "as busy as c"],
-    ["e", false, "its node is drained"],
   ]);
   expect(rig.router.inFlight).toBe(1);
   expect(rig.take().replica.id).toBe("c");

@@ -107,7 +107,7 @@ export class Router {
 
   /** What `pick` would decide now, and why not otherwise; nothing changes by it. */
   explain(ask: RouteAsk, tried = NONE): RouteExplanation {
-    const { board, clock, localNode } = this.#options;
+    const { clock, localNode } = this.#options;
     const nowMs = clock.nowMs();
     const desk = this.#desks.get(ask.model) ?? new ModelDesk<WaitingRequest>(ask.model);
     const misfit = misfits(desk.loads, ask);
@@ -115,7 +115,6 @@ export class Router {
     const costTokens = ask.promptTokens + desk.expectedOutputTokens(ask.maxOutputTokens) * OUTPUT_WEIGHT;
     const replicas = explainRoute(
       desk.loads,
-      board.drained.filter(({ model }) => model === ask.model),
       (load) => this.#refusal(load, ask, tried, nowMs) ?? misfit(load),
       (candidates) => chooseReplica({ candidates, affinities, costTokens, localNode }),
     );
