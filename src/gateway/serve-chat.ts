@@ -2,13 +2,14 @@ import type { Failure } from "../core/failure.ts";
 import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
 import { ok, type Result } from "../core/result.ts";
+import type { ScannedBody } from "../wire/scan-body.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { Account } from "./account.ts";
 import { isUnlimited } from "./admit.ts";
 import type { ChatSurface, PreparedChat } from "./chat-surface.ts";
 import { countPrompt, mayNotFit, refuseTooLong } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
-import { BYTES_PER_TOKEN, readPolicyFields } from "./policy-fields.ts";
+import { BYTES_PER_TOKEN, FETCHED_TOKENS, fetchedMedia, readPolicyFields } from "./policy-fields.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
@@ -71,7 +72,7 @@ export async function replyToChat(
   const { adjusted = [], echo } = prepared.value;
   account.adjustedBefore = adjusted;
   account.onSuccess = prepared.value.onSuccess ?? null;
-  const promptTokensEstimate = weightOf(account, prepared.value);
+  const promptTokensEstimate = weightOf(account, prepared.value, body.value);
   const ask = { model, promptTokensEstimate, maxOutputTokens };
   const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
   const granted =
@@ -134,11 +135,12 @@ export async function replyToChat(
   return streamReply({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
 }
 
-/** A conversation that is continued by its id is longer than the bytes that came. */
-function weightOf(account: Account, { body }: PreparedChat): number {
-  if (body !== undefined && account.principal !== null && !isUnlimited(account.principal.limits)) {
-    const bytes = Buffer.byteLength(JSON.stringify(body));
-    account.promptTokensEstimate = Math.max(account.promptTokensEstimate, Math.ceil(bytes / BYTES_PER_TOKEN));
+/** What the bytes that came do not say: a conversation that is continued by its id, images that an engine is to fetch. */
+function weightOf(account: Account, { body }: PreparedChat, scanned: ScannedBody): number {
+  if (account.principal !== null && !isUnlimited(account.principal.limits)) {
+    const bytes = body === undefined ? scanned.bytes.byteLength : Buffer.byteLength(JSON.stringify(body));
+    const text = Math.max(account.promptTokensEstimate, Math.ceil(bytes / BYTES_PER_TOKEN));
+    account.promptTokensEstimate = text + fetchedMedia(scanned) * FETCHED_TOKENS;
   }
   return account.promptTokensEstimate;
 }

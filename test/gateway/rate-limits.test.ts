@@ -23,6 +23,7 @@ beforeAll(async () => {
       quota: key({ dailyTokens: 100_000 }),
       both: key({ dailyTokens: 100_000, tokensPerMinute: 1000, requestsPerMinute: 9 }),
       short: key({ dailyTokens: 95 }),
+      images: key({ dailyTokens: 1_000_000 }),
       history: key({ dailyTokens: 1_000_000 }),
       ...Object.fromEntries(Array.from({ length: 6 }, (_, at) => [`field${at}`, key({ dailyTokens: 6000 })])),
       spent: key({ dailyTokens: 3 }),
@@ -152,6 +153,20 @@ test("whatever a request calls the length of its answer, the quota covers the mo
     expect([body, Math.max(...used) <= 6000]).toEqual([body, true]);
   }
   engine.script = before;
+});
+
+test("an image that the engine is to fetch weighs more than its address", async () => {
+  const left = async (url: string): Promise<number> => {
+    engine.script = { text: "one two three", tokenDelayMs: 30 };
+    const content = [{ type: "image_url", image_url: { url } }];
+    const answer = await gateway.chat({ stream: true, messages: [{ role: "user", content }] }, as("images"));
+    const remaining = Number(limitHeaders(answer)["x remaining-tokens"]);
+    await answer.text();
+    return remaining;
+  };
+  const inline = await left("data:image/png;base64,AAAA");
+  expect(await left("https://pictures.test/one.png")).toBeLessThan(inline - 4000);
+  engine.script = { text: "Hello from the scripted engine." };
 });
 
 test("a conversation continued by its id weighs as much as all of it", async () => {
