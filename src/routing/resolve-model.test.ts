@@ -43,6 +43,23 @@ test("an exact id wins, whatever its case", () => {
   expect(resolveModel("Llama-3.2-1B", chat, snapshot)).toMatchObject({ ok: true, value: { model: "llama-3.2-1b" } });
 });
 
+test("auto is a model that can do what is asked, where the default one cannot", () => {
+  const embedder = { ...replica("nomic-embed-text"), abilities: { ...replica("x").abilities, chat: false } };
+  const replicas = [replica("qwen3-8b", false), embedder];
+  const need = { chat: false, embeddings: true };
+  expect(resolveModel("auto", need, { ...snapshot, replicas })).toMatchObject({
+    ok: true,
+    value: { model: "nomic-embed-text", reason: "auto: a model for embeddings" },
+  });
+  expect(resolveModel("qwen3-8b", need, { ...snapshot, replicas })).toMatchObject({ ok: false });
+  expect(
+    resolveModel("auto", { chat: false, embeddings: false, rerank: true }, { ...snapshot, replicas }),
+  ).toMatchObject({
+    ok: false,
+    error: { kind: "unsupported" },
+  });
+});
+
 test("an alias names its target in the reason", () => {
   expect(resolveModel("gpt-4o", chat, snapshot)).toEqual({
     ok: true,

@@ -54,10 +54,20 @@ export function resolveModel(
   }
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
-  if (need.embeddings && !replica.abilities.embeddings) return err(lacks(found.model, "embeddings"));
-  if (need.rerank && !replica.abilities.rerank) return err(lacks(found.model, "rerank"));
-  if (need.chat && !replica.abilities.chat) return err(lacks(found.model, "chat"));
-  return ok({ ...found, contextTokens: replica.contextTokens });
+  const lacking = NEEDS.find((ability) => need[ability] === true && !replica.abilities[ability]);
+  if (lacking === undefined) return ok({ ...found, contextTokens: replica.contextTokens });
+  // The default model is one to chat with: what it cannot do, another one may.
+  const able = name === "auto" ? ableModel(snapshot, lacking) : null;
+  if (!able) return err(lacks(found.model, lacking));
+  return ok({ model: able.model, reason: `auto: a model for ${lacking}`, contextTokens: able.contextTokens });
+}
+
+const NEEDS = ["embeddings", "rerank", "chat"] as const;
+
+/** One of an engine of its own, if there is one: the model that is bundled for tests means nothing. */
+function ableModel({ replicas }: ModelSnapshot, ability: (typeof NEEDS)[number]): Replica | null {
+  const able = replicas.filter((replica) => replica.abilities[ability]);
+  return able.find(({ smokeTest }) => !smokeTest) ?? able[0] ?? null;
 }
 
 function find(name: string, snapshot: ModelSnapshot, keyId: string, wants: Wants | null): ResolvedModel | null {
