@@ -6,6 +6,7 @@ import type { JoinInput, Member } from "./cli/membership.ts";
 import { signingKeys } from "./cluster/link-key.ts";
 import { NODE_PATHS } from "./cluster/node-protocol.ts";
 import { callSigner } from "./cluster/signed-call.ts";
+import { joinMesh } from "./compose-mesh.ts";
 import { systemClock } from "./core/clock.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
@@ -31,6 +32,9 @@ export async function joinAsWorker(input: JoinInput, version: string): Promise<R
     const message = `this machine is node ${node} of another cluster, whose leader is at ${known.addresses[0]}`;
     return err({ message, mend: "flock leave   # then flock join again" });
   }
+  // The leader may be reached through the mesh alone.
+  const mesh = await joinMesh(config.values, signal);
+  if (!mesh.ok) return mesh;
   const inventory = await readInventory(signal);
   const joined = await joinCluster(
     {

@@ -68,6 +68,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-detach.ts": ["*"],
   "compose-join.ts": ["*"],
   "compose-links.ts": ["*"],
+  "compose-mesh.ts": ["*"],
   "compose-worker.ts": ["*"],
   "compose-nodes.ts": ["*"],
   "compose-engines.ts": ["*"],

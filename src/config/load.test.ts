@@ -270,9 +270,11 @@ describe("warnings", () => {
   });
 
   test("name what was set without effect, unless it says the default", async () => {
-    const env = { FLOCK_MESH_BACKEND: "tailscale", OPENAI_API_KEY: "sk", FLOCK_VERTEX_LOCATION: "us-central1" };
-    const { warnings } = await load(given("mesh:\n  tailnet_name: flock\n", { env }));
-    expect(warnings).toEqual(["Set, but without effect in this version yet: mesh.backend, mesh.tailnet_name"]);
+    const env = { FLOCK_BEDROCK_REGION: "eu-west-1", OPENAI_API_KEY: "sk", FLOCK_VERTEX_LOCATION: "us-central1" };
+    const { warnings } = await load(given("router:\n  fallback:\n    vertex_project: flock\n", { env }));
+    expect(warnings).toEqual([
+      "Set, but without effect in this version yet: router.fallback.bedrock_region, router.fallback.vertex_project",
+    ]);
   });
 });
 
@@ -300,7 +302,8 @@ test("the description hides secrets and passwords in URLs, and marks what has no
   const row = (key: string) => rows.find((candidate) => candidate.key === key);
   expect(row("mesh.auth_key")).toMatchObject({ value: HIDDEN, origin: "env", secret: true });
   expect(row("storage.dsn")?.value).toBe(`postgres://${HIDDEN}@db/flock`);
-  expect(row("mesh.backend")?.effective).toBe(false);
+  expect(row("mesh.backend")?.effective).toBe(true);
+  expect(row("router.fallback.vertex_project")?.effective).toBe(false);
   expect(row("engine.llamacpp_api_key")?.value).toBe("");
   expect(rows).toHaveLength(SETTINGS.length);
 });

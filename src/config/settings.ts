@@ -221,10 +221,10 @@ export const SETTINGS = [
     NOW,
   ),
   setting("cluster.discovery", bool, true, "Let `flock join` on the local network find this leader (mDNS)", NOW),
-  setting("mesh.backend", choice("lan", "tailscale"), "lan", "How nodes reach each other"),
-  setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true }),
-  setting("mesh.login_server", url, "", "Control server of the mesh; empty: the mesh's own"),
-  setting("mesh.tailnet_name", text, "", "Name of the tailnet"),
+  setting("mesh.backend", choice("lan", "tailscale"), "lan", "How nodes reach each other", NOW),
+  setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true, effective: true }),
+  setting("mesh.login_server", url, "", "Control server of the mesh; empty: the mesh's own", NOW),
+  setting("mesh.tailnet_name", text, "", "Name of the tailnet that this machine must be in", NOW),
 
   setting(
     "cluster.coordinator_node",
@@ -239,6 +239,7 @@ export const SETTINGS = [
   setting("cluster.reject_bearer", bool, true, "Accepted for old set-ups: it is always on", {
     env: "FLOCK_REJECT_BEARER",
     envOnly: true,
+    effective: true,
   }),
 ] as const;
 
