@@ -7,6 +7,7 @@ import { type Baseline, type Figures, measureBaseline, measureRound, settle, med
 import { type BenchOptions, HELP, parseOptions } from "./options.ts";
 import { residentBytes } from "./process-cost.ts";
 import { figuresTable, ratiosTable, targets, targetsTable } from "./report.ts";
+import { recoveryBench } from "./cluster-recovery.ts";
 import { scaleBench } from "./cluster-scale.ts";
 import { limitsBench } from "./limits.ts";
 import { routingBench } from "./routing/main.ts";
@@ -174,7 +175,11 @@ async function main(): Promise<void> {
     console.log(HELP);
     return;
   }
-  if (options.cluster) return await scaleBench(ROOT);
+  if (options.cluster) {
+    await scaleBench(ROOT);
+    await recoveryBench();
+    return;
+  }
   if (options.limits) {
     limitsBench();
     return;

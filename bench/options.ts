@@ -13,7 +13,7 @@ export interface BenchOptions {
   readonly links: boolean;
   /** Only what routing is worth, simulated. */
   readonly routing: boolean;
-  /** Only what the heartbeats of a large cluster cost. */
+  /** Only what the heartbeats of a large cluster cost, and how soon one recovers. */
   readonly cluster: boolean;
   /** Only what keys and their limits cost. */
   readonly limits: boolean;
@@ -31,7 +31,7 @@ export const HELP = `npm run bench -- [options]
   --against <ref>    Flock of this checkout against Flock of a commit, and nothing else
   --soak [n]         only: n requests (100,000) to Flock, a tenth of them hung up on; its memory after each tenth
   --start            only: from spawn to listening, against an empty Bun
-  --cluster          only: 200 simulated workers with 20 models each on one leader; a minute
+  --cluster          only: heartbeats of 200 simulated workers, and times after kills and restarts; two minutes
   --links            only: Flock with its engine here, at a worker over TLS, at a worker through a tunnel; on loopback
   --limits           only: what a request pays for its key and its limits, with 10 and with 100,000 keys; seconds
   --routing          only: prefix routing against round robin, and fairness, with simulated engines; seconds
