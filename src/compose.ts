@@ -6,6 +6,7 @@ import { spawnAgent } from "./cluster/spawn-agent.ts";
 import { type AdminSide, loadAdminSide } from "./compose-admin-side.ts";
 import { ASSIGN_JOB } from "./compose-assign.ts";
 import { installEngineJob } from "./compose-engine-versions.ts";
+import { type Lifecycle, lifecycle } from "./compose-lifecycle.ts";
 import { composeCluster } from "./compose-cluster.ts";
 import { openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
@@ -80,19 +81,8 @@ export interface Shell {
   readonly serve: (handlers: Handlers) => void;
 }
 
-export interface ComposedLeader {
+export interface ComposedLeader extends Lifecycle {
   readonly ready: Promise<ReadyReport>;
-  /**
-   * Once no request runs any more: stops the engines and settles the records. Every step is tried. After `handOver` agent
-   * and engines are the successor's.
-   */
-  close(): Promise<void>;
-  /** Comes to rest in all but answering requests, so that a successor can do the rest. Gives what it should know. */
-  handOver(): Promise<HandOver["nodes"]>;
-  /** After `handOver`: the successor serves, workers shall go to it. */
-  release(): void;
-  /** The successor failed: this one does everything again. */
-  takeBack(): Promise<void>;
 }
 
 /** What the disk or the database threw in the middle of a start; null: a bug. */
@@ -349,37 +339,5 @@ export async function composeLeader(
     .then(() => loadChains(options, replicas.detours, models))
     .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
 
-  let handedOver = false;
-  const handOver = async (): Promise<HandOver["nodes"]> => {
-    handedOver = true;
-    link.hold(true);
-    await jobs.stop();
-    await cluster.rest();
-    await records.handOver();
-    await limits.handOver();
-    return cluster.workers();
-  };
-  const takeBack = async (): Promise<void> => {
-    handedOver = false;
-    limits.takeBack();
-    link.hold(false);
-    cluster.lead();
-    await jobs.start();
-  };
-  const close = async (): Promise<void> => {
-    followed.stop();
-    const steps: Readonly<Record<string, () => Promise<unknown>>> = {
-      "watch over replicas": () => Promise.resolve(replicas.stop()),
-      jobs: () => jobs.stop(),
-      cluster: () => cluster.close(),
-      ...(handedOver ? { link: () => link.close() } : { agent: () => endAgent(link, dataDir) }),
-      "usage records": () => records.close(),
-      limits: () => limits.stop(),
-      store: () => store.close(),
-    };
-    for (const [what, step] of Object.entries(steps)) {
-      await step().catch((cause: unknown) => log.error(`the ${what} did not stop cleanly`, { cause }));
-    }
-  };
-  return ok({ ready, close, handOver, release: () => cluster.release(), takeBack });
+  return ok({ ready, ...lifecycle({ link, jobs, cluster, records, limits, followed, replicas, store, dataDir, log }) });
 }

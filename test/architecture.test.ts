@@ -66,6 +66,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-assign.ts": ["*"],
   "compose-cluster.ts": ["*"],
   "compose-detach.ts": ["*"],
+  "compose-lifecycle.ts": ["*"],
   "compose-join.ts": ["*"],
   "compose-links.ts": ["*"],
   "compose-mesh.ts": ["*"],
