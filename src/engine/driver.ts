@@ -83,6 +83,8 @@ export interface EngineWire extends AnswerReader {
   readCount?(answer: unknown): number | null;
   /** True when the answer carries back the `model` of the request, so that it need not be rewritten either way. */
   readonly echoesModel: boolean;
+  /** Its answers carry the name of the one model that it has loaded, whatever was asked: another name is another model. */
+  readonly namesItsModel?: boolean;
   /** `tenant` names who asks, for engines that can keep the caches of tenants apart; it is no secret, and no name. */
   plan(request: ChatRequest, replica: Replica, tenant: string): Result<EngineCall, Failure>;
   /** The same for a body that is passed through. Absent: nothing but the model's name is changed. */

@@ -9,6 +9,7 @@ import { modelRewriter } from "../dialect/rewrite-model.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { splice } from "../wire/splice.ts";
 import type { Choice } from "./ports.ts";
+import { nameToAnswerBy, wrongModelIn } from "./wrong-model.ts";
 import type { PlannedCall, ChatRelay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
@@ -40,12 +41,17 @@ export function passthroughRelay(options: PassthroughOptions): ChatRelay {
       const both = { set: { ...set, ...edits.value.set }, remove: [...remove, ...edits.value.remove] };
       return ok({ path: wire.chatPath, body: splice(body, both), adjusted: [...adjusted, ...edits.value.adjusted] });
     },
-    stream({ replica, wire }: Choice): StreamRelay {
-      return new PassedStream(wantsUsage, requestedModel, wire.echoesModel ? requestedModel : replica.engineModel);
+    stream(choice: Choice): StreamRelay {
+      const engineModel = choice.wire.echoesModel ? requestedModel : choice.replica.engineModel;
+      return new PassedStream(wantsUsage, requestedModel, engineModel, nameToAnswerBy(choice));
     },
-    whole(bytes: Uint8Array, { replica, wire }: Choice): Result<WholeAnswer, Failure> {
+    whole(bytes: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+      const { replica, wire } = choice;
       const usage = readUsage(bytes);
       if (!usage.ok) return usage;
+      const expected = nameToAnswerBy(choice);
+      const wrong = expected === null ? null : wrongModelIn(bytes, expected);
+      if (wrong !== null) return err(wrong);
       const rename = modelRewriter(wire.echoesModel ? requestedModel : replica.engineModel, requestedModel);
       return ok({ body: rename(bytes), usage: usage.value });
     },
@@ -95,7 +101,11 @@ class PassedStream implements StreamRelay, RelayProgress {
   #cut = false;
   failure: Failure | null = null;
 
-  constructor(wantsUsage: boolean, model: string, engineModel: string) {
+  /** The name that its answer must carry; null: any. */
+  readonly #expected: string | null;
+
+  constructor(wantsUsage: boolean, model: string, engineModel: string, expected: string | null) {
+    this.#expected = expected;
     this.#watch = new StreamWatch({ keepUsage: wantsUsage });
     this.#rename = modelRewriter(engineModel, model);
     this.#wantsUsage = wantsUsage;
@@ -126,7 +136,10 @@ class PassedStream implements StreamRelay, RelayProgress {
     const bytes = this.#watch.push(chunk);
     if (this.#watch.error !== null) this.failure = broken(this.#watch.error);
     if (bytes.length === 0) return null;
-    this.#first ??= bytes;
+    if (this.#first === null) {
+      this.#first = bytes;
+      if (this.#expected !== null) this.failure ??= wrongModelIn(bytes, this.#expected);
+    }
     return this.#rename(bytes);
   }
 

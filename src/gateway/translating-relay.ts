@@ -11,6 +11,7 @@ import { callRecovery, recovering } from "../dialect/tool-text/leaked-calls.ts";
 import type { AnswerReader } from "../engine/driver.ts";
 import { EventProgress } from "./event-progress.ts";
 import type { Choice } from "./ports.ts";
+import { checkingModel, checkModel, nameToAnswerBy } from "./wrong-model.ts";
 import type { ChatRelay, PlannedCall, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
@@ -46,13 +47,15 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
       return ok({ ...call.value, adjusted: [...ignored, ...adjusted, ...(call.value.adjusted ?? [])] });
     },
     stream(choice: Choice): StreamRelay {
-      const decoder = recovering((planned ?? choice.wire).decode(), recoveryFor(choice));
+      const checked = checkingModel((planned ?? choice.wire).decode(), nameToAnswerBy(choice));
+      const decoder = recovering(checked, recoveryFor(choice));
       return request.stream
         ? new TranslatedStream(decoder, dialect.encoder(meta))
         : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
-      const events = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
+      const answer = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
+      const events = checkModel(answer, nameToAnswerBy(choice));
       return renderWhole(dialect, recoveryFor(choice)?.push(events) ?? events, meta);
     },
   };

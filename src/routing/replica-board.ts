@@ -29,6 +29,9 @@ export interface ReplicaGate {
   picked(replicaId: string, nowMs: number): void;
 }
 
+/** One that is being ended is started again, unless a person stopped it: what comes next tells. */
+const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff", "stopping"]);
+
 const ALWAYS_OPEN: ReplicaGate = {
   update: () => undefined,
   anyShut: false,
@@ -99,8 +102,7 @@ export class ReplicaBoard {
   /** Is an engine on its way up that serves the model, or may? */
   comingUp(model: string): boolean {
     return this.#state.engines.some(
-      ({ state, models }) =>
-        (state === "starting" || state === "backoff") && (models.length === 0 || models.includes(model)),
+      ({ state, models }) => COMING.has(state) && (models.length === 0 || models.includes(model)),
     );
   }
 

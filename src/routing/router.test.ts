@@ -45,6 +45,20 @@ test("an engine in a crash loop is not waited for", async () => {
   });
 });
 
+test("an engine that is being ended for a restart is waited for; once a person has stopped it, not any more", async () => {
+  for (const [next, ok] of [
+    ["ready", true],
+    ["stopped", false],
+  ] as const) {
+    const rig = routerRig();
+    rig.board.update("local", { replicas: [], engines: [engineOf("a", "stopping")], expected: ["tiny"] });
+    const picked = rig.pick(askOf());
+    const replicas = ok ? [replicaOf("a")] : [];
+    rig.board.update("local", { replicas, engines: [engineOf("a", next)], expected: ["tiny"] });
+    expect(await picked).toMatchObject({ ok });
+  }
+});
+
 test("the wait for a replica ends at its limit", async () => {
   const rig = routerRig({ limits: { replicaWaitMs: 20 } });
   rig.board.update("local", { replicas: [], engines: [engineOf("a", "starting")], expected: ["tiny"] });

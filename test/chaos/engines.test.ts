@@ -81,6 +81,7 @@ const LIES: Readonly<Record<string, Script>> = {
   "200 with garbage": { fault: "not-json", faultAfter: 0 },
   "a stream that ends without an answer": { fault: "no-done", faultAfter: 0 },
   "healthy, and never a token": { firstTokenDelayMs: 600_000 },
+  "another model than it lists": { text: "I am not the one", answersAs: "impostor" },
   "not even a status": { headerDelayMs: 600_000 },
   "500 to everything": { status: 500, body: '{"error":{"code":500,"message":"no","type":"server_error"}}' },
 };

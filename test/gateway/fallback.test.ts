@@ -159,6 +159,7 @@ test("a prompt that one replica cannot hold goes to one of the same model that c
     n_ctx: 1000,
   };
   if (small) small.script = { status: 400, body: JSON.stringify({ error }) };
+  if (large) large.script = { text: "it fits here", answersAs: "scripted" };
   // The guess takes either: equally idle, the first is asked.
   const answer = await gateway.messages({});
   expect(answer.status).toBe(200);

@@ -18,6 +18,8 @@ export interface Script {
   /** Between two pieces of content. */
   readonly tokenDelayMs?: number;
   readonly usage?: { readonly prompt: number; readonly completion: number; readonly cached?: number };
+  /** The name of another model than the one that it lists. */
+  readonly answersAs?: string;
   /** An answer with this status and body instead. */
   readonly status?: number;
   readonly body?: string;
@@ -119,8 +121,8 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       return;
     }
     if (body.stream !== true && script.fault) return brokenWhole(script.fault, response);
-    if (body.stream !== true) return json(response, 200, await whole(model, script, hungUp.signal));
-    await stream(model, script, response, hungUp.signal, (bytes) => {
+    if (body.stream !== true) return json(response, 200, await whole(script.answersAs ?? model, script, hungUp.signal));
+    await stream(script.answersAs ?? model, script, response, hungUp.signal, (bytes) => {
       engine.sentBytes += bytes;
     });
   };

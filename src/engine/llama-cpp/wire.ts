@@ -22,6 +22,7 @@ export const llamaCppWire: EngineWire = {
   transcriptionsPath: "/v1/audio/transcriptions",
   countPath: "/v1/chat/completions/input_tokens",
   echoesModel: false,
+  namesItsModel: true,
   plan(request, replica) {
     const unseen = unseenMedia(request, replica.abilities, "llama-server");
     if (unseen) return err(unseen);
