@@ -137,7 +137,7 @@ test("its key is in no argument and its log is the engine's", async () => {
   const logs = await flock.cli("engine", "logs", "local/llamacpp");
   expect(logs.stdout).toContain("flock started this engine");
   const [own] = await engines();
-  expect((await fetch(`${own?.endpoint}/v1/models`)).status).toBe(401);
+  expect((await fetch(`${own?.endpoint}/props`)).status).toBe(401);
 });
 
 test("a leader that is killed leaves it running, and the next one takes it over", async () => {

@@ -44,11 +44,14 @@ const model = given("--model") ?? fail("error: this stand-in has no router mode"
 const alias = given("--alias") ?? model;
 const slots = Number(given("--parallel") ?? 4);
 const perSlot = Math.floor(Number(given("--ctx-size") ?? 4096) / slots);
-const adapters = (values.get("--lora") ?? []).map((path, id) => ({
-  id,
-  path,
-  scale: values.has("--lora-init-without-apply") ? 0 : 1,
-}));
+const adapters = (given("--lora") ?? "")
+  .split(",")
+  .filter(Boolean)
+  .map((path, id) => ({
+    id,
+    path,
+    scale: values.has("--lora-init-without-apply") ? 0 : 1,
+  }));
 const key = process.env["LLAMA_API_KEY"] ?? "";
 const readyAt = Date.now() + Number(process.env["STANDIN_LOAD_MS"] ?? 50);
 const deafFile = process.env["STANDIN_DEAF_FILE"] ?? "";

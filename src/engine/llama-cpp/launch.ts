@@ -49,8 +49,9 @@ export function llamaServerLaunch(launch: LlamaServerLaunch): LaunchSpec {
     "--metrics",
     "--no-webui",
     "--offline",
-    ...launch.adapters.flatMap(({ path }) => ["--lora", path]),
-    ...(launch.adapters.length > 0 ? ["--lora-init-without-apply"] : []),
+    ...(launch.adapters.length > 0
+      ? ["--lora", launch.adapters.map(({ path }) => path).join(","), "--lora-init-without-apply"]
+      : []),
   ];
   return {
     id: launch.id,
