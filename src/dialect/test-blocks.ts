@@ -100,7 +100,9 @@ export function blocksOfAnswer(events: readonly ChatEvent[]): Set<AnswerBlock> {
     if (event.type === "usage") found.add("usage");
     if (event.type === "usage" && event.usage.cachedTokens > 0) found.add("cached tokens");
     if (event.type === "done" && event.reason === "length") found.add("length limit");
-    if (event.type === "done" && event.reason === "refusal") found.add("refusal");
+    // OpenAI's APIs know a refusal in text as an answer that a filter ended.
+    if (event.type === "done" && (event.reason === "refusal" || event.reason === "content_filter"))
+      found.add("refusal");
     if (event.type === "done" && event.stopSequence !== undefined) found.add("stop sequence");
   }
   return found;

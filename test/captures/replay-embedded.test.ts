@@ -135,6 +135,30 @@ test.each(named(CAPTURES.filter(({ kind }) => kind === "count")))("%s is counted
   expect((await ask(asked)).inputTokens).toBe(input_tokens);
 });
 
+test.each(named(CAPTURES.filter(({ body }) => body?.thread !== undefined)))(
+  "%s is refused a thread",
+  async (_, capture) => {
+    const answer = await replay(capture, flock.url, flock.adminKey);
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining("thread_unsupported_request")]);
+  },
+);
+
+test.each(named(CAPTURES.filter(({ kind }) => kind === "completions")))(
+  "%s goes on with the text",
+  async (_, capture) => {
+    const answer = await replay(capture, flock.url, flock.adminKey);
+    const { choices } = (await answer.json()) as { choices: { text: string; finish_reason: string }[] };
+    // This model knows what to say behind a chat's last line only; behind any other text it ends.
+    expect(choices).toMatchObject([{ text: expect.any(String), finish_reason: "stop" }]);
+  },
+);
+
+test.each(named(CAPTURES.filter(({ kind }) => kind === "models" || kind === "upgrade")))("%s", async (_, capture) => {
+  const answer = await replay(capture, flock.url, flock.adminKey);
+  expect(answer.status).toBe(capture.kind === "upgrade" ? 426 : 200);
+  if (capture.kind === "models") expect(await answer.text()).toContain(`"id":"${MODEL}"`);
+});
+
 test("an agent's next turn finds its whole beginning in the engine's cache", async () => {
   for (const client of ["claude-code-tool", "claude-code-custom-model", "codex-tool", "opencode-anthropic"]) {
     const turns = chats.filter(({ name }) => name.startsWith(client)).slice(-2);

@@ -38,9 +38,11 @@ export interface Ending {
   readonly incompleteReason: "max_output_tokens" | "content_filter" | null;
 }
 
-export function toEnding(reason: FinishReason): Ending {
+/** `refused`: a refusal stands in the answer and says it; one that came as text would look like any answer. */
+export function toEnding(reason: FinishReason, refused: boolean): Ending {
   if (reason === "length") return { status: "incomplete", incompleteReason: "max_output_tokens" };
-  if (reason === "content_filter") return { status: "incomplete", incompleteReason: "content_filter" };
+  if (reason === "content_filter" || (reason === "refusal" && !refused))
+    return { status: "incomplete", incompleteReason: "content_filter" };
   return { status: "completed", incompleteReason: null };
 }
 

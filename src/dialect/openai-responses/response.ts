@@ -31,7 +31,7 @@ export function fromResponseBody(text: string): ChatEvent[] {
 
 export function toResponseBody(answer: ChatAnswer, meta: AnswerMeta): JsonObject {
   const style = styleOf(meta);
-  const { status, incompleteReason } = toEnding(answer.reason);
+  const { status, incompleteReason } = toEnding(answer.reason, answer.refusal !== "");
   const output: JsonObject[] = [];
   const id = (kind: ItemKind): string => itemId(style, kind, output.length);
   if (answer.thinking !== "" || answer.thinkingSignature !== undefined) {

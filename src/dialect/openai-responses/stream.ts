@@ -185,6 +185,7 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
   let usage: TokenUsage | null = null;
   let opened = false;
   let closed = false;
+  let refused = false;
   let sequence = 0;
 
   let response: JsonObject | null = null;
@@ -228,7 +229,7 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
       const written = write({ status: "failed", error, output: finishedItems(items), usage });
       return [...opening(), ["response.failed", written]];
     }
-    const { status, incompleteReason } = toEnding(event.reason);
+    const { status, incompleteReason } = toEnding(event.reason, refused);
     const [next, events] = endItems(items, status, style);
     items = next;
     // Clients fail without usage here; where the engine told none, the estimates are better than zeros.
@@ -256,6 +257,9 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
           return frames(end(event));
         case "done":
           return frames(end(event));
+        case "refusal":
+          refused = true;
+          return frames([...opening(), ...step(event)]);
         default:
           return frames([...opening(), ...step(event)]);
       }
