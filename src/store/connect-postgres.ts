@@ -65,18 +65,26 @@ function withWrites(
   close: () => Promise<void>,
 ): Db {
   let last: Promise<unknown> = Promise.resolve();
+  const running = new Set<Promise<unknown>>();
   let closed: Promise<void> | null = null;
   return {
     kind: "postgres",
     sql,
     write<T>(run: (tx: Tx) => Promise<T>, turn: Turn = "alone"): Promise<T> {
+      if (turn === "apart") {
+        const beside = write(turn, run);
+        running.add(beside);
+        const forget = (): boolean => running.delete(beside);
+        beside.then(forget, forget);
+        return beside;
+      }
       // One after the other here already: waiting for the lock on the server would take up the pool's connections.
       const written = last.then(() => write(turn, run));
       last = written.catch(() => undefined);
       return written;
     },
     close() {
-      closed ??= last.then(close);
+      closed ??= Promise.allSettled([last, ...running]).then(close);
       return closed;
     },
   };
@@ -85,14 +93,19 @@ function withWrites(
 async function begin<T>(sql: Sql, turn: Turn, run: (tx: Tx) => Promise<T>): Promise<T> {
   let value: { readonly result: T } | null = null;
   await sql.begin(async (tx) => {
-    const lock = tx(turn === "alone" ? "pg_advisory_xact_lock" : "pg_advisory_xact_lock_shared");
-    // What is settled is deleted from the journal: a server that only promises to write it must be made to do so.
-    await tx`select ${lock}(${WRITERS_LOCK}, hashtext(current_schema())),
-      case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end`;
+    await takeTurn(tx, turn);
     value = { result: await run(tx) };
   });
   if (value === null) throw new Error("a transaction ended without running");
   return (value as { readonly result: T }).result;
+}
+
+async function takeTurn(tx: Tx, turn: Turn): Promise<void> {
+  const lock = tx(turn === "alone" ? "pg_advisory_xact_lock" : "pg_advisory_xact_lock_shared");
+  const locked = turn === "apart" ? tx`1` : tx`${lock}(${WRITERS_LOCK}, hashtext(current_schema()))`;
+  // What is settled is deleted from the journal: a server that only promises to write it must be made to do so.
+  await tx`select ${locked},
+    case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', true) end`;
 }
 
 /** Another encoding would refuse some models' names on some day, and usage would be stuck in the journal. */

@@ -8,23 +8,27 @@ export interface Holder {
   readonly home: string;
 }
 
-/** The database's own time where several machines share it, and till when the holder's slices count; null: it has none. */
-export async function holderAt(
-  sql: Sql,
-  kind: Db["kind"],
-  holder: string,
-  clockMs: number,
-): Promise<{ readonly now: number; readonly expiresAt: number | null }> {
-  const time =
-    kind === "postgres" ? sql`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)` : sql`${clockMs}`;
-  const rows: Row[] = await sql`
-    select ${time} as now, (select expires_at from limit_holders where holder = ${holder}) as expires_at`;
-  return { now: toNumber(rows[0]?.["now"]), expiresAt: toNumberOrNull(rows[0]?.["expires_at"]) };
+export interface HolderStanding {
+  /** The database's own time, where several machines share it. */
+  readonly now: number;
+  /** Till when the holder's slices count; null: it has none. */
+  readonly expiresAt: number | null;
+  /** How many others there are. */
+  readonly others: number;
 }
 
-export async function liveHolders(sql: Sql, now: number): Promise<string[]> {
-  const rows: Row[] = await sql`select holder from limit_holders where expires_at > ${now}`;
-  return rows.map((row) => toText(row["holder"]));
+export async function holderAt(sql: Sql, kind: Db["kind"], holder: string, clockMs: number): Promise<HolderStanding> {
+  const time = (): unknown =>
+    kind === "postgres" ? sql`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)` : sql`${clockMs}`;
+  const rows: Row[] = await sql`
+    select ${time()} as now,
+      (select expires_at from limit_holders where holder = ${holder}) as expires_at,
+      (select count(*) from limit_holders where holder <> ${holder} and expires_at > ${time()}) as others`;
+  return {
+    now: toNumber(rows[0]?.["now"]),
+    expiresAt: toNumberOrNull(rows[0]?.["expires_at"]),
+    others: toNumber(rows[0]?.["others"]),
+  };
 }
 
 export async function keepHolder(tx: Tx, { id, home }: Holder, expiresAt: number): Promise<void> {
@@ -44,11 +48,8 @@ export async function allHolders(sql: Sql): Promise<Holder[]> {
   return rows.map((row) => ({ id: toText(row["holder"]), home: toText(row["home"]) }));
 }
 
-/** What counts no more anyhow: slices of holders that died before `before`, and meters that nobody holds anything of. */
-export async function sweepLimits(tx: Tx, before: number): Promise<void> {
+/** What counts no more anyhow: holders that died before `before`, with their slices. */
+export async function sweepHolders(tx: Tx, before: number): Promise<void> {
   await tx`delete from limit_slices where holder in (select holder from limit_holders where expires_at < ${before})`;
   await tx`delete from limit_holders where expires_at < ${before}`;
-  await tx`delete from limit_uses where at < ${before}`;
-  await tx`delete from limit_meters where wanted_at < ${before}
-    and not exists (select 1 from limit_slices where limit_slices.meter = limit_meters.meter)`;
 }

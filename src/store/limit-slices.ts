@@ -72,6 +72,22 @@ export async function changeSlice(tx: Tx, holder: string, meter: string, units: 
   await tx`delete from limit_slices where meter = ${meter} and holder = ${holder} and units <= 0`;
 }
 
+/** Meters that nobody holds anything of, some of them: their uses may be old, and then nobody needs them. */
+export async function idleMeters(sql: Sql, most: number): Promise<string[]> {
+  const rows: Row[] = await sql`select meter from limit_meters
+    where not exists (select 1 from limit_slices where limit_slices.meter = limit_meters.meter) limit ${most}`;
+  return rows.map((row) => toText(row["meter"]));
+}
+
+/** In a transaction for one meter only: two that take several in different orders would wait for each other for ever. */
+export async function sweepMeter(tx: Tx, meter: string, before: number): Promise<void> {
+  await lockMeter(tx, meter);
+  await tx`delete from limit_uses where meter = ${meter} and at < ${before}`;
+  await tx`delete from limit_meters where meter = ${meter} and wanted_at < ${before}
+    and not exists (select 1 from limit_slices where limit_slices.meter = limit_meters.meter)
+    and not exists (select 1 from limit_uses where limit_uses.meter = limit_meters.meter)`;
+}
+
 /** Meters of which somebody wants what others may have to spare. */
 export async function wantedMeters(sql: Sql, since: number): Promise<Set<string>> {
   const rows: Row[] = await sql`select meter from limit_meters where wanted_at > ${since}`;

@@ -40,9 +40,10 @@ export interface PostgresAddress {
 /**
  * How a write transaction takes turns with those of other processes on the same database. SQLite has one writer at a
  * time anyway. On PostgreSQL `alone` waits until no other write of Flock runs; `beside others` runs at the same time as
- * its like: for writes that are right in any order and lock their rows in one order.
+ * its like: for writes that are right in any order and lock their rows in one order. `apart` waits for no other write: for
+ * rows that nothing else writes, and that are locked one by one.
  */
-export type Turn = "alone" | "beside others";
+export type Turn = "alone" | "beside others" | "apart";
 
 /** A database connection. */
 export interface Db {

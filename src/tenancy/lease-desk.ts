@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { newId } from "../core/id.ts";
-import { allHolders, dropHolder, holderAt, keepHolder, liveHolders, sweepLimits } from "../store/limit-holders.ts";
-import { changeSlice } from "../store/limit-slices.ts";
+import { allHolders, dropHolder, holderAt, keepHolder, sweepHolders } from "../store/limit-holders.ts";
+import { changeSlice, idleMeters, sweepMeter } from "../store/limit-slices.ts";
 import type { Store, Tx } from "../store/store.ts";
 
 /** How long what a process has set aside counts after it was last heard of. */
@@ -10,6 +10,7 @@ export const LEASE_MS = 30_000;
 const MARGIN_MS = 5000;
 const RENEW_MS = LEASE_MS / 3;
 const SWEEP_MS = 600_000;
+const SWEPT_METERS = 500;
 const BATCH_JOBS = 200;
 
 export interface Counter {
@@ -44,6 +45,7 @@ export class LeaseDesk {
   #aheadMs = 0;
   /** Monotonic. */
   #leaseUntilMs = 0;
+  #alone = true;
   #sweptMs = 0;
   #queue: Job[] = [];
   #running: Promise<void> | null = null;
@@ -61,7 +63,7 @@ export class LeaseDesk {
   async open(isGone: (home: string) => boolean): Promise<void> {
     await this.#store.write(async (tx) => {
       for (const { id, home } of await allHolders(tx)) if (isGone(home)) await dropHolder(tx, id);
-    }, "beside others");
+    }, "apart");
   }
 
   /** False: what was leased may be another's by now. */
@@ -72,6 +74,11 @@ export class LeaseDesk {
   /** Who holds what is leased now; another one after a lease was lost. */
   get holder(): string {
     return this.#holder;
+  }
+
+  /** Nobody else held anything when this was last asked. */
+  get alone(): boolean {
+    return this.#alone;
   }
 
   /** The database's time. */
@@ -102,8 +109,7 @@ export class LeaseDesk {
   /** Whether another process holds anything, by its last word. */
   async hasOthers(): Promise<boolean> {
     const { sql, kind } = this.#store;
-    const { now } = await holderAt(sql, kind, this.#holder, this.#clock.now());
-    return (await liveHolders(sql, now)).some((id) => id !== this.#holder);
+    return (await holderAt(sql, kind, this.#holder, this.#clock.now())).others > 0;
   }
 
   /** What has its time, though nothing is asked: renews the lease, and removes what nobody needs. */
@@ -112,18 +118,24 @@ export class LeaseDesk {
     if (nowMs >= this.#leaseUntilMs + MARGIN_MS - LEASE_MS + RENEW_MS) await this.ask("", () => Promise.resolve());
     if (nowMs - this.#sweptMs < SWEEP_MS) return;
     this.#sweptMs = nowMs;
-    // Alone: it takes rows in an order of its own.
-    await this.#store.write(async (tx) => {
-      const { now } = await holderAt(tx, this.#store.kind, this.#holder, this.#clock.now());
-      await sweepLimits(tx, now - SWEEP_MS);
-    });
+    await this.#sweep();
+  }
+
+  async #sweep(): Promise<void> {
+    const { sql, kind } = this.#store;
+    const { now } = await holderAt(sql, kind, this.#holder, this.#clock.now());
+    const before = now - SWEEP_MS;
+    await this.#store.write((tx) => sweepHolders(tx, before), "apart");
+    for (const meter of await idleMeters(sql, SWEPT_METERS)) {
+      await this.#store.write((tx) => sweepMeter(tx, meter, before), "apart");
+    }
   }
 
   /** Gives all back: once what was used is in the store. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#running;
-    await this.#store.write((tx) => dropHolder(tx, this.#holder), "beside others");
+    await this.#store.write((tx) => dropHolder(tx, this.#holder), "apart");
   }
 
   async #work(): Promise<void> {
@@ -135,7 +147,7 @@ export class LeaseDesk {
         .sort((a, b) => (a.meter < b.meter ? -1 : a.meter > b.meter ? 1 : 0));
       const startedMs = this.#clock.monotonicMs();
       try {
-        const validMs = await this.#store.write((tx) => this.#transaction(tx, jobs), "beside others");
+        const validMs = await this.#store.write((tx) => this.#transaction(tx, jobs), "apart");
         this.#leaseUntilMs = startedMs + validMs - MARGIN_MS;
         for (const job of jobs) job.committed();
       } catch (cause) {
@@ -150,6 +162,7 @@ export class LeaseDesk {
   async #transaction(tx: Tx, jobs: readonly Job[]): Promise<number> {
     const found = await holderAt(tx, this.#store.kind, this.#holder, this.#clock.now());
     const { now } = found;
+    this.#alone = found.others === 0;
     let expiresAt = found.expiresAt ?? 0;
     const lost = expiresAt <= now;
     this.#aheadMs = now - this.#clock.now();

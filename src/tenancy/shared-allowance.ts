@@ -87,6 +87,8 @@ export class SharedAllowance implements Allowance {
     if (used <= held) this.#free += held - used;
     else this.#change(used - held);
     this.#serve();
+    // Of few units each is somebody's: where others are, none waits here for the next request.
+    if (this.#o.extra === 0 && !this.#o.desk.alone && this.#waiting.length === 0) this.giveBack();
   }
 
   standing(): AllowanceStanding {

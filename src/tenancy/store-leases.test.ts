@@ -9,6 +9,7 @@ import { onEachDatabase, type TestStore, usageRecord } from "../store/test-store
 import type { Allowance } from "./lease-source.ts";
 import { LEASE_MS } from "./lease-desk.ts";
 import { dailyQuotaPolicy } from "./policies.ts";
+import { StoreRates } from "./store-rates.ts";
 import { StoreLeases } from "./store-leases.ts";
 
 const KEY = "key_1";
@@ -129,12 +130,19 @@ onEachDatabase((openTestStore, database) => {
     expect(await mine.take(1, 1, 1)).toBe(1);
     expect(await theirs.take(1, 1, 1)).toBeNull();
     mine.settle(1, 0);
-    const looking = setInterval(() => void a.leases.look(), 20);
-    // Idle only after a while; but wanted: it says what it has to spare with its next word.
+    // It knows of the other only from its own last word: from then on a slot that is free is nobody's.
+    await a.leases.look();
+    await a.leases.desk.ask("", () => Promise.resolve());
     t.clock.ms += 3000;
     await a.leases.look();
+    await a.leases.desk.ask("", () => Promise.resolve());
     expect(await theirs.take(1, 1, 1)).toBe(1);
-    clearInterval(looking);
+    theirs.settle(1, 0);
+    await b.leases.desk.ask("", () => Promise.resolve());
+    expect(await mine.take(1, 1, 1)).toBe(1);
+    mine.settle(1, 0);
+    await a.leases.desk.ask("", () => Promise.resolve());
+    expect(await theirs.take(1, 1, 1)).toBe(1);
     theirs.settle(1, 0);
     await Promise.all([a.leases.stop(), b.leases.stop()]);
   }, 20_000);
@@ -180,6 +188,30 @@ onEachDatabase((openTestStore, database) => {
     expect(await used(t)).toBe(400);
     // What the lost lease had counts for nobody.
     expect(await new Gateway(t, "c").take(1000, 600, 600)).toBe(600);
+  });
+
+  test("after a while nothing is left of processes that died, of keys that fell silent and of days that are over", async () => {
+    await using t = await openTestStore();
+    const dead = new Gateway(t, "dead");
+    await dead.take(1000, 10, 10);
+    const rates = new StoreRates(dead.leases.desk, t.clock);
+    await rates.requests(KEY).count(5, 1, 1);
+    if (real) {
+      const old = Date.now() - 3_600_000;
+      await t.store.write(async (tx) => {
+        await tx`update limit_holders set expires_at = ${old}`;
+        await tx`update limit_uses set at = ${old}`;
+      });
+    }
+    t.clock.ms += 3_600_000;
+    const other = new Gateway(t, "other");
+    await other.leases.desk.tend();
+    t.clock.ms += 3_600_000;
+    await other.leases.desk.tend();
+    await other.leases.stop();
+    for (const table of ["limit_holders", "limit_slices", "limit_uses", "limit_meters"]) {
+      expect([table, (await t.store.sql`select * from ${t.store.sql(table)}`.values()).length]).toEqual([table, 0]);
+    }
   });
 
   test("while the database is away a slice is used up, and then a refusal says why, until the database is back", async () => {
