@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { LinkRequest } from "./cluster/link.ts";
 import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
 import { bringModel } from "./cluster/registry/bring-model.ts";
-import { type DrainParts, drainNode } from "./cluster/registry/drain-node.ts";
+import { type DrainParts, drainNode, takeUpDrain } from "./cluster/registry/drain-node.ts";
 import type { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { serveModelFile } from "./cluster/registry/serve-model-file.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
@@ -73,7 +73,11 @@ export function composePlacing(parts: PlacingParts): Placing {
   const drain = defineJob({
     kind: DRAIN_JOB,
     schema: z.strictObject({ node: z.string() }),
-    run: ({ input, signal, progress }) => drainNode({ registry, busy, move }, input.node, { signal, progress }),
+    async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
+      if (resumeFrom !== null) await takeUpDrain(registry, node, signal);
+      await checkpoint({ begun: true });
+      await drainNode({ registry, busy, move }, node, { signal, progress });
+    },
   });
   const assign = defineJob({
     kind: ASSIGN_JOB,

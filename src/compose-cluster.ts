@@ -92,7 +92,10 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     else if (before !== null) registry.local(node, before);
   }
 
+  let released = false;
   const linkChanged = (node: string): void => {
+    // What closes then closes because workers go over to the successor.
+    if (released) return;
     const kind = link.kindOf(node);
     if (kind !== null) return registry.linked(node, kind);
     // A moment for a connection that is just made anew; who is still away then is not waited for.
@@ -166,7 +169,10 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
       composed.value.quiet();
       await rest();
     },
-    release: () => composed.value.release(),
+    release() {
+      released = true;
+      composed.value.release();
+    },
     workers: () =>
       registry
         .list()

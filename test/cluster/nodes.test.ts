@@ -137,6 +137,9 @@ test("a drain under load ends no answer, sends nothing new there, and says when 
   expect(before).toBeGreaterThan(0);
   expect(later.length).toBeGreaterThan(0);
   expect(later.filter((replica) => !replica.endsWith("/team") || replica.startsWith(`${id}/`))).toEqual([]);
+  const page = (await leader.cli("node", "show", "one")).stdout;
+  expect(page).toMatch(/Recent requests\nTIME[^\n]*\n[^\n]*admin +team /);
+  expect(page).toMatch(/Utilisation\nCPU +\d+ %/);
   expect((await leader.cli("node", "undrain", "one")).code).toBe(0);
   await serving("team", 2);
 }, 60_000);

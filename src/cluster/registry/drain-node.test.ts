@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { err, ok } from "../../core/result.ts";
-import { drainNode, onlyThere } from "./drain-node.ts";
+import { drainNode, onlyThere, takeUpDrain } from "./drain-node.ts";
 import { beatOf, recordOf, registryRig, stateOf } from "./test-registry.ts";
 
 const never = new AbortController().signal;
@@ -89,4 +89,14 @@ test("a node that is lost in the middle of its drain has nothing left to wait fo
   });
   await draining;
   expect(registry.get("n_1")?.standing).toBe("lost");
+});
+
+test("a drain that a restart of the leader broke off goes on: what had not moved is served until it has", async () => {
+  const { registry, routes } = registryRig();
+  registry.admit(recordOf("n_1", { drainedAt: 5 }), "lan");
+  const taken = takeUpDrain(registry, "n_1", never);
+  registry.beat("n_1", beatOf(stateOf("n_1", ["alone"])));
+  await taken;
+  expect(registry.get("n_1")?.standing).toBe("draining");
+  expect(routes.get("n_1")).toEqual(["alone"]);
 });

@@ -36,6 +36,16 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
 }
 
 /**
+ * After a restart of the leader a node that was being drained counts as drained. What had not moved yet is served there
+ * again until it has; the node must have told what that is.
+ */
+export async function takeUpDrain(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
+  while (registry.get(id)?.standing === "joining" && !signal.aborted) await wait(LOOK_MS, signal);
+  const entry = registry.get(id);
+  if (entry?.standing === "drained") registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
+}
+
+/**
  * Empties a node whose drain has begun: moves what only it serves (load on the new node, switch, let the old end), then
  * waits until no request runs there. A model that no node can take is let go with the reason in the node's log.
  */

@@ -168,7 +168,12 @@ export class NodeRegistry {
   startDrain(id: string, held: ReadonlySet<string>, drainedAt: number): void {
     this.#change(
       id,
-      (entry) => ({ ...entry, held, drainedAt, standing: entry.standing === "ready" ? "draining" : entry.standing }),
+      (entry) => ({
+        ...entry,
+        held,
+        drainedAt,
+        standing: entry.standing === "ready" || entry.standing === "drained" ? "draining" : entry.standing,
+      }),
       "drain began",
     );
   }
