@@ -19,8 +19,9 @@ test("the emptier replica is taken, and a tie goes to this node", () => {
 
 test("a request waits for an engine that is starting and gets its replica", async () => {
   const rig = routerRig();
-  rig.board.update("local", { replicas: [], engines: [engineOf("a", "backoff")], expected: ["tiny"] });
+  rig.board.update("local", { replicas: [], engines: [engineOf("a", "stopping")], expected: ["tiny"] });
   const picked = rig.pick(askOf());
+  rig.board.update("local", { replicas: [], engines: [engineOf("a", "backoff")], expected: ["tiny"] });
   rig.board.update("local", { replicas: [], engines: [engineOf("a", "starting")], expected: ["tiny"] });
   rig.offer([replicaOf("a")]);
   expect(await picked).toMatchObject({ ok: true, value: { replica: { id: "a" } } });
