@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { LeaderCallFailure } from "../cluster/node-endpoint.ts";
-import { heartbeatRequest } from "../cluster/node-protocol.ts";
+import { heartbeatRequest, heartbeatRequestV1 } from "../cluster/node-protocol.ts";
 import { stateOf } from "../cluster/registry/test-registry.ts";
 import type { NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -102,4 +102,15 @@ test("a node without a record registers again, and ends when it cannot", async (
   expect(asked).toBe(1);
   const cannot = rig([refusal(404, "unknown_node"), GOOD]);
   expect(await heartbeatLoop(cannot.parts, cannot.over.signal)).toMatchObject({ message: "said unknown_node" });
+});
+
+test("a leader of the protocol before is beaten to in its own frames, and today's are taken up when it was updated", async () => {
+  const told: unknown[] = [];
+  const before = ok({ heartbeatMs: 1 });
+  const answers = [refusal(400, "invalid"), before, refusal(426, "protocol"), GOOD];
+  const { parts, beats, over } = rig(answers, { answered: (answer) => void told.push(answer) });
+  expect(await heartbeatLoop(parts, over.signal)).toBeNull();
+  expect(beats.map((beat) => heartbeatRequest.safeParse(beat).success)).toEqual([true, false, false, true]);
+  expect(heartbeatRequestV1.safeParse(beats[1]).success).toBe(true);
+  expect(told[0]).toEqual({ heartbeatMs: 1, addresses: [], drained: false, rotate: false });
 });

@@ -2,9 +2,11 @@ import type { LeaderCallFailure, LeaderCalls } from "../cluster/node-endpoint.ts
 import {
   type HeartbeatAnswer,
   heartbeatAnswer,
+  heartbeatAnswerV1,
   type HeartbeatRequest,
   NODE_PATHS,
   NODE_PROTOCOL,
+  OLDEST_NODE_PROTOCOL,
 } from "../cluster/node-protocol.ts";
 import { wait } from "../cluster/wait.ts";
 import type { NodeState } from "../core/node.ts";
@@ -54,6 +56,7 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   const unsubscribe = parts.onChange(() => changed.abort());
   let sequence = 0;
   let failures = 0;
+  let protocol: number = NODE_PROTOCOL;
   try {
     while (!signal.aborted) {
       const state = parts.state();
@@ -67,19 +70,22 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
       const beat = await parts.calls.call(
         "POST",
         NODE_PATHS.heartbeat,
-        await body(parts, state, sequence, signal),
+        toProtocol(protocol, await body(parts, state, sequence, signal)),
         signal,
       );
       if (signal.aborted) return null;
-      const answer = beat.ok ? heartbeatAnswer.safeParse(beat.value) : null;
-      if (answer?.success === true) {
+      const answer = beat.ok ? readAnswer(protocol, beat.value) : null;
+      if (answer !== null) {
         if (failures > 0) parts.log("the leader answers again");
         failures = 0;
-        parts.answered(answer.data);
+        parts.answered(answer);
         await wait(parts.times.soonestMs, signal);
-        await wait(answer.data.heartbeatMs - parts.times.soonestMs, AbortSignal.any([signal, changed.signal]));
+        await wait(answer.heartbeatMs - parts.times.soonestMs, AbortSignal.any([signal, changed.signal]));
         continue;
       }
+      // A leader of the version before does not know today's frames; one that was updated knows the older ones no longer.
+      if (!beat.ok && beat.error.kind === "refused" && FOREIGN_FRAME.has(beat.error.code))
+        protocol = protocol === NODE_PROTOCOL ? OLDEST_NODE_PROTOCOL : NODE_PROTOCOL;
       const end = beat.ok ? null : await refusedForGood(parts, beat.error, signal);
       if (end !== null) return end;
       if (failures === 0)
@@ -94,6 +100,21 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   } finally {
     unsubscribe();
   }
+}
+
+const FOREIGN_FRAME: ReadonlySet<string> = new Set(["protocol", "invalid"]);
+
+function toProtocol(protocol: number, request: HeartbeatRequest): object {
+  if (protocol !== 1) return request;
+  const { epoch, sequence, addresses, state } = request;
+  return { protocol, epoch, sequence, addresses, state };
+}
+
+/** Null: it is none. What protocol 1 did not say is as if nothing had changed. */
+function readAnswer(protocol: number, value: unknown): HeartbeatAnswer | null {
+  if (protocol !== 1) return heartbeatAnswer.safeParse(value).data ?? null;
+  const before = heartbeatAnswerV1.safeParse(value).data;
+  return before === undefined ? null : { ...before, addresses: [], drained: false, rotate: false };
 }
 
 async function body(

@@ -127,9 +127,11 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     credential: () => credential,
     heard(answer) {
       const { addresses } = credential.leader;
+      // One of protocol 1 does not say where it is.
+      const silent = answer.addresses.length === 0;
       const added = answer.addresses.filter((address) => !addresses.includes(address));
       const gone = addresses.slice(1).filter((address) => !answer.addresses.includes(address));
-      if (added.length + gone.length > 0) {
+      if (!silent && added.length + gone.length > 0) {
         // The first is the one that works: it stays, though the leader may know itself by others.
         const known = [...addresses.slice(0, 1), ...answer.addresses];
         keep({ ...credential, leader: { ...credential.leader, addresses: [...new Set(known)] } });
