@@ -30,7 +30,7 @@ test("config show needs no server, names who set what, and hides secrets", async
     value: "[redacted]",
     origin: "file",
     detail: expect.stringContaining("config.yaml:3:"),
-    effective: false,
+    effective: true,
     secret: true,
   });
 });
