@@ -1,5 +1,6 @@
 import type { LinkFailure } from "./cluster/link.ts";
 import { actOnEngine, engineLogs } from "./cluster/node-operations.ts";
+import { wait } from "./cluster/wait.ts";
 import type { Cluster } from "./compose-cluster.ts";
 import type { Principal } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
@@ -16,6 +17,8 @@ export interface EngineAdminParts {
 
 /** Longer than any operation's own limit. */
 const CALL_LIMIT_MS = 60_000;
+const TOLD_WITHIN_MS = 2_000;
+const LOOK_MS = 20;
 
 /** What the admin API does with engines, on whatever node they are. */
 export function engineAdmin(parts: EngineAdminParts): AdminEngines {
@@ -23,7 +26,7 @@ export function engineAdmin(parts: EngineAdminParts): AdminEngines {
   const list = (): EngineView[] =>
     registry.list().flatMap(({ id, state }) => (state?.engines ?? []).map((engine) => ({ node: id, engine })));
   const find = (node: string, id: string): Result<EngineView, AdminFailure> => {
-    const found = list().find((view) => view.node === node && view.engine.id === id);
+    const found = list().find((view) => is(view, node, id));
     return found === undefined ? err(noEngine(node, id, list())) : ok(found);
   };
   return {
@@ -44,9 +47,17 @@ export function engineAdmin(parts: EngineAdminParts): AdminEngines {
       await audited(parts.store, { actor: parts.actorOf(actor), action: `engine.${action}` }, () =>
         Promise.resolve(ok({ target: `${node}/${id}`, before: { state: before }, after: { action }, value: null })),
       );
+      // The node tells of it a moment later.
+      const told = AbortSignal.timeout(action === "stop" ? TOLD_WITHIN_MS : 0);
+      const runs = (): boolean => list().some((view) => is(view, node, id) && view.engine.state !== "stopped");
+      while (!told.aborted && runs()) await wait(LOOK_MS, told);
       return find(node, id);
     },
   };
+}
+
+function is(view: EngineView, node: string, id: string): boolean {
+  return view.node === node && view.engine.id === id;
 }
 
 export function toAdminFailure({ kind, message, mend }: LinkFailure): AdminFailure {

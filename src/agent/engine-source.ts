@@ -48,7 +48,7 @@ export function toReplicas(node: string, engineId: string, kind: EngineKind, inf
     abilities: served.abilities,
     smokeTest: served.smokeTest,
     ...(served.parent === undefined ? {} : { parent: served.parent }),
-    ...(served.adapter === undefined ? {} : { adapter: served.adapter }),
+    ...(served.lora === undefined ? {} : { lora: served.lora }),
     ...(served.keepAlive === undefined ? {} : { keepAlive: served.keepAlive }),
     ...(served.toolSyntax === undefined ? {} : { toolSyntax: served.toolSyntax }),
     ...(served.load === undefined ? {} : { load: served.load }),

@@ -3,6 +3,7 @@ import type { Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { CheckAnswer, CheckBody } from "../cluster/agent-protocol.ts";
 import type { Endpoint, EngineInfo, EngineManager, LaunchSpec } from "../engine/driver.ts";
+import { restAdapters } from "../engine/llama-cpp/adapters.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
 import { type Adapter, type AdapterBook, type AdapterChange, changeAdapters, refusesAdapters } from "./adapters.ts";
@@ -15,6 +16,7 @@ import { wait } from "../cluster/wait.ts";
 const PROBE_TIMEOUT_MS = 5_000;
 const PROBE_AGAIN_MS = 500;
 const HALTED = "stopped on request";
+const ADAPTERS_ON = { kind: "engine_failed", engine: "llama-server", cause: "its adapters cannot be set" } as const;
 
 /** How an engine is started with adapters, and where is kept with which. */
 export interface AdapterLaunch {
@@ -164,6 +166,12 @@ export class ManagedEngine implements EngineSource {
     await this.#probing?.done;
   }
 
+  /** False: its adapters are on every request still, so none may come. */
+  async #restAdapters(signal: AbortSignal): Promise<boolean> {
+    const has = this.#manager.kind === "llamacpp" && (this.#adapters?.book.of(this.id).length ?? 0) > 0;
+    return !has || (await restAdapters(this.#at(), signal));
+  }
+
   /** A person's command for an engine that Flock keeps: what brings it back. */
   #startCommand(halted: boolean): string {
     if (halted) return `flock engine start ${this.#node}/${this.id}`;
@@ -191,7 +199,8 @@ export class ManagedEngine implements EngineSource {
     const { signal } = this.#over;
     while (!signal.aborted && this.#supervisor.epoch === epoch && this.#supervisor.state === "ready") {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-      const answer = await this.#manager.probe(this.#at(), limit);
+      const rested = await this.#restAdapters(limit);
+      const answer = rested ? await this.#manager.probe(this.#at(), limit) : err(ADAPTERS_ON);
       if (answer.ok) {
         this.#info = { epoch, value: answer.value };
         this.#probeProblem = null;

@@ -54,8 +54,8 @@ export interface Replica {
   readonly smokeTest: boolean;
   /** The model that this one is a LoRA adapter of; absent: it is none. */
   readonly parent?: string;
-  /** For a llama-server: the adapter's number among those that it was started with. */
-  readonly adapter?: number;
+  /** Of a llama-server that was started with adapters: how much of each this model's requests ask for. */
+  readonly lora?: readonly { readonly id: number; readonly scale: number }[];
   /** How long the engine is asked to keep the model loaded after a request; absent: as it is set up. */
   readonly keepAlive?: string | number;
   /** How its template writes a call, where that can be told from any other text: calls that leak as text are found by it. */

@@ -142,7 +142,7 @@ export interface ServedModel {
   readonly smokeTest: boolean;
   /** The model that this one is an adapter of. */
   readonly parent?: string;
-  readonly adapter?: number;
+  readonly lora?: NonNullable<Replica["lora"]>;
   readonly keepAlive?: string | number;
   readonly load?: ReplicaLoad;
 }

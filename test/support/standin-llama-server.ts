@@ -50,7 +50,8 @@ const adapters = (given("--lora") ?? "")
   .map((path, id) => ({
     id,
     path,
-    scale: values.has("--lora-init-without-apply") ? 0 : 1,
+    // As b10434 does, in spite of --lora-init-without-apply.
+    scale: 1,
   }));
 const key = process.env["LLAMA_API_KEY"] ?? "";
 const readyAt = Date.now() + Number(process.env["STANDIN_LOAD_MS"] ?? 50);
@@ -99,6 +100,12 @@ const server = Bun.serve({
         return new Response(`llamacpp:n_decode_total ${decoded}\nllamacpp:requests_processing 0\n`);
       case "GET /lora-adapters":
         return ok(adapters);
+      case "POST /lora-adapters":
+        for (const { id, scale } of (await request.json()) as { id: number; scale: number }[]) {
+          const adapter = adapters[id];
+          if (adapter) adapter.scale = scale;
+        }
+        return ok({ success: true });
       case "POST /v1/chat/completions":
         return await chat((await request.json()) as Ask, request.signal);
       case "POST /v1/chat/completions/input_tokens":
@@ -121,7 +128,7 @@ async function chat(ask: Ask, signal: AbortSignal): Promise<Response> {
   }
   const spoken = "Hello from the stand-in llama-server.".split(/(?= )/).slice(0, ask.max_tokens ?? 100);
   // Its adapters change what it says, so that a test sees which one was applied.
-  const applied = (ask.lora ?? []).filter(({ id, scale }) => scale > 0 && adapters.some((one) => one.id === id));
+  const applied = (ask.lora ?? adapters).filter(({ id, scale }) => scale > 0 && adapters.some((one) => one.id === id));
   const pieces = [...applied.map(({ id }) => `[adapter ${id}] `), ...spoken];
   decoded += pieces.length;
   const usage = { prompt_tokens: 21, completion_tokens: pieces.length, total_tokens: 21 + pieces.length };

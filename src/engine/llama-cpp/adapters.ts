@@ -27,7 +27,28 @@ export async function readAdapters(at: Endpoint, signal: AbortSignal): Promise<r
     }));
 }
 
-/** What a request for an adapter's model says; those that are not named are not applied. Undefined: it is for the model. */
-export function loraOf({ adapter }: Replica): { id: number; scale: number }[] | undefined {
-  return adapter === undefined ? undefined : [{ id: adapter, scale: 1 }];
+/**
+ * Takes all adapters off what is not asked for them: llama-server b10434 applies them to every request in spite of
+ * `--lora-init-without-apply`. To be called before the first request, whose cached prompt would carry them on. False: it
+ * did not answer.
+ */
+export async function restAdapters(at: Endpoint, signal: AbortSignal): Promise<boolean> {
+  const answer = await askEngine(at, "/lora-adapters", signal);
+  const parsed = adapters.safeParse(answer.ok && answer.value.status === 200 ? answer.value.body : null);
+  if (!parsed.success) return false;
+  if (parsed.data.every(({ scale }) => scale === 0)) return true;
+  const body = parsed.data.map(({ id }) => ({ id, scale: 0 }));
+  const done = await askEngine(at, "/lora-adapters", signal, { body });
+  return done.ok && done.value.status === 200;
+}
+
+/**
+ * What requests say of the adapters: one of them, or none, and that of each by its number. Left unsaid, a request would be
+ * answered out of a prompt that was cached with an adapter on (seen with b10434).
+ */
+export function loraFor(
+  all: readonly LlamaServerAdapter[],
+  on: LlamaServerAdapter | null,
+): NonNullable<Replica["lora"]> {
+  return all.map((adapter) => ({ id: adapter.index, scale: adapter === on ? 1 : 0 }));
 }

@@ -6,13 +6,12 @@ import { decoder as infillDecoder } from "../../dialect/llama-infill/stream.ts";
 import { toRequestBody } from "../../dialect/openai-completions/request.ts";
 import { decoder } from "../../dialect/openai-completions/stream.ts";
 import type { CompletionWire } from "../driver.ts";
-import { loraOf } from "./adapters.ts";
 
 /** llama-server goes on with a text over OpenAI's API, and fills gaps over one of its own. */
 export const llamaServerCompletions: CompletionWire = {
   plan(request, given, replica) {
-    const lora = loraOf(replica);
-    const extra = lora ? { ...given, lora } : given;
+    const { lora } = replica;
+    const extra = lora ? { ...given, lora: lora.map((one) => ({ ...one })) } : given;
     if (request.suffix === undefined) {
       return ok({ path: "/v1/completions", body: JSON.stringify(toRequestBody(request, extra)) });
     }

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { unambiguousSyntaxOf } from "../../dialect/tool-text/tool-syntax.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../driver.ts";
 import { askEngine } from "../ask-engine.ts";
-import { readAdapters } from "./adapters.ts";
+import { loraFor, readAdapters } from "./adapters.ts";
 
 export const LLAMA_SERVER_START = "llama-server -m <model.gguf> --port 8089";
 
@@ -69,13 +69,13 @@ async function probe(at: Endpoint, signal: AbortSignal): Promise<Result<EngineIn
     version: info.data.build_info ?? "unknown",
     gpu: null,
     models: [
-      ...served,
-      ...adapted.map(({ index, model }) => ({
-        model,
-        engineModel: base?.engineModel ?? model,
+      ...served.map((one) => (adapted.length === 0 ? one : { ...one, lora: loraFor(adapted, null) })),
+      ...adapted.map((adapter) => ({
+        model: adapter.model,
+        engineModel: base?.engineModel ?? adapter.model,
         ...shared,
         ...(base === undefined ? {} : { parent: base.model }),
-        adapter: index,
+        lora: loraFor(adapted, adapter),
       })),
     ],
   });

@@ -4,7 +4,6 @@ import { decoder } from "../../dialect/openai-chat/stream.ts";
 import { err, ok } from "../../core/result.ts";
 import type { EngineWire } from "../driver.ts";
 import { unseenMedia } from "../lacking-ability.ts";
-import { loraOf } from "./adapters.ts";
 import { llamaServerCompletions } from "./completions.ts";
 import { LLAMA_SERVER_START } from "./manage.ts";
 import { readLlamaServerError } from "./read-error.ts";
@@ -26,12 +25,12 @@ export const llamaCppWire: EngineWire = {
   plan(request, replica) {
     const unseen = unseenMedia(request, replica.abilities, "llama-server");
     if (unseen) return err(unseen);
-    const lora = loraOf(replica);
+    const { lora } = replica;
     const body = { ...toRequestBody(request), model: replica.engineModel, ...(lora ? { lora } : {}) };
     return ok({ path: "/v1/chat/completions", body: JSON.stringify(body) });
   },
   amend(_body, replica) {
-    const lora = loraOf(replica);
+    const { lora } = replica;
     return ok({ set: lora ? { lora: JSON.stringify(lora) } : {}, remove: [], adjusted: [] });
   },
   decode: decoder,
