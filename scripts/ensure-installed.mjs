@@ -84,16 +84,19 @@ export function ensureInstalled({ dev = false, quiet = false } = {}) {
   if (major < 20) fail(`Node.js ${process.versions.node} is too old`, "install Node.js 20 or newer");
   if (process.platform === "win32") fail("Windows is not supported", "use WSL2: wsl --install");
   const state = installed();
+  // Where the tools for development were installed they stay: an install without them would take them away.
+  const withTools = dev || existsSync(join(modules, "oxlint"));
+  const install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(withTools ? ["--include=dev"] : [])];
   if (state === "none" || (dev && state === "run")) {
     if (!quiet) console.error(`▶ installing the packages Flock needs${dev ? " and its tests use" : ""} (once) …`);
-    npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(dev ? ["--include=dev"] : [])]);
+    npm(install);
     mkdirSync(modules, { recursive: true });
     writeFileSync(stampFile, JSON.stringify({ lock: lockHash() }));
   }
   let bun = findBun();
   if (!bun) {
     rmSync(stampFile, { force: true });
-    npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(dev ? ["--include=dev"] : [])]);
+    npm(install);
     bun = findBun();
     if (!bun)
       fail(`no Bun for ${process.platform}-${process.arch} came with the packages`, "rm -rf node_modules && npm ci");
