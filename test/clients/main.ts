@@ -15,7 +15,7 @@ import versions from "./versions.json";
 
 /**
  * `npm run test:clients [-- part of a name]`: each real client through one tool call and its result. With `--write` the
- * results go into `docs/clients.md`.
+ * results go into `docs/clients.md`; with `--leak` the model writes its call as text.
  */
 const CLIENTS: readonly RealClient[] = [
   claudeCode,
@@ -42,10 +42,13 @@ const MARK = "<!-- results -->";
 const MODEL = "qwen3-coder";
 const PROMPTED_FILE = /\/[^\s"\\]*\/notes\.txt/;
 const words = process.argv.slice(2);
-const wanted = words.filter((word) => word !== "--write").map((word) => word.toLowerCase());
+const wanted = words.filter((word) => !word.startsWith("--")).map((word) => word.toLowerCase());
 const chosen = CLIENTS.filter(({ name }) => wanted.every((word) => name.toLowerCase().includes(word)));
 
-const engine = await startScriptedEngine({ model: MODEL, contextTokens: 131_072 });
+const leaks = words.includes("--leak");
+// With marks of its own in the template, Flock knows a call where it sees one.
+const template = leaks ? { template: "<tool_call>" } : {};
+const engine = await startScriptedEngine({ model: MODEL, contextTokens: 131_072, ...template });
 const flock = await startFlock({ env: { FLOCK_ENGINE: "llamacpp", FLOCK_LLAMACPP_ENDPOINT: engine.url } });
 const service = { url: flock.url, key: flock.adminKey, model: MODEL };
 
@@ -76,7 +79,7 @@ function writeResults(all: readonly Outcome[]): void {
 
 async function check(client: RealClient): Promise<Outcome> {
   const before = engine.requests.length;
-  engine.script = readingScript(PROMPTED_FILE, /secret word is \w+/);
+  engine.script = readingScript(PROMPTED_FILE, /secret word is \w+/, leaks);
   const { code, output, seconds } = await runClient(client, service);
   const asked = engine.requests.slice(before);
   const problems: string[] = [];

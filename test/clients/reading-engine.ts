@@ -8,9 +8,9 @@ const READERS = /^(read|read_?files?|view|exec_command|shell|bash|run_commands?|
 
 /**
  * Plays a model that reads the file named in the prompt: the first turn calls the client's own tool for it, the turn with the result says what
- * stands in it. Requests without such a tool (a title, a summary) get a few words.
+ * stands in it. `leaks`: its call comes as text, as some models and engines have it. Requests without such a tool (a title, a summary) get a few words.
  */
-export function readingScript(file: RegExp, secret: RegExp): (body: Json) => Script {
+export function readingScript(file: RegExp, secret: RegExp, leaks: boolean): (body: Json) => Script {
   return (body) => {
     const messages = body.messages as { role: string; content: unknown }[];
     const lastUser = messages.findLastIndex(({ role }) => role === "user");
@@ -22,10 +22,9 @@ export function readingScript(file: RegExp, secret: RegExp): (body: Json) => Scr
     const reader = tools.find((tool) => READERS.test(tool.function.name));
     if (!reader) return { text: "Reading a file" };
     const path = JSON.stringify(messages).match(file)?.[0] ?? "unknown";
-    return {
-      text: "Let me look.",
-      toolCalls: [{ name: reader.function.name, arguments: JSON.stringify(callFor(reader, path)) }],
-    };
+    const call = { name: reader.function.name, arguments: callFor(reader, path) };
+    if (leaks) return { text: `Let me look.\n<tool_call>\n${JSON.stringify(call)}\n</tool_call>` };
+    return { text: "Let me look.", toolCalls: [{ ...call, arguments: JSON.stringify(call.arguments) }] };
   };
 }
 

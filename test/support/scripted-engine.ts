@@ -54,6 +54,8 @@ export interface ScriptedEngineOptions {
   /** Further names under which it lists the same. */
   readonly alsoModels?: readonly string[];
   readonly contextTokens?: number;
+  /** The model's chat template, as `/props` tells it. */
+  readonly template?: string;
   readonly slots?: number;
   readonly port?: number;
 }
@@ -81,7 +83,12 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
       const default_generation_settings = { n_ctx: contextTokens };
       const modalities = { vision: true, audio: true };
       const described = { default_generation_settings, total_slots: options.slots ?? 64, model_alias: model };
-      return json(response, 200, { ...described, modalities, chat_template_caps: { supports_tools: true } });
+      return json(response, 200, {
+        ...described,
+        modalities,
+        chat_template_caps: { supports_tools: true },
+        chat_template: options.template,
+      });
     }
     if (request.method !== "POST") return json(response, 404, failure(404, "not_found_error", "File Not Found"));
     const hungUp = new AbortController();
@@ -101,6 +108,7 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     const aborted = new Promise<void>((resolve) => hungUp.signal.addEventListener("abort", () => resolve()));
     requests.push({ path, headers: request.headers, body, aborted });
     const script = typeof engine.script === "function" ? engine.script(body) : engine.script;
+    const served = options.alsoModels?.find((also) => also === body.model) ?? model;
     await pause(script.headerDelayMs, hungUp.signal);
     if (script.status !== undefined) return raw(response, script.status, script.body ?? "");
     if (path === "/v1/embeddings")
@@ -117,12 +125,13 @@ export async function startScriptedEngine(options: ScriptedEngineOptions = {}): 
     }
     if (path === "/v1/rerank") return json(response, 200, ranking(model, body));
     if (path === "/v1/completions" || path === "/infill") {
-      await complete(path, model, script, response, hungUp.signal);
+      await complete(path, served, script, response, hungUp.signal);
       return;
     }
     if (body.stream !== true && script.fault) return brokenWhole(script.fault, response);
-    if (body.stream !== true) return json(response, 200, await whole(script.answersAs ?? model, script, hungUp.signal));
-    await stream(script.answersAs ?? model, script, response, hungUp.signal, (bytes) => {
+    if (body.stream !== true)
+      return json(response, 200, await whole(script.answersAs ?? served, script, hungUp.signal));
+    await stream(script.answersAs ?? served, script, response, hungUp.signal, (bytes) => {
       engine.sentBytes += bytes;
     });
   };
