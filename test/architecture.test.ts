@@ -12,6 +12,7 @@ const DRIVER = [
   "engine/ask-engine.ts",
   "engine/lacking-ability.ts",
   "engine/fit.ts",
+  "engine/remote-media.ts",
 ];
 
 /**
@@ -41,6 +42,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "engine/vllm": [...DRIVER, "engine/llama-cpp/metrics-text.ts"],
   "engine/ask-engine.ts": ["core", "engine/driver.ts"],
   "engine/lacking-ability.ts": ["core"],
+  "engine/remote-media.ts": ["core", "engine/driver.ts"],
   "engine/fit.ts": ["core"],
   "engine/registry.ts": ["core", "engine"],
   "engine/progress.ts": ["core", "engine"],

@@ -31,6 +31,8 @@ export interface BodyFields {
   /** The value's own JSON text; undefined when absent. */
   raw(name: string): string | undefined;
   json(name: string): JsonValue | undefined;
+  /** Whether the value's JSON text holds this; cheap. A key's quotes are part of it: inside of texts they are escaped. */
+  includes(name: string, text: string): boolean;
 }
 
 /** What must be changed of a client's bytes before they are passed through. */

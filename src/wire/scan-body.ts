@@ -61,6 +61,14 @@ export class ScannedBody {
     return Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart).toString("utf8");
   }
 
+  /** Whether the value's own JSON text holds this. */
+  includes(name: string, text: string): boolean {
+    const span = this.members.get(name);
+    if (!span) return false;
+    const { buffer, byteOffset } = this.bytes;
+    return Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart).includes(text);
+  }
+
   /** Parses one member; for small ones such as `stream_options`. */
   json(name: string): JsonValue | undefined {
     const raw = this.raw(name);

@@ -4,6 +4,7 @@ import { decoder } from "../../dialect/openai-chat/stream.ts";
 import { err, ok } from "../../core/result.ts";
 import type { EngineWire } from "../driver.ts";
 import { unseenMedia } from "../lacking-ability.ts";
+import { remoteMedia, remoteMediaIn } from "../remote-media.ts";
 import { llamaServerCompletions } from "./completions.ts";
 import { LLAMA_SERVER_START } from "./manage.ts";
 import { readLlamaServerError } from "./read-error.ts";
@@ -23,13 +24,16 @@ export const llamaCppWire: EngineWire = {
   echoesModel: false,
   namesItsModel: true,
   plan(request, replica) {
-    const unseen = unseenMedia(request, replica.abilities, "llama-server");
-    if (unseen) return err(unseen);
+    const refused = unseenMedia(request, replica.abilities, "llama-server") ?? remoteMedia(request);
+    if (refused) return err(refused);
     const { lora } = replica;
     const body = { ...toRequestBody(request), model: replica.engineModel, ...(lora ? { lora } : {}) };
     return ok({ path: "/v1/chat/completions", body: JSON.stringify(body) });
   },
-  amend(_body, replica) {
+  amend(body, replica) {
+    // A model that sees nothing refuses them itself, and fetches nothing.
+    const refused = replica.abilities.images ? remoteMediaIn(body) : null;
+    if (refused) return err(refused);
     const { lora } = replica;
     return ok({ set: lora ? { lora: JSON.stringify(lora) } : {}, remove: [], adjusted: [] });
   },

@@ -7,6 +7,7 @@ import { fromResponseBody } from "../../dialect/openai-chat/response.ts";
 import { decoder } from "../../dialect/openai-chat/stream.ts";
 import type { EngineWire } from "../driver.ts";
 import { unseenMedia } from "../lacking-ability.ts";
+import { remoteMedia, remoteMediaIn } from "../remote-media.ts";
 import { cacheSalt } from "./cache-salt.ts";
 import { vllmCompletions } from "./completions.ts";
 import { FITTED, fitOutput } from "./fit-output.ts";
@@ -35,8 +36,8 @@ export const vllmWire: EngineWire = {
   },
   echoesModel: false,
   plan(request, replica, tenant) {
-    const unseen = unseenMedia(request, replica.abilities, "vLLM");
-    if (unseen) return err(unseen);
+    const refused = unseenMedia(request, replica.abilities, "vLLM") ?? remoteMedia(request);
+    if (refused) return err(refused);
     const { user: _, ...body } = toRequestBody(request);
     const salted: JsonObject = { ...body, model: replica.engineModel, cache_salt: cacheSalt(tenant, undefined) };
     const text = JSON.stringify(salted);
@@ -48,6 +49,8 @@ export const vllmWire: EngineWire = {
     return ok({ path: "/v1/chat/completions", body: JSON.stringify(salted), adjusted: [FITTED] });
   },
   amend(body, replica, tenant) {
+    const refused = remoteMediaIn(body);
+    if (refused) return err(refused);
     const given = body.json("cache_salt");
     const salt = cacheSalt(tenant, typeof given === "string" ? given : undefined);
     // It is refused unless the server was started for it, and Flock has priorities of its own.
