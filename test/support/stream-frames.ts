@@ -9,8 +9,14 @@ export function readFrames(text: string): Frame[] {
     .split("\n\n")
     .filter((frame) => frame.includes("data:"))
     .map((frame) => {
-      const data = frame.match(/^data: ?(.*)$/m)?.[1] ?? "";
-      const event = frame.match(/^event: ?(.*)$/m)?.[1] ?? null;
+      const data = fieldOf(frame, "data") ?? "";
+      const event = fieldOf(frame, "event");
       return { event, data: data === "[DONE]" ? data : (JSON.parse(data) as Record<string, unknown>) };
     });
+}
+
+/** Lines end with a line feed here and nowhere else: a text may hold U+2028, which a regular expression takes for one. */
+function fieldOf(frame: string, name: string): string | null {
+  const line = frame.split("\n").find((one) => one.startsWith(`${name}:`));
+  return line === undefined ? null : line.slice(name.length + 1).replace(/^ /, "");
 }
