@@ -5,6 +5,7 @@ import type { UsageRecord } from "../../src/core/usage-record.ts";
 import { type Script, type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { poll } from "../support/start-flock.ts";
 import { type GatewayOptions, startGateway, type TestGateway } from "../support/start-gateway.ts";
+import { readFrames } from "../support/stream-frames.ts";
 
 const running: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -26,24 +27,8 @@ async function start(
   return { gateway, engines };
 }
 
-interface Frame {
-  readonly event: string | null;
-  readonly data: Record<string, unknown> | "[DONE]";
-}
-
-function frames(text: string): Frame[] {
-  return text
-    .split("\n\n")
-    .filter((frame) => frame.includes("data:"))
-    .map((frame) => {
-      const data = frame.match(/^data: ?(.*)$/m)?.[1] ?? "";
-      const event = frame.match(/^event: ?(.*)$/m)?.[1] ?? null;
-      return { event, data: data === "[DONE]" ? data : (JSON.parse(data) as Record<string, unknown>) };
-    });
-}
-
 function content(text: string): string {
-  const said = frames(text).map(({ data }) => {
+  const said = readFrames(text).map(({ data }) => {
     const choices = (data === "[DONE]" ? [] : (data.choices ?? [])) as { delta?: { content?: string } }[];
     return choices[0]?.delta?.content ?? "";
   });
@@ -62,10 +47,12 @@ test("the answer's model is the name that was asked for, whatever the engine cal
 
 test("the engine is always asked for usage; the client gets the usage chunk only if it asked", async () => {
   const { gateway, engines } = await start({ text: "one two", usage: { prompt: 11, completion: 2, cached: 4 } });
-  const plain = frames(await (await gateway.chat({ stream: true })).text());
+  const plain = readFrames(await (await gateway.chat({ stream: true })).text());
   expect(plain.at(-1)?.data).toBe("[DONE]");
   expect(plain.every(({ data }) => data === "[DONE]" || (data.choices as unknown[]).length === 1)).toBe(true);
-  const asked = frames(await (await gateway.chat({ stream: true, stream_options: { include_usage: true } })).text());
+  const asked = readFrames(
+    await (await gateway.chat({ stream: true, stream_options: { include_usage: true } })).text(),
+  );
   expect(asked.at(-2)?.data).toMatchObject({ choices: [], usage: { prompt_tokens: 11 } });
   for (const { body } of engines[0]?.requests ?? []) expect(body.stream_options).toEqual({ include_usage: true });
   expect(gateway.records).toMatchObject([
@@ -126,11 +113,11 @@ test("after the first content a failure is the stream's last frame, in the words
     const { gateway, engines } = await start([{ text: "a b c d", fault, faultAfter: 2 }, { text: "never" }]);
     const openai = await (await gateway.chat({ stream: true })).text();
     expect([fault, content(openai)]).toEqual([fault, "a b"]);
-    expect(frames(openai).at(-1)?.data).toMatchObject({ error: { type: "server_error", code: "engine_failed" } });
+    expect(readFrames(openai).at(-1)?.data).toMatchObject({ error: { type: "server_error", code: "engine_failed" } });
     expect(openai).not.toContain("[DONE]");
     const engine = engines[0];
     if (engine) engine.script = { text: "a b c d", fault, faultAfter: 2 };
-    const anthropic = frames(await (await gateway.messages({ stream: true })).text());
+    const anthropic = readFrames(await (await gateway.messages({ stream: true })).text());
     expect(anthropic[0]?.event).toBe("message_start");
     expect(anthropic.at(-1)).toMatchObject({ event: "error", data: { type: "error", error: { type: "api_error" } } });
     expect(gateway.records.at(-1)).toMatchObject({ outcome: "error", errorKind: "engine_failed", completionTokens: 2 });
@@ -144,7 +131,7 @@ test("an engine that falls silent in mid-answer is cut off after the limit", asy
     { limits: { stallMs: 100 } },
   );
   const text = await (await gateway.chat({ stream: true })).text();
-  expect(frames(text).at(-1)?.data).toMatchObject({ error: { code: "engine_timeout" } });
+  expect(readFrames(text).at(-1)?.data).toMatchObject({ error: { code: "engine_timeout" } });
   await engines[0]?.requests[0]?.aborted;
 });
 
@@ -158,7 +145,7 @@ test("a slow engine keeps the stream open with comments, and an early failure st
   expect(content(text)).toBe("late");
   const engine = engines[0];
   if (engine) engine.script = { headerDelayMs: 900, status: 500, body: "{}" };
-  const failed = frames(await (await gateway.messages({ stream: true })).text());
+  const failed = readFrames(await (await gateway.messages({ stream: true })).text());
   expect(failed).toMatchObject([{ event: "error", data: { type: "error", error: { type: "api_error" } } }]);
 });
 
@@ -199,7 +186,7 @@ test("an answer that outgrows the day's quota ends with length, streamed or not"
     const { gateway, engines } = await start({ text, tokenDelayMs: 1 }, { keys: { any } });
     const answer = await (await gateway.chat({ stream })).text();
     if (stream) {
-      const all = frames(answer);
+      const all = readFrames(answer);
       expect(all.at(-2)?.data).toMatchObject({ choices: [{ finish_reason: "length" }] });
       expect(all.at(-1)?.data).toBe("[DONE]");
       expect(new Set(all.flatMap(({ data }) => (data === "[DONE]" ? [] : [data.id]))).size).toBe(1);
@@ -260,7 +247,7 @@ test("tool calls and thinking cross from an OpenAI engine to an Anthropic client
     { type: "thinking", thinking: "I weigh it." },
     { type: "tool_use", name: "get_time", input: { zone: "UTC" } },
   ]);
-  const streamed = frames(await (await gateway.messages({ tools, stream: true })).text()).map(({ event }) => event);
+  const streamed = readFrames(await (await gateway.messages({ tools, stream: true })).text()).map(({ event }) => event);
   expect(streamed.filter((event) => event === "content_block_start")).toHaveLength(2);
   expect(streamed.filter((event) => event === "content_block_stop")).toHaveLength(2);
   expect(streamed.slice(-2)).toEqual(["message_delta", "message_stop"]);
