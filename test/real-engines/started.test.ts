@@ -52,10 +52,13 @@ async function startedByFlock(kind: "mlx", program: string, deadlineMs: number):
 }
 
 const mlx = findEngine("FLOCK_MLX_BIN", "mlx_lm.server");
-describe.skipIf(mlx === null)("MLX-LM itself, started by Flock (FLOCK_MLX_BIN or PATH)", () => {
-  test(
-    "serves, comes back after its death, and stops on request",
-    () => startedByFlock("mlx", mlx ?? "", 90_000),
-    240_000,
-  );
-});
+describe.skipIf(mlx === null)(
+  "MLX-LM itself, started by Flock (needs mlx_lm.server on the PATH or in FLOCK_MLX_BIN: pip install mlx-lm 'mlx[cpu]')",
+  () => {
+    test(
+      "serves, comes back after its death, and stops on request",
+      () => startedByFlock("mlx", mlx ?? "", 90_000),
+      240_000,
+    );
+  },
+);

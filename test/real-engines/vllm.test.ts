@@ -9,7 +9,7 @@ import { answersEverywhere, callsAndThinks } from "../support/through-flock.ts";
 // It takes a minute to start even on nothing: only where somebody asks for it.
 const program = process.env["FLOCK_VLLM_BIN"] ? findEngine("FLOCK_VLLM_BIN", "vllm") : null;
 
-describe.skipIf(program === null)("vLLM itself (FLOCK_VLLM_BIN)", () => {
+describe.skipIf(program === null)("vLLM itself (needs vllm in FLOCK_VLLM_BIN: pip install vllm)", () => {
   let engine: RealEngine;
   let flock: Flock;
   beforeAll(async () => {
