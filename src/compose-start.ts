@@ -4,7 +4,7 @@ import { err, ok, type Result } from "./core/result.ts";
 import type { LeaderInfo } from "./leader/control-protocol.ts";
 import { type ControlHandlers, type ControlSocket, openControlSocket } from "./leader/control-socket.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
-import { askToHandOver, type HandOver, untilSuccessor } from "./leader/hand-over.ts";
+import type { HandOver } from "./leader/hand-over.ts";
 import { removeLeaderFile, writeLeaderFile } from "./leader/leader-file.ts";
 import { type Handler, type Handlers, listen, LISTENS_BESIDE, type ServerHandle } from "./leader/listen.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
@@ -64,6 +64,11 @@ export async function startLeader(
   return started;
 }
 
+/** Its schema library takes longer to load than the port to be opened, and few starts follow another leader. */
+async function handOvers() {
+  return await import("./leader/hand-over.ts");
+}
+
 async function undo(cleanUp: CleanUp): Promise<void> {
   // The failure that led here is the one to tell; a second one on the way back must not hide it.
   for (const step of cleanUp.toReversed()) await Promise.resolve(step()).catch(() => undefined);
@@ -102,7 +107,7 @@ async function start(
   if (address === null) {
     return err({ kind: "address", message: `listen: ${values.listen} is no address`, mend: "flock config check" });
   }
-  const takesOver = options.takesOver ? await askToHandOver(dataDir, signal) : null;
+  const takesOver = options.takesOver ? await (await handOvers()).askToHandOver(dataDir, signal) : null;
   const port = address.port === 0 ? (takesOver?.port ?? 0) : address.port;
   let url = localUrl({ ...address, port }, values.tls.cert === "" ? "http" : "https");
   let control: ControlSocket | null = null;
@@ -118,20 +123,24 @@ async function start(
     },
     handedOver(successor) {
       control?.close();
-      void untilSuccessor(dataDir, successor, signal).then(async (serves) => {
-        if (serves) {
-          composed?.release();
-          return stopAsked.resolve("succeeded");
-        }
-        options.log.error("the process that was to take over has failed; this one goes on", { mend: "flock restart" });
-        const again = await openControlSocket(dataDir, handlers, signal);
-        // Somebody else leads by now: let it.
-        if (!again.ok) return stopAsked.resolve("succeeded");
-        control = again.value;
-        makingRoom = null;
-        await composed?.takeBack();
-        writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket: control.path });
-      });
+      void handOvers()
+        .then(({ untilSuccessor }) => untilSuccessor(dataDir, successor, signal))
+        .then(async (serves) => {
+          if (serves) {
+            composed?.release();
+            return stopAsked.resolve("succeeded");
+          }
+          options.log.error("the process that was to take over has failed; this one goes on", {
+            mend: "flock restart",
+          });
+          const again = await openControlSocket(dataDir, handlers, signal);
+          // Somebody else leads by now: let it.
+          if (!again.ok) return stopAsked.resolve("succeeded");
+          control = again.value;
+          makingRoom = null;
+          await composed?.takeBack();
+          writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket: control.path });
+        });
     },
   };
   const opened = await openControlSocket(dataDir, handlers, signal, takesOver !== null);
