@@ -8,7 +8,7 @@ import { attachedManagers } from "./attached-managers.ts";
 import type { ModelChoice } from "./choose-model.ts";
 import { readGpus } from "./gpus.ts";
 import { LlamaInstalls } from "./install/llama-installs.ts";
-import { findBinary } from "./find-binary.ts";
+import { findLlamaProgram } from "./find-llama-program.ts";
 import { freePort } from "./free-port.ts";
 import { modelPlaces } from "./sourced-model.ts";
 import { readInventory } from "./inventory.ts";
@@ -55,13 +55,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
         gpus: readGpus,
       }),
       programs: {
-        find: (program) =>
-          findBinary(program, {
-            named: options.starts.llamaBinDir,
-            variable: "FLOCK_LLAMA_BIN_DIR",
-            installed: null,
-            path: options.childEnv["PATH"] ?? "",
-          }),
+        find: (program) => findLlamaProgram(program, options),
         env: options.childEnv,
         freePort: () => freePort(options.starts.ports),
       },

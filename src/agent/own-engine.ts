@@ -15,8 +15,8 @@ import type { AgentOptions } from "./agent-options.ts";
 import type { ModelChoice } from "./choose-model.ts";
 import { type AttachedKind, unlookedFor } from "./engine-candidates.ts";
 import { findBinary } from "./find-binary.ts";
+import { findLlamaProgram } from "./find-llama-program.ts";
 import { readGpus } from "./gpus.ts";
-import { InstalledVersions } from "./install/installed.ts";
 
 /** An engine of another program that Flock starts itself. */
 export interface OwnEngine {
@@ -35,8 +35,6 @@ interface OwnEngineParts {
   /** The GGUF file that is served, with the smoke-test one as the last resort. */
   readonly model: ModelChoice;
   readonly threads: number;
-  /** The pinned `llama-server` that Flock has installed. */
-  readonly installed: string | null;
 }
 
 /** How long the start waits to hear whether the wanted engine runs already: then it answers in milliseconds. */
@@ -60,8 +58,7 @@ export async function startOfOwn(
     const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
     if ((await manager.probe(options.endpoints[kind], limit)).ok) return null;
   }
-  const installed = new InstalledVersions(options.dataDir).pinnedProgram();
-  return await ownEngine(kind, { ...parts, manager, installed }, signal);
+  return await ownEngine(kind, { ...parts, manager }, signal);
 }
 
 /** What starts the wanted kind on this machine; the error says what is missing, with the command that mends it. */
@@ -84,12 +81,7 @@ async function ownEngine(
 async function ownLlamaServer(parts: OwnEngineParts, signal: AbortSignal): Promise<Result<OwnEngine, string>> {
   const { options, manager, model, threads } = parts;
   const { starts, childEnv } = options;
-  const binary = findBinary("llama-server", {
-    named: starts.llamaBinDir,
-    variable: "FLOCK_LLAMA_BIN_DIR",
-    installed: parts.installed,
-    path: childEnv["PATH"] ?? "",
-  });
+  const binary = findLlamaProgram("llama-server", options);
   if (!binary.ok) return err(`${binary.error}: flock engine install llamacpp`);
   const memory = await memoryOf(options, signal);
   const spec = (id: string, choice: ModelChoice, adapters: readonly Adapter[]): LaunchSpec => {

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { callAgent } from "../../src/cluster/agent-client.ts";
+import { readAgentRecord } from "../../src/cluster/agent-record.ts";
 import { MAIN, poll, startFlock, testEnv, type Flock } from "../support/start-flock.ts";
 
 let flock: Flock;
@@ -96,4 +100,24 @@ test("an unknown engine is told with those that there are", async () => {
   const run = await flock.cli("engine", "stop", "local/embeded");
   expect(run.code).toBe(5);
   expect(run.stderr).toContain("local/embedded");
+});
+
+test("a node's process is started from the version of llama.cpp that was pinned", async () => {
+  const versions = join(flock.dataDir, "llama.cpp");
+  const folder = join(versions, "b7-cpu/llama-b7");
+  mkdirSync(folder, { recursive: true });
+  const standIn = join(import.meta.dir, "../../src/agent/fixtures/rpc-server-stand-in.ts");
+  for (const program of ["llama-server", "rpc-server"]) {
+    writeFileSync(join(folder, program), `#!/bin/sh\nexec '${process.execPath}' '${standIn}' "$@"\n`);
+    chmodSync(join(folder, program), 0o755);
+  }
+  writeFileSync(join(versions, "pinned"), "b7-cpu\n");
+  const socket = readAgentRecord(flock.dataDir)?.socket ?? "";
+  const call = (path: string, body: object) =>
+    callAgent(socket, { method: "POST", path, body }, AbortSignal.timeout(20_000));
+  for (const program of ["rpc-server", "llama-server"]) {
+    const started = await call("/v1/process/start", { id: program, program, args: [] });
+    expect(started).toMatchObject({ ok: true, value: { program, pid: expect.any(Number) } });
+    expect((await call("/v1/process/stop", { id: program })).ok).toBe(true);
+  }
 });

@@ -101,7 +101,7 @@ test("the newest release is fetched, checked, unpacked and pinned, and progress 
   mirror.files.set(cpu, makeTarGz(GOOD));
   expect(await run()).toMatchObject({ ok: true, value: { version: "b7", variant: "cpu", pinned: true } });
   const versions = new InstalledVersions(dataDir);
-  const program = versions.pinnedProgram() ?? "";
+  const program = versions.pinnedProgram("llama-server") ?? "";
   expect(program).toBe(join(dataDir, "llama.cpp/b7-cpu/llama-b7/llama-server"));
   expect(statSync(program).mode & 0o111).not.toBe(0);
   expect(existsSync(join(program, "../libggml.so"))).toBe(true);
@@ -122,7 +122,7 @@ test("several versions live side by side, one of them pinned", async () => {
   expect(versions.list().map(({ version, pinned }) => [version, pinned])).toContainEqual(["b6", false]);
   const found = versions.find("b6");
   if (found !== null) versions.pin(found);
-  expect(versions.pinnedProgram()).toBe(join(other, "llama-server"));
+  expect(versions.pinnedProgram("llama-server")).toBe(join(other, "llama-server"));
   expect(versions.find("b5")).toBeNull();
 });
 

@@ -13,6 +13,8 @@ export interface Installed {
 
 const FOLDER = /^(?<version>[A-Za-z0-9][A-Za-z0-9.]*)-(?<variant>[a-z0-9]+)$/;
 const PROGRAM_DEPTH = 3;
+/** What makes an unpacked archive a version. */
+export const SERVER = "llama-server";
 
 /** `<data dir>/llama.cpp`: a folder for each release, and the name of the pinned one. */
 export class InstalledVersions {
@@ -32,7 +34,7 @@ export class InstalledVersions {
     return names(this.directory)
       .flatMap((name) => {
         const { version, variant } = FOLDER.exec(name)?.groups ?? {};
-        const program = programIn(join(this.directory, name));
+        const program = programIn(join(this.directory, name), SERVER);
         if (version === undefined || variant === undefined || program === null) return [];
         const path = join(this.directory, name);
         const installed: Installed = { version, variant, bytes: sizeOf(path), pinned: name === pinned };
@@ -55,10 +57,10 @@ export class InstalledVersions {
     writeFileAtomic(join(this.directory, "pinned"), `${version}-${variant}\n`);
   }
 
-  /** The program of the pinned version; null: none is, or it is gone. */
-  pinnedProgram(): string | null {
+  /** A program of the pinned version; null: none is pinned, or that has no such program. */
+  pinnedProgram(program: string): string | null {
     const name = this.#pinned();
-    return name === null ? null : programIn(join(this.directory, name));
+    return name === null ? null : programIn(join(this.directory, name), program);
   }
 
   /** What an install that was killed left unpacked. */
@@ -78,13 +80,13 @@ export class InstalledVersions {
   }
 }
 
-/** `llama-server` in an unpacked archive, which has a folder or two around it. */
-export function programIn(folder: string, depth = PROGRAM_DEPTH): string | null {
+/** A program in an unpacked archive, which has a folder or two around it. */
+export function programIn(folder: string, program: string, depth = PROGRAM_DEPTH): string | null {
   for (const name of names(folder)) {
     const path = join(folder, name);
     const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat?.isFile() && name === "llama-server") return path;
-    const within = stat?.isDirectory() && depth > 1 ? programIn(path, depth - 1) : null;
+    if (stat?.isFile() && name === program) return path;
+    const within = stat?.isDirectory() && depth > 1 ? programIn(path, program, depth - 1) : null;
     if (within !== null) return within;
   }
   return null;

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import { askProgram } from "../ask-program.ts";
 import { download } from "./download.ts";
 import { diskProblem, type InstallProblem } from "./install-problem.ts";
-import { type Installed, InstalledVersions, programIn } from "./installed.ts";
+import { type Installed, InstalledVersions, programIn, SERVER } from "./installed.ts";
 import { type Asset, readRelease } from "./release.ts";
 import { unpack } from "./unpack.ts";
 import { assetsFor, type Platform, type Variant, variantFor } from "./variant.ts";
@@ -114,11 +114,11 @@ async function place(
     mkdirSync(aside, { recursive: true, mode: 0o755 });
     for (const [at, archive] of archives.entries()) {
       // The CUDA libraries belong beside the program, and their archive has no folder around them.
-      const program = at === 0 ? null : programIn(aside);
+      const program = at === 0 ? null : programIn(aside, SERVER);
       const unpacked = await unpack(archive, program === null ? aside : join(program, ".."), signal);
       if (!unpacked.ok) return unpacked;
     }
-    const program = programIn(aside);
+    const program = programIn(aside, SERVER);
     if (program === null) return err(incomplete(tag));
     if ((await askProgram([program, "--version"], VERSION_TIMEOUT_MS, signal)) === null && !signal.aborted) {
       return err({
