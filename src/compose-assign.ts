@@ -1,14 +1,15 @@
 import { homedir } from "node:os";
 import { z } from "zod";
 import type { LinkRequest } from "./cluster/link.ts";
-import { type AssignParts, assignModel } from "./cluster/registry/assign-model.ts";
-import { bringModel } from "./cluster/registry/bring-model.ts";
+import { type AssignParts, assignModel, sayBrought } from "./cluster/registry/assign-model.ts";
+import { bringModel, type BringParts } from "./cluster/registry/bring-model.ts";
 import { type DrainParts, drainNode, takeUpDrain } from "./cluster/registry/drain-node.ts";
 import type { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { serveModelFile } from "./cluster/registry/serve-model-file.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
 import type { Config } from "./config/settings.ts";
 import { defineJob, type JobKind } from "./jobs/job-kind.ts";
+import { ok } from "./core/result.ts";
 import { wantedModels } from "./placement/choose-model.ts";
 import type { KnownFloors } from "./placement/model-need.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
@@ -43,6 +44,12 @@ export interface Placing {
 export function composePlacing(parts: PlacingParts): Placing {
   const { registry, router, models, link } = parts;
   const busy = (replicaId: string): number => router.busy(replicaId);
+  const bringing: BringParts = {
+    link,
+    directWay: (caller, node, service, digest) => link.directWay(caller, node, service, digest),
+    nameOf: (node) => registry.get(node)?.name ?? node,
+    localNode: parts.localNode,
+  };
   const assigning: AssignParts = {
     book: parts.book,
     registry,
@@ -50,12 +57,12 @@ export function composePlacing(parts: PlacingParts): Placing {
     link,
     busy,
     floors: (model) => floorsOf(parts, model),
-    bring: (file, to, signal, progress) =>
-      bringModel(link, { model: file.model, from: file.from }, to, signal, progress),
+    bring: (file, to, signal, progress) => bringModel(bringing, file, to, signal, progress),
   };
-  const move: DrainParts["move"] = (model, without, signal, say) => {
-    const from = registry.get(without)?.name ?? without;
-    return assignModel(assigning, { model, without, unasked: true, reason: `moved from ${from}` }, signal, say);
+  const move: DrainParts["move"] = async (model, without, signal, say) => {
+    const reason = `moved from ${registry.get(without)?.name ?? without}`;
+    const moved = await assignModel(assigning, { model, without, unasked: true, reason }, signal, say);
+    return moved.ok ? ok(moved.value.name) : moved;
   };
   const wanted = (): readonly string[] => {
     const { replicas } = parts.board();
@@ -89,7 +96,7 @@ export function composePlacing(parts: PlacingParts): Placing {
         const wish = { model, on: node, unasked: true, reason: "assigned when it joined" };
         const done = await assignModel(assigning, wish, signal, (message) => progress(0, 1, `${model}: ${message}`));
         signal.throwIfAborted();
-        if (done.ok) return progress(1, 1, `${done.value} serves ${model}`);
+        if (done.ok) return progress(1, 1, `${done.value.name} serves ${model}${sayBrought(done.value.brought)}`);
         why.push(`${model}: ${done.error}`);
         registry.note(node, `was not given ${model}: ${done.error}`);
       }

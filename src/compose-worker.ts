@@ -206,6 +206,7 @@ function linkToLeader(
   const brings = new ModelPuller({
     modelsDir: config.values.storage.models_dir,
     calls,
+    dial: (way, part, from, signal) => link.dial(way, part, from, signal),
     log: (message) => log.info(message),
     times: PULL_TIMES,
   });

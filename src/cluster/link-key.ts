@@ -12,6 +12,8 @@ export interface LinkKeyPair {
 export interface SigningKeys {
   readonly toLeader: Uint8Array;
   readonly toWorker: Uint8Array;
+  /** The leader's, for tickets with which others may come to the worker. */
+  readonly tickets: Uint8Array;
 }
 
 export function makeLinkKey(): LinkKeyPair {
@@ -29,7 +31,7 @@ export function signingKeys(ownPrivateKey: string, otherLinkKey: string): Signin
     publicKey: createPublicKey({ key: Buffer.from(otherLinkKey, "base64url"), format: "der", type: "spki" }),
   });
   const derive = (direction: string) => new Uint8Array(hkdfSync("sha256", secret, "", `flock link: ${direction}`, 32));
-  return { toLeader: derive("to the leader"), toWorker: derive("to the worker") };
+  return { toLeader: derive("to the leader"), toWorker: derive("to the worker"), tickets: derive("tickets") };
 }
 
 export function isLinkKey(text: string): boolean {

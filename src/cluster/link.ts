@@ -39,6 +39,13 @@ export type LinkKind = "local" | "lan" | "tunnel";
 /** What a byte stream leads to on a node: the port of an engine there, or of a process that was started there. */
 export type NodeService = `engine/${string}` | `process/${string}`;
 
+export function isNodeService(text: string): text is NodeService {
+  return /^(engine|process)\/./.test(text);
+}
+
+/** What another node may be let to by a ticket: those, and the files of a model by its id. */
+export type TicketService = NodeService | `file/${string}`;
+
 /** Both directions of a connection. What is not read from `readable` holds the far side back. */
 export interface ByteStream {
   readonly readable: ReadableStream<Uint8Array>;

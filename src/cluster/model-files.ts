@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { NodeOperation } from "./link.ts";
+import { directWay } from "./ticket.ts";
 
 /** Under this name a node gives its model files over the link that leads to its engines. No engine may be called so. */
 export const FILES_SERVICE = "@files";
@@ -34,6 +35,8 @@ export const pullBody = z.strictObject({
   /** The node that has it. */
   from: z.string().min(1).max(64),
   parts: z.array(modelPart).min(1).max(1000),
+  /** How to get there without the leader; each asking brings a fresh ticket. */
+  direct: directWay.optional(),
 });
 export type PullBody = z.infer<typeof pullBody>;
 
@@ -44,6 +47,8 @@ export const pullAnswer = z.strictObject({
   totalBytes: z.number(),
   /** Why it failed, in one line. */
   problem: z.string().nullable(),
+  /** How it comes, where `direct` was given: straight from the node, or through the leader because of `why`. */
+  way: z.strictObject({ direct: z.boolean(), why: z.string().nullable() }).optional(),
 });
 export type PullAnswer = z.infer<typeof pullAnswer>;
 

@@ -12,6 +12,8 @@ export type ListenPlace =
         readonly key: string;
         /** Only who shows this certificate (PEM) gets in; null: anybody. */
         readonly client: string | null;
+        /** Gets who shows another one and has proven to hold its key, with its fingerprint; absent: nobody does. */
+        readonly guest?: (socket: RawSocket, fingerprint: string) => void;
       };
     };
 
@@ -40,7 +42,7 @@ export function listenRaw(place: ListenPlace, accept: (socket: RawSocket) => voi
     });
     return { port: 0, stop: (cut) => listener.stop(cut) };
   }
-  const { certificate, key, client } = place.tls;
+  const { certificate, key, client, guest } = place.tls;
   const wanted = client === null ? null : fingerprintOf(client);
   const listener = Bun.listen<RawSocket>({
     hostname: place.host,
@@ -54,12 +56,14 @@ export function listenRaw(place: ListenPlace, accept: (socket: RawSocket) => voi
       ...RAW_EVENTS,
       open,
       handshake: (socket, success) => {
-        const known = wanted === null || (socket.authorized && fingerprintShown(socket) === wanted);
-        if (!success || !known) return socket.data.destroy();
+        const shown = fingerprintShown(socket);
+        const known = wanted === null || (socket.authorized && shown === wanted);
+        if (!success || (!known && (guest === undefined || shown === null))) return socket.data.destroy();
         // Idle connections through a NAT are forgotten there without it, and a peer that vanished is never noticed.
         socket.setKeepAlive(true, 15_000);
         socket.setNoDelay(true);
-        accept(socket.data);
+        if (known) accept(socket.data);
+        else guest?.(socket.data, shown ?? "");
       },
     },
   });

@@ -3,14 +3,15 @@ import type { Clock } from "../core/clock.ts";
 import { signingKeys } from "../cluster/link-key.ts";
 import type { NodeRefusal } from "../cluster/node-protocol.ts";
 import { ReplayGuard } from "../cluster/replay-guard.ts";
+import { readTicket, type TicketClaims } from "../cluster/ticket.ts";
 import { badSignature, type CallToVerify, parseSigned, verifySigned } from "../cluster/signed-call.ts";
 
-/** Says whether a call is the leader's. */
+/** Says whether a call is the leader's, or one that the leader gave a ticket for. */
 export class LeaderCheck {
   readonly #node: string;
   readonly #leaderKey: string;
   readonly #clock: Clock;
-  #known: readonly { readonly key: Uint8Array; readonly guard: ReplayGuard }[] = [];
+  #known: readonly { readonly key: Uint8Array; readonly tickets: Uint8Array; readonly guard: ReplayGuard }[] = [];
 
   constructor(node: string, leaderKey: string, clock: Clock) {
     this.#node = node;
@@ -20,8 +21,8 @@ export class LeaderCheck {
 
   /** From now on calls under this key of ours are taken too, and of the earlier ones the last. */
   use(linkPrivateKey: string): void {
-    const { toWorker } = signingKeys(linkPrivateKey, this.#leaderKey);
-    this.#known = [{ key: toWorker, guard: new ReplayGuard() }, ...this.#known.slice(0, 1)];
+    const { toWorker, tickets } = signingKeys(linkPrivateKey, this.#leaderKey);
+    this.#known = [{ key: toWorker, tickets, guard: new ReplayGuard() }, ...this.#known.slice(0, 1)];
   }
 
   check(signed: string | null, call: CallToVerify): Result<void, NodeRefusal> {
@@ -31,6 +32,17 @@ export class LeaderCheck {
     for (const { key, guard } of this.#known) {
       refusal = verifySigned(claim, call, key, guard, this.#clock);
       if (refusal.ok || refusal.error.code !== "signature") return refusal;
+    }
+    return refusal;
+  }
+
+  /** `fingerprint`: of the certificate that whoever shows the ticket has shown. */
+  ticket(ticket: string, fingerprint: string): Result<TicketClaims, NodeRefusal> {
+    const bearer = { node: this.#node, fingerprint, now: this.#clock.now() };
+    let refusal: Result<TicketClaims, NodeRefusal> = err(badSignature("this node has no key"));
+    for (const { tickets } of this.#known) {
+      refusal = readTicket(ticket, tickets, bearer);
+      if (refusal.ok) return refusal;
     }
     return refusal;
   }

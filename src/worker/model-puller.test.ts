@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileAnswer, type PullAnswer, type PullBody } from "../cluster/model-files.ts";
-import { ok } from "../core/result.ts";
-import { ModelPuller, type PullTimes } from "./model-puller.ts";
+import { err, ok } from "../core/result.ts";
+import { ModelPuller, type ModelPullerParts, type PullTimes } from "./model-puller.ts";
 
 const TIMES: PullTimes = { stallMs: 200, retryMs: [1, 2], attempts: 3 };
 const BYTES = new Uint8Array(3_000_000).map((_, at) => (at * 7) % 251);
@@ -37,7 +37,7 @@ beforeEach(() => {
       return ok(await fetch(`${server.url.origin}${pathname}${search}`, { headers: request.headers, signal }));
     },
   };
-  puller = new ModelPuller({ modelsDir: join(dir, "to"), calls, log: () => undefined, times: TIMES });
+  puller = new ModelPuller({ modelsDir: join(dir, "to"), calls, dial: never, log: () => undefined, times: TIMES });
   stopServer = () => server.stop(true);
 });
 let stopServer: () => Promise<void>;
@@ -60,6 +60,14 @@ async function pulled(asked: PullBody): Promise<PullAnswer> {
     await Bun.sleep(2);
   }
 }
+
+const never: ModelPullerParts["dial"] = () => Promise.reject(new Error("nobody is to be dialled"));
+
+/** With a way to the node that has it. */
+const directly = (ticket = "t1"): PullBody => ({
+  ...body(),
+  direct: { node: "n_two", addresses: ["127.0.0.1:1"], certificate: "-".repeat(100), ticket },
+});
 
 /** A server that breaks off each answer after so many bytes, once they are out, the first `times` of them. */
 async function startCutting(
@@ -85,6 +93,7 @@ test("a model comes whole, under its name, and is not brought twice", async () =
   const other = new ModelPuller({
     modelsDir: join(dir, "to"),
     calls: { fetch: () => Promise.reject(new Error("nothing is to be asked for")) },
+    dial: never,
     log: () => undefined,
     times: TIMES,
   });
@@ -100,6 +109,7 @@ test("after a broken connection it goes on where it was, however often it breaks
   puller = new ModelPuller({
     modelsDir: join(dir, "to"),
     calls: { fetch: fetchThere },
+    dial: never,
     log: () => undefined,
     times: TIMES,
   });
@@ -134,4 +144,71 @@ test("a connection that falls silent is left", async () => {
       : fileAnswer(join(dir, "from", "m.gguf"), range);
   expect(await pulled(body())).toMatchObject({ state: "done" });
   expect(ranges).toEqual(["bytes=0-", "bytes=1000-"]);
+});
+
+test("with a way to the node that has it the file comes straight from there, and goes on with the newest ticket", async () => {
+  const dialled: [string, number, number][] = [];
+  const broken = Promise.withResolvers<void>();
+  const dial: ModelPullerParts["dial"] = async (way, part, from) => {
+    dialled.push([way.ticket, part, from]);
+    if (dialled.length > 1) return ok(new Blob([BYTES.slice(from)]).stream());
+    return ok(
+      (async function* () {
+        yield BYTES.slice(0, 1000);
+        await broken.promise;
+      })(),
+    );
+  };
+  const calls = { fetch: () => Promise.reject(new Error("the leader is not to be asked")) };
+  puller = new ModelPuller({ modelsDir: join(dir, "to"), calls, dial, log: () => undefined, times: TIMES });
+  expect(puller.pull(directly()).way).toEqual({ direct: true, why: null });
+  while (puller.pull(directly("t1")).doneBytes < 1000) await Bun.sleep(2);
+  puller.pull(directly("t2"));
+  broken.resolve();
+  while (puller.pull(directly("t2")).state === "running") await Bun.sleep(2);
+  expect(puller.pull(directly("t2"))).toMatchObject({ state: "done", way: { direct: true, why: null } });
+  expect(dialled).toEqual([
+    ["t1", 0, 0],
+    ["t2", 0, 1000],
+  ]);
+  expect(readFileSync(join(dir, "to", "m.gguf")).equals(BYTES)).toBe(true);
+});
+
+test("a node that cannot be dialled is dialled once; the file comes through the leader, and the answer says why", async () => {
+  let count = 0;
+  const dial: ModelPullerParts["dial"] = async () => ((count += 1), err("nothing listens there"));
+  const cutting = await startCutting(2, 300_000);
+  const fetchThere = async (request: Request, signal: AbortSignal) =>
+    ok(await fetch(`${cutting.url}${new URL(request.url).pathname}`, { headers: request.headers, signal }));
+  puller = new ModelPuller({
+    modelsDir: join(dir, "to"),
+    calls: { fetch: fetchThere },
+    dial,
+    log: () => undefined,
+    times: TIMES,
+  });
+  while (puller.pull(directly()).state === "running") await Bun.sleep(2);
+  expect(puller.pull(directly())).toMatchObject({
+    state: "done",
+    way: { direct: false, why: "nothing listens there" },
+  });
+  expect([count, cutting.starts.length]).toEqual([1, 3]);
+  cutting.stop();
+});
+
+test("a node that sends nothing and closes, again and again, is given up", async () => {
+  const dial: ModelPullerParts["dial"] = async () => ok(new Blob([]).stream());
+  puller = new ModelPuller({
+    modelsDir: join(dir, "to"),
+    calls: { fetch: () => Promise.reject(new Error("the leader is not to be asked")) },
+    dial,
+    log: () => undefined,
+    times: TIMES,
+  });
+  let told = puller.pull(directly());
+  while (told.state === "running") {
+    await Bun.sleep(2);
+    told = puller.pull(directly());
+  }
+  expect(told).toMatchObject({ state: "failed", problem: "the connection broke off" });
 });

@@ -3,14 +3,21 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { filePath, MODEL_FILES_PATH, type ModelPart, type PullAnswer, type PullBody } from "../cluster/model-files.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
+import type { DirectWay } from "../cluster/ticket.ts";
 import { wait } from "../cluster/wait.ts";
+import type { Result } from "../core/result.ts";
+import { err, ok } from "../core/result.ts";
 
 export interface ModelPullerParts {
   readonly modelsDir: string;
   readonly calls: Pick<LeaderCalls, "fetch">;
+  /** Bytes of a model's file straight from the node that has it; the error says why they cannot be had so. */
+  readonly dial: (way: DirectWay, part: number, from: number, signal: AbortSignal) => Promise<Result<Bytes, string>>;
   readonly log: (message: string) => void;
   readonly times: PullTimes;
 }
+
+type Bytes = AsyncIterable<Uint8Array>;
 
 export interface PullTimes {
   /** Without a byte for so long the connection is taken for dead. */
@@ -32,11 +39,15 @@ interface Pull {
   doneBytes: number;
   totalBytes: number;
   problem: string | null;
+  way?: NonNullable<PullAnswer["way"]>;
+  /** With the newest ticket. */
+  direct: DirectWay | null;
 }
 
 /**
- * Brings models' files here from the leader, or through it from another node: by range, so that what was brought once
- * need not come again after a broken connection or a restart, and under their names only when their checksum is right.
+ * Brings models' files here: straight from the node that has them where the leader gave a way to it, else from the leader
+ * or through it. By range, so that what was brought once need not come again after a broken connection or a restart, and
+ * under their names only when their checksum is right.
  */
 export class ModelPuller {
   readonly #parts: ModelPullerParts;
@@ -51,17 +62,18 @@ export class ModelPuller {
   pull(body: PullBody): PullAnswer {
     const key = `${body.model} ${body.parts.map(({ sha256 }) => sha256).join(" ")}`;
     const known = this.#pulls.get(key);
-    if (known !== undefined && known.state !== "failed") return { ...known };
-    if (known !== undefined && known.problem !== null) {
+    if (known !== undefined) {
+      known.direct = body.direct ?? null;
       // Told once; whoever asks again wants it tried again.
-      this.#pulls.delete(key);
-      return { ...known };
+      if (known.state === "failed") this.#pulls.delete(key);
+      return told(known);
     }
     const totalBytes = body.parts.reduce((sum, { bytes }) => sum + bytes, 0);
-    const pull: Pull = { state: "running", doneBytes: 0, totalBytes, problem: null };
+    const pull: Pull = { state: "running", doneBytes: 0, totalBytes, problem: null, direct: body.direct ?? null };
+    if (pull.direct !== null) pull.way = { direct: true, why: null };
     this.#pulls.set(key, pull);
     void this.#run(body, pull);
-    return { ...pull };
+    return told(pull);
   }
 
   stop(): void {
@@ -82,7 +94,8 @@ export class ModelPuller {
       }
       for (const [at, part] of body.parts.entries()) await this.#bring(body, at, part, pull);
       pull.state = "done";
-      log(`the model ${body.model} was brought from ${body.from}`);
+      const way = pull.way?.direct === true ? "straight from" : "through the leader from";
+      log(`the model ${body.model} was brought ${way} ${body.from}`);
     } catch (cause) {
       pull.problem = cause instanceof Error ? cause.message : String(cause);
       pull.state = "failed";
@@ -100,6 +113,7 @@ export class ModelPuller {
       return;
     }
     const path = `${MODEL_FILES_PATH}${filePath(model, at)}?from=${encodeURIComponent(from)}`;
+    const open = (start: number, over: AbortSignal) => this.#open(path, pull, at, start, over);
     let failures = 0;
     let why = "";
     while (sizeOf(temporary) < part.bytes) {
@@ -107,7 +121,7 @@ export class ModelPuller {
       if (failures >= times.attempts) throw new Error(why);
       const start = sizeOf(temporary);
       pull.doneBytes = before + start;
-      why = await this.#append(path, temporary, start, (done) => (pull.doneBytes = before + done));
+      why = await this.#append(open, temporary, start, part.bytes, (done) => (pull.doneBytes = before + done));
       if (sizeOf(temporary) > start) failures = 0;
       if (why === "") continue;
       failures += 1;
@@ -121,40 +135,73 @@ export class ModelPuller {
     pull.doneBytes = before + part.bytes;
   }
 
-  /** Writes on from `start`. Gives why it ended early; "" when it did not. */
-  async #append(path: string, file: string, start: number, progress: (done: number) => void): Promise<string> {
+  /** The bytes of a file from `start` on. The first way that does not work is not tried again for this model. */
+  async #open(
+    path: string,
+    pull: Pull,
+    part: number,
+    start: number,
+    signal: AbortSignal,
+  ): Promise<Result<Bytes, string>> {
+    if (pull.direct !== null && pull.way?.direct === true) {
+      const straight = await this.#parts.dial(pull.direct, part, start, signal);
+      if (straight.ok || signal.aborted) return straight;
+      pull.way = { direct: false, why: straight.error };
+      this.#parts.log(
+        `${pull.direct.node} is not reached directly: ${straight.error}; its file comes through the leader`,
+      );
+    }
+    // Only the path counts: the client puts the leader's address before it.
+    const request = new Request(`https://leader${path}`, { headers: { range: `bytes=${start}-` } });
+    const answer = await this.#parts.calls.fetch(request, signal);
+    if (!answer.ok) return err(answer.error.message);
+    const { status, body } = answer.value;
+    if (status === 206 || (status === 200 && start === 0)) return ok(body ?? NOTHING);
+    const text = await answer.value.text().catch(() => "");
+    return err(`the leader answered ${status}: ${text.slice(0, 200)}`);
+  }
+
+  /** Writes on from `start` up to `end`. Gives why it ended early; "" when it did not. */
+  async #append(
+    openAt: (start: number, signal: AbortSignal) => Promise<Result<Bytes, string>>,
+    file: string,
+    start: number,
+    end: number,
+    progress: (done: number) => void,
+  ): Promise<string> {
     const stalled = new AbortController();
     const signal = AbortSignal.any([this.#over.signal, stalled.signal]);
     let timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
     // Never written synchronously: this process carries answers too, and a disk may keep a writer waiting.
     const handle = await open(file, "a", 0o600);
     try {
-      // Only the path counts: the client puts the leader's address before it.
-      const request = new Request(`https://leader${path}`, { headers: { range: `bytes=${start}-` } });
-      const answer = await this.#parts.calls.fetch(request, signal);
-      if (!answer.ok) return answer.error.message;
-      const { status, body } = answer.value;
-      if (status !== 206 && !(status === 200 && start === 0)) {
-        const text = await answer.value.text().catch(() => "");
-        return `the leader answered ${status}: ${text.slice(0, 200)}`;
-      }
+      const opened = await openAt(start, signal);
+      if (!opened.ok) return stalled.signal.aborted ? SILENT : opened.error;
       let done = start;
-      for await (const chunk of body ?? []) {
+      for await (const chunk of opened.value) {
         clearTimeout(timer);
         timer = setTimeout(() => stalled.abort(), this.#parts.times.stallMs);
         await writeWhole(handle, chunk);
         done += chunk.length;
         progress(done);
       }
-      return "";
+      if (stalled.signal.aborted) return SILENT;
+      return done < end ? "the connection broke off" : "";
     } catch (cause) {
-      if (stalled.signal.aborted) return "no byte came for too long";
+      if (stalled.signal.aborted) return SILENT;
       return cause instanceof Error ? cause.message : String(cause);
     } finally {
       clearTimeout(timer);
       await handle.close();
     }
   }
+}
+
+const SILENT = "no byte came for too long";
+const NOTHING: Bytes = new Blob([]).stream();
+
+function told({ state, doneBytes, totalBytes, problem, way }: Pull): PullAnswer {
+  return { state, doneBytes, totalBytes, problem, ...(way === undefined ? {} : { way }) };
 }
 
 async function writeWhole(handle: FileHandle, chunk: Uint8Array): Promise<void> {

@@ -1,4 +1,10 @@
-import type { LinkFailure, LinkRequest, NodeOperation, NodeService } from "../cluster/link.ts";
+import {
+  isNodeService,
+  type LinkFailure,
+  type LinkRequest,
+  type NodeOperation,
+  type NodeService,
+} from "../cluster/link.ts";
 import {
   NODE_PATHS,
   NODE_PROTOCOL,
@@ -9,7 +15,7 @@ import {
 import { connectRaw } from "../cluster/raw-connect.ts";
 import { type RawSocket, splice } from "../cluster/raw-socket.ts";
 import { SIGNED_HEADER } from "../cluster/signed-call.ts";
-import { writeLine } from "../cluster/transport/json-lines.ts";
+import { parseJson, writeLine } from "../cluster/transport/json-lines.ts";
 import { failureResponse, FRESH_HEADER } from "../cluster/transport/relayed-failure.ts";
 import { STREAM_METHOD, streamHello, streamPath, type TunnelAnswer } from "../cluster/transport/tunnel-frames.ts";
 import type { Clock } from "../core/clock.ts";
@@ -94,7 +100,7 @@ export function serviceStreams({ check, portOf }: WorkerEndpointParts): (socket:
     const { service, signed } = hello.data;
     const called = check.check(signed, { method: STREAM_METHOD, path: streamPath(service), body: null });
     if (!called.ok) return refuseLine(called.error);
-    const port = isService(service) ? await portOf(service) : null;
+    const port = isNodeService(service) ? await portOf(service) : null;
     if (port === null) return refuseLine(missing(`there is no ${service} on this node`));
     const inner = await connectRaw({ host: "127.0.0.1", port }, AbortSignal.timeout(CONNECT_MS));
     if (!inner.ok) return refuseLine(missing(`${service} cannot be reached: ${inner.error.message}`));
@@ -161,22 +167,10 @@ async function control(
   return Response.json({ error: { message, mend } }, { status });
 }
 
-function isService(text: string): text is NodeService {
-  return /^(engine|process)\/./.test(text);
-}
-
 function missing(message: string): NodeRefusal {
   return { code: "not_found", message, mend: "flock node ls" };
 }
 
 function refuse({ code, message, mend }: NodeRefusal): Response {
   return Response.json({ error: { code, message, mend } }, { status: REFUSAL_STATUS[code] });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

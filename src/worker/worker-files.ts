@@ -14,12 +14,17 @@ export function withFiles(fetch: Fetch, call: Call): Fetch {
   return async (engineId, request, signal) => {
     if (engineId !== FILES_SERVICE) return await fetch(engineId, request, signal);
     const [, model, part] = /^\/([^/]+)\/(\d{1,4})$/.exec(request.path) ?? [];
-    const listed = await call(availableModels(), signal);
-    const found = listed.ok ? listed.value.find(({ id }) => id === decodeURIComponent(model ?? "")) : undefined;
-    const path = found === undefined ? undefined : partsOf(found.path)[Number(part)];
-    if (path === undefined) return ok(new Response(null, { status: 404 }));
+    const path = await partPath(call, decodeURIComponent(model ?? ""), Number(part), signal);
+    if (path === null) return ok(new Response(null, { status: 404 }));
     return ok(fileAnswer(path, request.headers?.["range"] ?? null));
   };
+}
+
+/** Where a file of a model lies on this machine; null: nowhere. */
+export async function partPath(call: Call, model: string, part: number, signal: AbortSignal): Promise<string | null> {
+  const listed = await call(availableModels(), signal);
+  const found = listed.ok ? listed.value.find(({ id }) => id === model) : undefined;
+  return found === undefined ? null : (partsOf(found.path)[part] ?? null);
 }
 
 /** To this machine's agent, but for what this process does itself: bring models here. */

@@ -1,11 +1,14 @@
 import { makeCertificate } from "../cluster/certificate.ts";
-import type { LinkFailure, LinkRequest, NodeOperation, NodeService } from "../cluster/link.ts";
+import type { ByteStream, LinkFailure, LinkRequest, NodeOperation, NodeService } from "../cluster/link.ts";
 import { makeLinkKey, signingKeys } from "../cluster/link-key.ts";
 import type { NodeCredential } from "../cluster/node-credential.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
 import { type HeartbeatAnswer, NODE_PATHS } from "../cluster/node-protocol.ts";
 import { type CallSigner, callSigner } from "../cluster/signed-call.ts";
+import type { DirectWay } from "../cluster/ticket.ts";
+import { toByteStream } from "../cluster/transport/byte-stream.ts";
 import { type NodePort, openNodePort } from "../cluster/transport/node-port.ts";
+import { openDirect, TICKET_WORD } from "../cluster/transport/ticket-stream.ts";
 import { STREAM_WORD } from "../cluster/transport/tunnel-frames.ts";
 import type { Clock } from "../core/clock.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
@@ -14,6 +17,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import { InFlight } from "./in-flight.ts";
 import { LeaderCheck } from "./leader-check.ts";
 import { leaderClient } from "./leader-client.ts";
+import { ticketDoor } from "./ticket-door.ts";
 import { DIAL_TIMES, TunnelDialer } from "./tunnel-dialer.ts";
 import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "./worker-endpoint.ts";
 
@@ -49,6 +53,13 @@ export interface WorkerLink {
   /** Of this machine's port; 0: there is none. */
   readonly port: number;
   credential(): NodeCredential;
+  /** Bytes of a file from the node that has it, without the leader. The error says why not. */
+  dial(
+    way: DirectWay,
+    part: number,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<Result<ByteStream["readable"], string>>;
   /** What the leader said with a heartbeat. */
   heard(answer: HeartbeatAnswer): void;
   close(): Promise<void>;
@@ -87,6 +98,7 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     socket: parts.socket,
     fetch: workerEndpoint(endpoint),
     lines: { [STREAM_WORD]: serviceStreams(endpoint) },
+    guests: { [TICKET_WORD]: ticketDoor(endpoint) },
   });
   if (!opened.ok) return err(opened.error);
   const port: NodePort = opened.value;
@@ -125,6 +137,12 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     inFlight,
     port: port.port,
     credential: () => credential,
+    async dial(way, part, from, signal) {
+      const { keys, certificateKey } = credential;
+      const own = { certificate: keys.certificate, key: certificateKey };
+      const opened = await openDirect(way, own, { part, from }, signal);
+      return opened.ok ? ok(toByteStream(opened.value, signal).readable) : opened;
+    },
     heard(answer) {
       const { addresses } = credential.leader;
       // One of protocol 1 does not say where it is.

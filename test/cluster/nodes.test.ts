@@ -108,6 +108,8 @@ test("an empty machine that joins gets the default model, its file whole, and se
   expect(from !== undefined && to?.equals(from)).toBe(true);
   expect(existsSync(join(two.dataDir, "models/team.gguf.part"))).toBe(false);
   await poll(20_000, async () => /node\.assign +succeeded/.test((await leader.cli("job", "ls")).stdout));
+  // `one` has a port, so the leader was not in the way.
+  expect((await leader.cli("node", "show", "two")).stdout).toContain("the file of team came directly from one");
 });
 
 test("a command typed on a worker shows the cluster, and may not change it", async () => {

@@ -14,6 +14,7 @@ import { LAN_TIMES } from "../../src/cluster/transport/lan-watch.ts";
 import { leaderEndpoint } from "../../src/cluster/transport/leader-endpoint.ts";
 import { NodeLinks } from "../../src/cluster/transport/node-links.ts";
 import { type NodePort, openNodePort } from "../../src/cluster/transport/node-port.ts";
+import { TICKET_WORD } from "../../src/cluster/transport/ticket-stream.ts";
 import { STREAM_WORD, TUNNEL_WORD } from "../../src/cluster/transport/tunnel-frames.ts";
 import { TUNNEL_TIMES } from "../../src/cluster/transport/tunnel-pool.ts";
 import { tunnelServer } from "../../src/cluster/transport/tunnel-server.ts";
@@ -21,6 +22,7 @@ import { err, ok } from "../../src/core/result.ts";
 import { InFlight } from "../../src/worker/in-flight.ts";
 import { LeaderCheck } from "../../src/worker/leader-check.ts";
 import { leaderClient } from "../../src/worker/leader-client.ts";
+import { ticketDoor } from "../../src/worker/ticket-door.ts";
 import { DIAL_TIMES, TunnelDialer } from "../../src/worker/tunnel-dialer.ts";
 import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "../../src/worker/worker-endpoint.ts";
 
@@ -167,6 +169,8 @@ export interface TestWorker extends AsyncDisposable {
   readonly node: string;
   readonly clock: TestClock;
   readonly keys: NodeKeys;
+  /** Of its certificate. */
+  readonly certificateKey: string;
   readonly signer: CallSigner;
   readonly leader: ReturnType<typeof leaderClient>;
   readonly dialer: TunnelDialer;
@@ -222,6 +226,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     socket: join(leader.dir, `${node}-http.sock`),
     fetch: workerEndpoint(parts),
     lines: { [STREAM_WORD]: serviceStreams(parts) },
+    guests: { [TICKET_WORD]: ticketDoor(parts) },
   });
   if (!opened.ok) throw new Error(opened.error);
   const port = opened.value;
@@ -243,6 +248,7 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     node,
     clock,
     keys,
+    certificateKey: key,
     get signer() {
       return signer;
     },

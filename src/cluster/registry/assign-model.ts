@@ -18,13 +18,21 @@ export interface AssignParts {
   readonly busy: (replicaId: string) => number;
   /** The catalogue's word on a model; null: it has none. */
   readonly floors: (model: string) => Promise<KnownFloors | null>;
-  /** Brings a model's file to a node from one that has it, whole and checked. */
+  /** Brings a model's file to a node from one that has it, whole and checked. Gives the way that it came. */
   readonly bring: (
     file: { readonly model: string; readonly bytes: number; readonly from: string },
     to: string,
     signal: AbortSignal,
     progress: (message: string) => void,
-  ) => Promise<Result<void, string>>;
+  ) => Promise<Result<string, string>>;
+}
+
+/** Where a model is served now. */
+export interface Assigned {
+  readonly node: string;
+  readonly name: string;
+  /** The way that its file came; null: it was there. */
+  readonly brought: string | null;
 }
 
 export interface Assignment {
@@ -44,13 +52,13 @@ const ASK_MS = 5_000;
 const LOAD_MS = 30 * 60_000;
 const LOOK_MS = 100;
 
-/** Chooses a node for the model, brings its file there, loads it. Resolves with the node's name when it serves it. */
+/** Chooses a node for the model, brings its file there, loads it. Resolves when it is served. */
 export async function assignModel(
   parts: AssignParts,
   wish: Assignment,
   signal: AbortSignal,
   progress: (message: string) => void,
-): Promise<Result<string, string>> {
+): Promise<Result<Assigned, string>> {
   const { book, registry, placements } = parts;
   const { model } = wish;
   const files = await filesOf(parts, signal);
@@ -70,17 +78,25 @@ export async function assignModel(
     });
   const { node, refused } = place(need, nodes);
   if (node === null) return err(sayRefused(refused));
+  let brought: string | null = null;
   if (!node.files.has(model)) {
     const from = { model, bytes: source.file.bytes, from: source.node };
-    const brought = await parts.bring(from, node.id, signal, progress);
-    if (!brought.ok) return err(`${node.name}: ${brought.error}`);
+    const came = await parts.bring(from, node.id, signal, progress);
+    if (!came.ok) return err(`${node.name}: ${came.error}`);
+    brought = came.value;
+    registry.note(node.id, `the file of ${model} came ${brought}`);
   }
-  progress(`loading it on ${node.name}`);
+  progress(`loading it on ${node.name}${sayBrought(brought)}`);
   placements.because(node.id, model, wish.reason);
   const taken = await parts.link.call(node.id, loadModel({ id: model }), signal);
   if (!taken.ok) return err(`${node.name}: ${taken.error.message}`);
   const served = await untilServed(registry, node.id, model, taken.value.engine, signal);
-  return served.ok ? ok(node.name) : err(`${node.name}: ${served.error}`);
+  return served.ok ? ok({ node: node.id, name: node.name, brought }) : err(`${node.name}: ${served.error}`);
+}
+
+/** For the end of a sentence. */
+export function sayBrought(brought: string | null): string {
+  return brought === null ? "" : `; its file came ${brought}`;
 }
 
 /** What lies on each ready node that answers. */

@@ -10,10 +10,12 @@ const LOCAL_CONNECT_MS = 5_000;
 
 /** What a connection between nodes may turn out to be. */
 export interface NodeAccept {
-  /** Unix socket of the HTTP server that gets everything else. */
-  readonly http: string;
+  /** Unix socket of the HTTP server that gets everything else; null: that is closed. */
+  readonly http: string | null;
   /** By the word after `FLOCK-` in its first line: gets the rest of that line. The connection is its own from then on. */
   readonly lines: Readonly<Record<string, (socket: RawSocket, text: string) => void>>;
+  /** Called once, when it is clear what the connection is, or it has ended before. */
+  readonly settled?: () => void;
 }
 
 /**
@@ -23,27 +25,34 @@ export interface NodeAccept {
 export function acceptNode(socket: RawSocket, to: NodeAccept): void {
   let seen: Uint8Array = new Uint8Array();
   const timer = setTimeout(() => socket.destroy(), FIRST_LINE_MS);
+  let open = true;
+  const settle = (): void => {
+    clearTimeout(timer);
+    if (open) to.settled?.();
+    open = false;
+  };
   socket.attach({
     data(chunk) {
       seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
       const common = Math.min(seen.length, MARK.length);
       if (!MARK.subarray(0, common).equals(seen.subarray(0, common))) {
-        clearTimeout(timer);
+        if (to.http === null) return socket.destroy();
+        settle();
         socket.detach(seen);
         void toHttp(socket, to.http);
         return;
       }
       const end = seen.indexOf(0x0a);
       if (end < 0 && seen.length <= MAX_LINE_BYTES) return;
-      clearTimeout(timer);
       const line = Buffer.from(seen.subarray(MARK.length, Math.max(end, 0))).toString("utf8");
       const [word = "", ...rest] = line.split(" ");
       const take = to.lines[word];
       if (take === undefined) return socket.destroy();
+      settle();
       socket.detach(seen.subarray(end + 1));
       take(socket, rest.join(" "));
     },
-    close: () => clearTimeout(timer),
+    close: settle,
   });
 }
 

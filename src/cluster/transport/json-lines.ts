@@ -16,7 +16,7 @@ export function readLines(socket: RawSocket, handlers: LineHandlers): void {
     data(chunk) {
       const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) handlers.line(parse(line));
+      for (const line of lines) handlers.line(parseJson(line));
       if (rest.length > MAX_LINE_CHARS) socket.destroy();
     },
     close: () => handlers.close(),
@@ -43,7 +43,7 @@ export function readFirstLine(socket: RawSocket, signal: AbortSignal): Promise<u
         return;
       }
       socket.detach(seen.subarray(end + 1));
-      settle(parse(Buffer.from(seen.subarray(0, end)).toString("utf8")));
+      settle(parseJson(Buffer.from(seen.subarray(0, end)).toString("utf8")));
     },
     close: () => settle(null),
   });
@@ -54,7 +54,8 @@ export function writeLine(socket: RawSocket, value: unknown): void {
   socket.write(Buffer.from(`${JSON.stringify(value)}\n`));
 }
 
-function parse(line: string): unknown {
+/** Null: that is none. */
+export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {

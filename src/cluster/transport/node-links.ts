@@ -12,7 +12,9 @@ import type {
   NodeOperation,
   NodeService,
   RemoteNode,
+  TicketService,
 } from "../link.ts";
+import type { DirectWay } from "../ticket.ts";
 import { connectToLocal } from "./local-stream.ts";
 import { RemoteLink, type RemoteLinkParts } from "./remote-link.ts";
 import type { TunnelPool } from "./tunnel-pool.ts";
@@ -87,6 +89,15 @@ export class NodeLinks implements ClusterLink, LinkTable {
     if (node === this.#parts.localNode) return await connectToLocal(this.#parts.localPort(service), service, signal);
     const link = this.#remote.get(node);
     return link === undefined ? err(noSuchNode(node)) : await link.connect(service, signal);
+  }
+
+  /**
+   * How `caller` reaches a service of `node` without us, with a ticket for that alone. `digest`: of a model's files. Null:
+   * one of the two is this machine, is not known, or listens nowhere.
+   */
+  directWay(caller: string, node: string, service: TicketService, digest: string | null): DirectWay | null {
+    const from = this.#remote.get(caller);
+    return from === undefined ? null : (this.#remote.get(node)?.directFor(from, service, digest) ?? null);
   }
 
   /** Another leader takes the tunnels over; what runs through ours goes on. */

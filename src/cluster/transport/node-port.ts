@@ -1,12 +1,14 @@
 import { chmodSync, rmSync } from "node:fs";
 import { err, ok, type Result } from "../../core/result.ts";
-import { listenRaw, type RawListener } from "../raw-listener.ts";
+import { type ListenPlace, listenRaw, type RawListener } from "../raw-listener.ts";
 import type { RawSocket } from "../raw-socket.ts";
 import { acceptNode } from "./accept-node.ts";
 
 /** Bun keeps to it on a Unix socket, though its types say that only TCP has it. */
 const NO_IDLE_TIMEOUT: object = { idleTimeout: 0 };
 const MAX_BODY_BYTES = 128 * 1024 * 1024;
+/** Guests that have not said yet what they want; whoever comes beyond that is closed. */
+const MOST_UNKNOWN_GUESTS = 64;
 /** Where the port of choice is taken, how many after it are tried. */
 const MORE_PORTS = 20;
 
@@ -18,7 +20,14 @@ export interface NodePortParts {
   readonly socket: string;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly lines: Readonly<Record<string, (socket: RawSocket, text: string) => void>>;
+  /**
+   * Where only `tls.client` may come: what somebody else may, by the first line. Gets the fingerprint of the certificate
+   * that was shown. Absent: nobody else gets in.
+   */
+  readonly guests?: Readonly<Record<string, (socket: RawSocket, text: string, fingerprint: string) => void>>;
 }
+
+type PortTls = Extract<ListenPlace, { tls: unknown }>["tls"];
 
 export interface NodePort {
   /** 0: nothing listens. */
@@ -51,7 +60,9 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
     await server.stop(true);
     rmSync(parts.socket, { force: true });
   };
-  const listening = parts.listen === null ? ok(null) : listenSomewhere(parts.listen, parts.tls, accept);
+  const { guests } = parts;
+  const tls = { ...parts.tls, ...(guests === undefined ? {} : { guest: guestDoor(guests) }) };
+  const listening = parts.listen === null ? ok(null) : listenSomewhere(parts.listen, tls, accept);
   if (!listening.ok) {
     void closeServer();
     return listening;
@@ -67,7 +78,7 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
     },
     listenAgain() {
       if (parts.listen === null || listener !== null) return ok(undefined);
-      const again = listenSomewhere({ ...parts.listen, port, otherPorts: false }, parts.tls, accept);
+      const again = listenSomewhere({ ...parts.listen, port, otherPorts: false }, tls, accept);
       if (!again.ok) return again;
       listener = again.value;
       return ok(undefined);
@@ -77,7 +88,7 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
     show(certificate, key) {
       if (listener === null || parts.listen === null) return;
       listener.stop(false);
-      listener = listenAt(parts.listen.host, port, { ...parts.tls, certificate, key }, accept);
+      listener = listenAt(parts.listen.host, port, { ...tls, certificate, key }, accept);
     },
     async close() {
       listener?.stop(true);
@@ -86,9 +97,25 @@ export function openNodePort(parts: NodePortParts): Result<NodePort, string> {
   });
 }
 
+function guestDoor(guests: NonNullable<NodePortParts["guests"]>): (socket: RawSocket, fingerprint: string) => void {
+  let unknown = 0;
+  return (socket, fingerprint) => {
+    if (unknown >= MOST_UNKNOWN_GUESTS) return socket.destroy();
+    unknown += 1;
+    const lines = Object.entries(guests).map(([word, take]) => [
+      word,
+      (guest: RawSocket, text: string) => take(guest, text, fingerprint),
+    ]);
+    const settled = (): void => {
+      unknown -= 1;
+    };
+    acceptNode(socket, { http: null, lines: Object.fromEntries(lines), settled });
+  };
+}
+
 function listenSomewhere(
   { host, port, otherPorts }: NonNullable<NodePortParts["listen"]>,
-  tls: NodePortParts["tls"],
+  tls: PortTls,
   accept: (socket: RawSocket) => void,
 ): Result<RawListener, string> {
   const last = otherPorts && port !== 0 ? Math.min(port + MORE_PORTS, 65_535) : port;
@@ -103,12 +130,7 @@ function listenSomewhere(
   }
 }
 
-function listenAt(
-  host: string,
-  port: number,
-  tls: NodePortParts["tls"],
-  accept: (socket: RawSocket) => void,
-): RawListener {
+function listenAt(host: string, port: number, tls: PortTls, accept: (socket: RawSocket) => void): RawListener {
   if (host !== "") return listenRaw({ host, port, tls }, accept);
   try {
     return listenRaw({ host: "::", port, tls }, accept);

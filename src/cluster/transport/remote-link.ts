@@ -3,7 +3,7 @@ import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { ConnectionPool } from "../../http1/connection-pool.ts";
-import { CERTIFICATE_NAME } from "../certificate.ts";
+import { CERTIFICATE_NAME, fingerprintOf } from "../certificate.ts";
 import type {
   ByteStream,
   LinkFailure,
@@ -12,11 +12,13 @@ import type {
   NodeOperation,
   NodeService,
   RemoteNode,
+  TicketService,
 } from "../link.ts";
 import { signingKeys } from "../link-key.ts";
 import { splitAddress } from "../node-address.ts";
 import { connectRaw } from "../raw-connect.ts";
 import type { RawSocket } from "../raw-socket.ts";
+import { type DirectWay, issueTicket, TICKET_TTL_MS } from "../ticket.ts";
 import { type CallSigner, callSigner, SIGNED_HEADER } from "../signed-call.ts";
 import { firstLine } from "./accept-node.ts";
 import { readControlAnswer } from "./control-answer.ts";
@@ -123,6 +125,23 @@ export class RemoteLink {
     if (answer !== undefined && "ok" in answer) return ok(toByteStream(socket, signal));
     socket.destroy();
     return err(answer === undefined ? this.#unreachable() : { kind: "refused", ...pick(answer.error) });
+  }
+
+  /** Lets another node come to a service here by itself, for a few minutes. Null: this node listens nowhere. */
+  directFor(caller: RemoteLink, service: TicketService, digest: string | null): DirectWay | null {
+    const { node, addresses, keys } = this.#record;
+    if (addresses.length === 0) return null;
+    const { identity, clock } = this.#parts;
+    const claims = {
+      node,
+      caller: caller.node,
+      fingerprint: fingerprintOf(caller.#record.keys.certificate),
+      service,
+      digest,
+      expiresAt: clock.now() + TICKET_TTL_MS,
+    };
+    const ticket = issueTicket(claims, signingKeys(identity.linkPrivateKey, keys.linkKey).tickets);
+    return { node, addresses: [...addresses], certificate: keys.certificate, ticket };
   }
 
   /** Everything that is in flight fails now; what comes next is tried anew. */
