@@ -115,6 +115,8 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
   });
 }
 
+const USE_ADMIN_KEY = "Use an admin key: FLOCK_TOKEN=sk-orc-…";
+
 /** What an answer that is no success means, by status and by the admin API's own words. */
 function toFailure(status: number, json: unknown, url: string, tokenFrom: string | null): CliFailure {
   const error = errorOf(json);
@@ -132,7 +134,9 @@ function toFailure(status: number, json: unknown, url: string, tokenFrom: string
       return { exitCode: EXIT.notAuthorised, message: why.replace(/\.$/, ""), code, mend: advice };
     }
     case 403:
-      return failure(EXIT.notAuthorised, "Use an admin key: FLOCK_TOKEN=sk-orc-…");
+      // Who holds a key without the right cannot follow the command that makes one with it.
+      if (mend !== "flock token create --admin") return failure(EXIT.notAuthorised, USE_ADMIN_KEY);
+      return { ...failure(EXIT.notAuthorised), mend: `${USE_ADMIN_KEY}; an admin makes one with: ${mend}` };
     case 404:
       return failure(EXIT.notFound);
     case 501:

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { err } from "../core/result.ts";
 import { EXIT } from "./cli-failure.ts";
 import type { ArgSpec, Command, FlagSpec } from "./command.ts";
@@ -11,6 +12,8 @@ interface Later {
   readonly flags?: Readonly<Record<string, FlagSpec>>;
   readonly json?: boolean;
   readonly examples: readonly string[];
+  /** What does it today. */
+  readonly meanwhile?: (dataDir: string) => string;
 }
 
 const yes: FlagSpec = { type: "boolean", summary: "Do not ask" };
@@ -45,6 +48,8 @@ export const NOT_YET: readonly Later[] = [
       "dry-run": { type: "boolean", summary: "Only say size, memory, engine and time" },
     },
     examples: ["flock model add llama-3.2-3b", "flock model add hf:Qwen/Qwen3-72B-AWQ --dry-run"],
+    meanwhile: (dataDir) =>
+      `flock down; flock up   # once a .gguf file of it is in ${join(dataDir, "models")}: README.md, "A real model"`,
   },
   {
     section: "Models",
@@ -53,6 +58,7 @@ export const NOT_YET: readonly Later[] = [
     args: { id: need("The model") },
     flags: { yes },
     examples: ["flock model remove llama-3.2-3b"],
+    meanwhile: (dataDir) => `ls ${join(dataDir, "models")}   # delete its file there, then: flock down; flock up`,
   },
   {
     section: "Shards",
@@ -77,6 +83,7 @@ export const NOT_YET: readonly Later[] = [
     args: { client: may("The client: claude-code, cursor, …") },
     flags: { list: { type: "boolean", summary: "List the clients" }, model, "base-url": baseUrl },
     examples: ["flock connect claude-code", "flock connect --list"],
+    meanwhile: () => "docs/clients.md has what each client is told",
   },
   {
     section: "Clients",
@@ -105,6 +112,7 @@ export const NOT_YET: readonly Later[] = [
       "base-url": baseUrl,
     },
     examples: ["flock invite alice --quota 100000", "flock invite bob --clients claude-code,curl"],
+    meanwhile: () => "flock token create <name>   # docs/clients.md has what each client is told",
   },
 ];
 
@@ -115,13 +123,13 @@ export function notYetCommand(later: Later): Command {
     ...(later.json === undefined ? {} : { json: later.json }),
     description: "Not available in this version yet.",
     examples: later.examples,
-    run: () =>
+    run: ({ dataDir }) =>
       Promise.resolve(
         err({
           exitCode: EXIT.failure,
           message: `flock ${later.name} is not available in this version yet`,
           code: "not_implemented",
-          mend: "flock help",
+          mend: later.meanwhile?.(dataDir) ?? "flock help",
         }),
       ),
   };

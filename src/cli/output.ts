@@ -18,6 +18,8 @@ export interface Column<R> {
   readonly right?: boolean;
   /** May be cut short when the terminal is narrow. */
   readonly shrink?: boolean;
+  /** Left out where the terminal is too narrow for all columns, the last of them first. */
+  readonly spare?: boolean;
 }
 
 export type Field = readonly [label: string, value: string, tone?: Tone | undefined];
@@ -55,12 +57,16 @@ export function wantsColours(sink: TextSink, env: Readonly<Record<string, string
   return sink.isTTY && !off && env["TERM"] !== "dumb";
 }
 
-const COMMAND_IN_TEXT =
-  /(^|[\s`;(])flock(?= (?:up|down|restart|status|join|doctor|update|version|node|model|shard|token|usage|audit|job|config|engine|help|--help)\b)/g;
+/** The first words of all commands. */
+const WORDS =
+  "up|down|restart|join|leave|status|doctor|version|completion|update|upgrade|node|model|default|alias|route|shard|" +
+  "engine|token|connect|disconnect|invite|usage|audit|job|config|help|--help";
+const COMMAND_IN_TEXT = new RegExp(`(^|[\\s\`;(])flock(?= (?:${WORDS})\\b)`, "g");
+const QUOTED_COMMAND = new RegExp(`(\`)flock(?= (?:${WORDS})\\b)`, "g");
 
 /** Commands in a text as this Flock is really called: in a checkout there is no `flock` on the PATH. */
-function asCalled(text: string, program: string): string {
-  return program === "flock" ? text : text.replaceAll(COMMAND_IN_TEXT, `$1${program}`);
+function asCalled(text: string, program: string, commands = COMMAND_IN_TEXT): string {
+  return program === "flock" ? text : text.replaceAll(commands, `$1${program}`);
 }
 
 export interface OutOptions {
@@ -128,7 +134,7 @@ export function createOut({
         return;
       }
       for (const one of [{ message, mend }, ...also]) {
-        stderr.write(`${paint("✗", "bad", errColours)} ${printable(one.message)}\n`);
+        stderr.write(`${paint("✗", "bad", errColours)} ${printable(asCalled(one.message, program, QUOTED_COMMAND))}\n`);
         if (one.mend !== undefined)
           stderr.write(`  ${paint("→", "dim", errColours)} ${printable(asCalled(one.mend, program))}\n`);
       }
@@ -136,11 +142,13 @@ export function createOut({
   };
 }
 
-function layOut<R>(rows: readonly R[], columns: readonly Column<R>[], room: number, colours: boolean): string[] {
+function layOut<R>(rows: readonly R[], all: readonly Column<R>[], room: number, colours: boolean): string[] {
+  const widthOf = (column: Column<R>): number =>
+    Math.max(column.title.length, ...rows.map((row) => Bun.stringWidth(printable(column.cell(row)) || "–")));
+  const columns = all.map((column) => ({ ...column, width: widthOf(column) }));
+  leaveOut(columns, room);
   const cells = rows.map((row) => columns.map((column) => printable(column.cell(row)) || "–"));
-  const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((row) => Bun.stringWidth(row[i] ?? ""))),
-  );
+  const widths = columns.map(({ width }) => width);
   shrink(widths, columns, room);
   const join = (texts: readonly string[], tones: (i: number) => Tone | undefined): string =>
     columns
@@ -160,13 +168,26 @@ function layOut<R>(rows: readonly R[], columns: readonly Column<R>[], room: numb
   return [titles, ...rows.map((row, at) => join(cells[at] ?? [], (i) => columns[i]?.tone?.(row)))];
 }
 
+const LEAST_WIDTH = 8;
+
+/** Takes away what is spare, until the others fit when they are cut short. */
+function leaveOut<R>(columns: (Column<R> & { readonly width: number })[], room: number): void {
+  const least = (): number =>
+    columns.reduce((sum, { width, shrink: cuts }) => sum + (cuts ? Math.min(width, LEAST_WIDTH) : width) + 2, -2);
+  while (least() > room) {
+    const last = columns.findLastIndex(({ spare }) => spare);
+    if (last < 0) return;
+    columns.splice(last, 1);
+  }
+}
+
 /** Takes from the widest column that allows it, until all fit or none gives any more. */
 function shrink<R>(widths: number[], columns: readonly Column<R>[], room: number): void {
   const total = (): number => widths.reduce((sum, width) => sum + width + 2, -2);
   while (total() > room) {
     let widest = -1;
     columns.forEach((column, i) => {
-      if (column.shrink && (widths[i] ?? 0) > Math.max(8, widths[widest] ?? 0)) widest = i;
+      if (column.shrink && (widths[i] ?? 0) > Math.max(LEAST_WIDTH, widths[widest] ?? 0)) widest = i;
     });
     if (widest < 0) return;
     widths[widest] = (widths[widest] ?? 0) - 1;

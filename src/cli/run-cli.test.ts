@@ -155,6 +155,48 @@ test("in a checkout, lines and remarks name that command too", () => {
   expect(written.err).toBe("Revoke it with: npm run flock -- token revoke key_1\n");
 });
 
+test("in a checkout, every command of the list is named as it works there", () => {
+  let written = "";
+  const sink = { write: (text: string) => void (written += text), isTTY: false, columns: 80 };
+  const out = createOut({ stdout: sink, stderr: sink, env: {}, json: false, program: "npm run flock --" });
+  for (const { name } of COMMANDS) {
+    written = "";
+    out.fail({ exitCode: 1, message: `set it with \`flock ${name}\``, mend: `flock ${name}` });
+    expect(written).toBe(`✗ set it with \`npm run flock -- ${name}\`\n  → npm run flock -- ${name}\n`);
+  }
+});
+
+test("a table that is too wide for the terminal is cut short, and loses what is spare before it breaks the lines", () => {
+  const rows = [{ id: "key_0123456789abcdef", name: "a-rather-long-name-of-a-key", last: "12 minutes ago" }];
+  const table = (columns: number): string[] => {
+    let written = "";
+    const sink = { write: (text: string) => void (written += text), isTTY: true, columns };
+    createOut({ stdout: sink, stderr: sink, env: { NO_COLOR: "1" }, json: false }).table(rows, [
+      { title: "ID", cell: ({ id }) => id },
+      { title: "NAME", cell: ({ name }) => name, shrink: true },
+      { title: "LAST USED", cell: ({ last }) => last, spare: true },
+    ]);
+    return written.trimEnd().split("\n");
+  };
+  expect(table(80)[0]).toMatch(/^ID +NAME +LAST USED$/);
+  expect(table(50)[1]).toBe("key_0123456789abcdef  a-rather-lo…  12 minutes ago");
+  expect(table(40)[0]).toMatch(/^ID +NAME$/);
+  expect(table(40)[1]).toBe("key_0123456789abcdef  a-rather-long-nam…");
+});
+
+test("a command that this version lacks says what does it today", async () => {
+  const { exitCode, stderr } = await box.run("model add llama-3.2-1b");
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/→ flock down; flock up +# once a \.gguf file of it is in \S+models/);
+  expect((await box.run("connect cursor")).stderr).toContain("docs/clients.md");
+});
+
+test("--url is Flock's own, not the one that clients are told", async () => {
+  const { exitCode, stderr } = await box.run("status --url http://127.0.0.1:8080/v1/");
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("→ --url http://127.0.0.1:8080\n");
+});
+
 test("doctor lists what it found, and exits with 1 when something could be better", async () => {
   const { exitCode, stdout, stderr } = await box.run("doctor");
   expect(exitCode).toBe(1);

@@ -32,6 +32,13 @@ export async function findServer(input: {
     const url = input.url.replace(/\/+$/, "");
     const valid = /^https?:\/\//i.test(url) && URL.canParse(url);
     if (!valid) return err(usageFailure(`--url ${input.url} is not a URL`, "--url http://127.0.0.1:8080"));
+    // What OpenAI's clients are told; the admin API is beside it.
+    if (new URL(url).pathname === "/v1") {
+      const base = url.slice(0, -"/v1".length);
+      return err(
+        usageFailure(`--url ${input.url} is the clients' URL; commands take the one without /v1`, `--url ${base}`),
+      );
+    }
     return ok({ url, certain: true });
   }
   const leader = readLeaderFile(input.dataDir);

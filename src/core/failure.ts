@@ -16,6 +16,8 @@ export type Failure =
       readonly kind: "unknown_model";
       readonly model: string;
       readonly nearest: readonly string[];
+      /** What the name leads to as an alias; that is not loaded. */
+      readonly standsFor?: string;
       /** The command that brings it, where it is known what it is. */
       readonly add?: string;
     }

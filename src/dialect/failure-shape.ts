@@ -121,7 +121,7 @@ export function failureMessage(failure: Failure, surface: Surface = "openai"): s
     case "quota_exceeded":
       return quotaExceeded(failure);
     case "queue_full":
-      return `All replicas of ${failure.model} are busy and ${failure.waitedMs === undefined ? "the queue is full" : `none came free within ${inSeconds(failure.waitedMs)}`}. Try again in ${inSeconds(failure.retryAfterMs)}, or add a replica: \`flock model add ${failure.model}\`.`;
+      return `All replicas of ${failure.model} are busy and ${failure.waitedMs === undefined ? "the queue is full" : `none came free within ${inSeconds(failure.waitedMs)}`}. Try again in ${inSeconds(failure.retryAfterMs)}, or let an admin add a machine: \`flock token create --node\`.`;
     case "engine_unreachable":
       return `The engine ${failure.engine} at ${failure.endpoint} does not answer. Start it with \`${failure.start}\`.`;
     case "engine_failed":
@@ -146,7 +146,9 @@ function quotaExceeded(failure: Extract<Failure, { kind: "quota_exceeded" }>): s
   return `The daily quota of ${limitTokens} tokens is used up (${usedTokens} used${needs}). It starts anew in ${inSeconds(retryAfterMs)}; ${raise}.`;
 }
 
-function unknownModel({ model, nearest, add }: Extract<Failure, { kind: "unknown_model" }>): string {
+function unknownModel({ model, nearest, standsFor, add }: Extract<Failure, { kind: "unknown_model" }>): string {
+  if (standsFor !== undefined)
+    return `The model "${model}" stands for "${standsFor}", which is not loaded here. GET /v1/models or \`flock model ls\` lists what is.`;
   if (add !== undefined) return `The model "${model}" is not loaded here. An admin adds it with \`${add}\`.`;
   const hint = nearest.length > 0 ? ` Nearest: ${nearest.map((name) => `"${name}"`).join(", ")}.` : "";
   return `The model "${model}" is not served here.${hint} GET /v1/models or \`flock model ls\` lists what is.`;

@@ -99,6 +99,10 @@ test("a gpt name without an alias is unknown, never a vendor", () => {
 
 test("an unknown name is answered with the nearest ones", () => {
   expect(resolveModel("qwen3-b8", chat, snapshot)).toMatchObject({ ok: false, error: { nearest: ["qwen3-8b"] } });
+  expect(resolveModel("aut", chat, snapshot)).toMatchObject({
+    ok: false,
+    error: { nearest: ["auto", "about", "fast"] },
+  });
 });
 
 test("a model whose engine is restarting still resolves", () => {
@@ -106,7 +110,10 @@ test("a model whose engine is restarting still resolves", () => {
 });
 
 test("an alias to a model that is gone is unknown", () => {
-  expect(resolveModel("dangling", chat, snapshot)).toMatchObject({ ok: false, error: { kind: "unknown_model" } });
+  expect(resolveModel("dangling", chat, snapshot)).toEqual({
+    ok: false,
+    error: { kind: "unknown_model", model: "dangling", nearest: [], standsFor: "not-there" },
+  });
 });
 
 test("embeddings of a model without them are refused by name", () => {

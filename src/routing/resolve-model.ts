@@ -48,9 +48,7 @@ export function resolveModel(
 ): Result<ResolvedModel, Failure> {
   const found = find(name, snapshot, keyId, wants);
   if (!found) {
-    const nearest = nearestNames(name, known(snapshot, keyId));
-    const add = snapshot.sources?.addCommand(name) ?? null;
-    return err({ kind: "unknown_model", model: name.slice(0, 200), nearest, ...(add === null ? {} : { add }) });
+    return err(unknown(name, snapshot, keyId));
   }
   const replica = snapshot.replicas.find((candidate) => candidate.model === found.model);
   if (!replica) return ok(found);
@@ -109,9 +107,19 @@ function idOf(name: string, snapshot: ModelSnapshot): string | null {
   return null;
 }
 
+function unknown(name: string, snapshot: ModelSnapshot, keyId: string): Failure {
+  const model = name.slice(0, 200);
+  const standsFor = snapshot.aliases.chain(name, keyId).at(-1);
+  if (standsFor !== undefined) return { kind: "unknown_model", model, nearest: [], standsFor };
+  const add = snapshot.sources?.addCommand(name) ?? null;
+  const nearest = nearestNames(name, known(snapshot, keyId));
+  return { kind: "unknown_model", model, nearest, ...(add === null ? {} : { add }) };
+}
+
 function known(snapshot: ModelSnapshot, keyId: string): Set<string> {
   const names = new Set<string>([...snapshot.expected, ...snapshot.aliases.names(keyId)]);
   for (const replica of snapshot.replicas) names.add(replica.model);
+  if (snapshot.defaultModel !== "") names.add("auto");
   return names;
 }
 

@@ -54,7 +54,7 @@ export class LlamaInstalls {
     const found = this.#versions.find(name);
     if (found === null) {
       const known = this.#versions.list().map(({ version, variant }) => `${version}-${variant}`);
-      const message = `no version ${name} is installed on this node (there is: ${known.join(", ") || "none"})`;
+      const message = `no llama.cpp ${name} on this node (there is: ${known.join(", ") || "none"})`;
       return err({ status: 404, message, mend: `flock engine install llamacpp --version ${name}` });
     }
     this.#versions.pin(found);

@@ -1,5 +1,6 @@
 import { err, ok } from "../../core/result.ts";
-import { auditApi, type AuditRow } from "../api/audit.ts";
+import { auditApi } from "../api/audit.ts";
+import { changeOf } from "../audit-change.ts";
 import { EXIT } from "../cli-failure.ts";
 import { command } from "../command.ts";
 import { time } from "../format.ts";
@@ -34,27 +35,9 @@ export const audit = command({
         { title: "ACTOR", cell: (entry) => entry.actor, shrink: true },
         { title: "ACTION", cell: (entry) => entry.action },
         { title: "TARGET", cell: (entry) => entry.target, shrink: true },
-        { title: "CHANGE", cell: changeOf, shrink: true },
+        { title: "CHANGE", cell: (entry) => changeOf(entry), shrink: true },
       ]);
     });
     return ok(undefined);
   },
 });
-
-/** The fields that differ, `name: before → after`; all of them where one side is missing. */
-function changeOf(entry: AuditRow): string {
-  const before = fieldsOf(entry.before);
-  const after = fieldsOf(entry.after);
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const show = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
-  return names
-    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
-    .map((name) =>
-      name in before ? `${name}: ${show(before[name])} → ${show(after[name])}` : `${name}: ${show(after[name])}`,
-    )
-    .join(", ");
-}
-
-function fieldsOf(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
-}

@@ -56,6 +56,6 @@ function tell(now: DefaultModel, out: Out): void {
 
 function described({ model, wanted, origin, detail }: DefaultModel): string {
   const by = origin === "default" ? "picked by Flock" : `set by ${detail === "" ? "flock default" : detail}`;
-  const meant = wanted === "" || wanted.toLowerCase() === model ? "" : `, while ${wanted} is not loaded`;
-  return `${model ?? "none"} (${by}${meant})`;
+  if (wanted === "" || wanted.toLowerCase() === model) return `${model ?? "none"} (${by})`;
+  return `${wanted} (${by}), which is not loaded: until it is, auto gets ${model ?? "nothing"}`;
 }

@@ -21,7 +21,7 @@ export const tokenLs = command({
       out.table(tokens, [
         { title: "ID", cell: (key) => key.id },
         { title: "NAME", cell: (key) => key.name, shrink: true },
-        { title: "KEY", cell: (key) => key.prefix },
+        { title: "KEY", cell: (key) => key.prefix, spare: true },
         { title: "SCOPE", cell: (key) => key.scope },
         {
           title: "STATE",
@@ -31,7 +31,11 @@ export const tokenLs = command({
         { title: "TODAY", cell: usedToday, right: true },
         { title: "LIMITS", cell: keyLimits, shrink: true },
         { title: "EXPIRES", cell: (key) => (key.expires_at === null ? "never" : relative(key.expires_at, now)) },
-        { title: "LAST USED", cell: (key) => (key.last_used_at === null ? "never" : relative(key.last_used_at, now)) },
+        {
+          title: "LAST USED",
+          cell: (key) => (key.last_used_at === null ? "never" : relative(key.last_used_at, now)),
+          spare: true,
+        },
       ]);
     });
     return ok(undefined);

@@ -28,7 +28,7 @@ export const usage = command({
     if (!recent.ok) return recent;
     const { records } = recent.value;
     out.document(recent.value, () => {
-      if (records.length === 0) return out.line("No requests yet");
+      if (records.length === 0) return out.line(user === undefined ? "No requests yet" : `No requests of ${user} yet`);
       out.table(records, [
         { title: "TIME", cell: (record) => time(record.at) },
         { title: "USER", cell: (record) => record.user_name || record.user_id, shrink: true },

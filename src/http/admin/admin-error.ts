@@ -98,6 +98,8 @@ function messageOf(failure: AdminFailure): string {
     case "too_large":
       return `The body is larger than ${failure.limitBytes} bytes.`;
     case "unknown_model":
+      if (failure.standsFor !== undefined)
+        return `${failure.model} stands for ${failure.standsFor}, which is not loaded.`;
       return failure.nearest.length === 0
         ? `There is no model ${failure.model}.`
         : `There is no model ${failure.model}. Nearest: ${failure.nearest.join(", ")}.`;
