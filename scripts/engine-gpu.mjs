@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, fail, root } from "./ensure-installed.mjs";
 
-ensureInstalled();
+await ensureInstalled();
 if (process.platform !== "linux" || process.arch !== "x64") {
   fail(
     "GPU builds of the embedded engine exist for Linux x64 only (Metal on a Mac is built in)",

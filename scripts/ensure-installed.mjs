@@ -2,9 +2,10 @@
 // there is nothing else. Nothing here relies on install scripts (`npm ci --ignore-scripts` gives the same result).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runNpm, withInstallLock } from "./run-npm.mjs";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -59,17 +60,6 @@ function asLocked(there) {
   return same && needed.every((path) => there[path] !== undefined);
 }
 
-function npm(args) {
-  const result = spawnSync("npm", args, { cwd: root, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
-  if (result.signal) fail(`npm was ended by ${result.signal}`, `npm ${args.join(" ")}`);
-  if (result.error) fail("npm cannot be started", "install Node.js 20 or newer together with npm");
-  if (result.status !== 0) {
-    const lines = result.stderr.split("\n").filter((line) => line.startsWith("npm error"));
-    console.error(lines.slice(0, 12).join("\n"));
-    fail("the packages could not be installed", `see above; then: npm ${args.join(" ")}`);
-  }
-}
-
 /** The pinned Bun; npm's install scripts move the binary, and some machines have a build of their own (musl, old CPUs). */
 export function findBun() {
   const scope = join(modules, "@oven");
@@ -79,26 +69,24 @@ export function findBun() {
 }
 
 /** Installs what is missing and answers with the path of the pinned Bun. `dev`: also what the tests need. */
-export function ensureInstalled({ dev = false, quiet = false } = {}) {
+export async function ensureInstalled({ dev = false, quiet = false } = {}) {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < 20) fail(`Node.js ${process.versions.node} is too old`, "install Node.js 20 or newer");
   if (process.platform === "win32") fail("Windows is not supported", "use WSL2: wsl --install");
-  const state = installed();
-  // Where the tools for development were installed they stay: an install without them would take them away.
-  const withTools = dev || existsSync(join(modules, "oxlint"));
-  const install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(withTools ? ["--include=dev"] : [])];
-  if (state === "none" || (dev && state === "run")) {
-    if (!quiet) console.error(`▶ installing the packages Flock needs${dev ? " and its tests use" : ""} (once) …`);
-    npm(install);
-    mkdirSync(modules, { recursive: true });
-    writeFileSync(stampFile, JSON.stringify({ lock: lockHash() }));
-  }
-  let bun = findBun();
-  if (!bun) {
-    rmSync(stampFile, { force: true });
-    npm(install);
+  const missing = () => {
+    const state = installed();
+    return state === "none" || (dev && state === "run");
+  };
+  let bun = missing() ? null : findBun();
+  if (bun === null) {
+    await withInstallLock(root, async () => {
+      // Somebody else may have installed them meanwhile.
+      if (!missing() && findBun() !== null) return;
+      if (!quiet) console.error(`▶ installing the packages Flock needs${dev ? " and its tests use" : ""} (once) …`);
+      await install(dev);
+    });
     bun = findBun();
-    if (!bun)
+    if (bun === null)
       fail(`no Bun for ${process.platform}-${process.arch} came with the packages`, "rm -rf node_modules && npm ci");
   }
   const tiny = join(root, "models", "flock-tiny.gguf");
@@ -108,4 +96,14 @@ export function ensureInstalled({ dev = false, quiet = false } = {}) {
       fail(`the bundled model could not be made: ${made.stderr.trim()}`, "bun scripts/make-flock-tiny.ts");
   }
   return bun;
+}
+
+async function install(dev) {
+  // Where the tools for development were installed they stay: an install without them would take them away.
+  const withTools = dev || existsSync(join(modules, "oxlint"));
+  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...(withTools ? ["--include=dev"] : [])];
+  const problem = await runNpm(args, root);
+  if (problem !== null) fail(problem.what, problem.mend);
+  mkdirSync(modules, { recursive: true });
+  writeFileSync(stampFile, JSON.stringify({ lock: lockHash() }));
 }

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { ensureInstalled, root } from "./ensure-installed.mjs";
 
 /** Runs the CLI under the pinned Bun with this terminal, passes signals on, and ends with its exit code. */
-export function runFlock(args) {
-  const bun = ensureInstalled();
+export async function runFlock(args) {
+  const bun = await ensureInstalled();
   // Bun reads this limit on outgoing connections only from the environment at its start.
   const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: process.env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? "65336" };
   const child = spawn(bun, [join(root, "src", "main.ts"), ...args], { stdio: "inherit", env });
@@ -23,4 +23,4 @@ export function runFlock(args) {
 }
 
 // Also through a link, which is what npm makes of `bin`.
-if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) runFlock(process.argv.slice(2));
+if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await runFlock(process.argv.slice(2));

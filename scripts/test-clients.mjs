@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, fail, root } from "./ensure-installed.mjs";
 
-const bun = ensureInstalled({ dev: true });
+const bun = await ensureInstalled({ dev: true });
 const folder = join(root, "test", "clients");
 const { node, ...clients } = JSON.parse(readFileSync(join(folder, "versions.json"), "utf8"));
 const dependencies = { [`node-${process.platform}-${process.arch}`]: node, ...clients };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ensureInstalled, root } from "./ensure-installed.mjs";
 import { readReport } from "./test-report.mjs";
 
-const bun = ensureInstalled({ dev: true });
+const bun = await ensureInstalled({ dev: true });
 const bin = (name) => join(root, "node_modules", ".bin", name);
 
 function run(command, args, options = {}) {
