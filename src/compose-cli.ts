@@ -154,6 +154,8 @@ async function run(
   const started = await (member.value === null
     ? (await import("./compose-start.ts")).startLeader(options, signal)
     : (await import("./compose-worker.ts")).startWorker(options, member.value, signal));
+  // Ctrl-C before it was there: what had begun is undone.
+  if (!started.ok && signal.aborted) return afterEnd(null, line);
   if (!started.ok) return err({ message: started.error.message, mend: started.error.mend });
   const running: RunningLeader = started.value;
   let refused: StartProblem | null = null;

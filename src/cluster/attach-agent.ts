@@ -97,7 +97,12 @@ async function start(parts: AttachParts, signal: AbortSignal): Promise<Result<At
   });
   const deadline = performance.now() + times.startDeadlineMs;
   while (performance.now() < deadline) {
-    if (signal.aborted) return err(cancelled());
+    if (signal.aborted) {
+      // Nobody else knows of it yet: it would stay behind.
+      signalProcess(child.pid, "SIGTERM");
+      if (!(await within(child.exited, times.leaveMs))) signalProcess(child.pid, "SIGKILL");
+      return err(cancelled());
+    }
     const record = readAgentRecord(parts.dataDir);
     const identity = record === null ? null : await ask(record.socket, times, signal);
     // Not necessarily the one that was spawned here: another start of the same leader may have been quicker.
@@ -121,6 +126,13 @@ function fits(identity: AgentIdentity, parts: AttachParts): boolean {
 
 async function ask(socket: string, times: AttachTimes, signal: AbortSignal): Promise<AgentIdentity | null> {
   return await fetchIdentity(socket, AbortSignal.any([signal, AbortSignal.timeout(times.askTimeoutMs)]));
+}
+
+async function within(end: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const limit = new AbortController();
+  const ended = await Promise.race([end.then(() => true), wait(limitMs, limit.signal).then(() => false)]);
+  limit.abort();
+  return ended;
 }
 
 async function until(is: () => boolean, times: AttachTimes, signal: AbortSignal): Promise<boolean> {

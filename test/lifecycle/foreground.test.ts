@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../src/cluster/process-identity.ts";
 import {
@@ -89,3 +89,39 @@ test("a terminal or a reader of the output that goes away stops Flock in order, 
   expect(await new Response(piped.stdout).text()).toContain("gone");
   for (const pid of [left.agent ?? 0, ...left.engines]) expect(isAlive(pid)).toBe(false);
 });
+
+/** The agent, and the engines that it starts, work in the data directory. */
+function processesIn(directory: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && isAlive(Number(pid)) && readlinkSync(`/proc/${pid}/cwd`).startsWith(directory);
+    } catch {
+      return false;
+    }
+  });
+}
+
+for (const [moment, file] of [
+  ["when the port is bound", "leader.json"],
+  ["while the agent is being started", "logs/agent.log"],
+] as const) {
+  test.skipIf(process.platform !== "linux")(
+    `Ctrl-C ${moment} is an orderly end, with nothing left running`,
+    async () => {
+      const dir = join(dataDir, "..", file.replace("/", "-"));
+      const up = Bun.spawn([process.execPath, MAIN, "up"], {
+        env: testEnv(dir),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      await poll(15_000, () => existsSync(join(dir, file)));
+      up.kill("SIGINT");
+      expect(await up.exited).toBe(0);
+      expect(await new Response(up.stderr).text()).toBe("");
+      expect(await new Response(up.stdout).text()).toEndWith("✔ Flock has stopped\n");
+      expect(processesIn(dir)).toEqual([]);
+      expect(existsSync(join(dir, "leader.json"))).toBe(false);
+    },
+  );
+}
