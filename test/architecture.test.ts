@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   dialect: ["core", "wire"],
   routing: ["core"],
   tenancy: ["core", "store"],
-  store: ["core", "telemetry/journal-file.ts"],
+  store: ["core", "telemetry/journal-file.ts", "telemetry/journal-line.ts"],
   health: ["core", "engine/driver.ts"],
   jobs: ["core", "store"],
   telemetry: ["core"],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isEndState } from "../store/jobs.ts";
 import { DAY_MS } from "../store/rollups.ts";
 import { startSettler } from "../store/settler.ts";
-import { onEachDatabase, rejection, type TestStore, until, usageRecord } from "../store/test-store.ts";
+import { onEachDatabase, putUsage, rejection, type TestStore, until, usageRecord } from "../store/test-store.ts";
 import { openUsageJournal } from "../telemetry/usage-journal.ts";
 import { JobRunner } from "./job-runner.ts";
 import { REBUILD_ROLLUPS, rebuildRollups } from "./rebuild-rollups.ts";
@@ -62,12 +62,9 @@ onEachDatabase((openTestStore) => {
     const context = { input: {}, signal: new AbortController().signal, progress: () => {}, checkpoint: async () => {} };
     await kind.run({ ...context, resumeFrom: null });
     expect(days).toEqual([]);
-    const { insertUsage } = await import("../store/usage.ts");
-    await t.store.write((tx) =>
-      insertUsage(
-        tx,
-        [0, 1, 5].map((day) => usageRecord(`r${day}`, { at: DAY + day * DAY_MS + 7 })),
-      ),
+    await putUsage(
+      t,
+      [0, 1, 5].map((day) => usageRecord(`r${day}`, { at: DAY + day * DAY_MS + 7 })),
     );
     await kind.run({ ...context, resumeFrom: { nextDay: DAY + DAY_MS } });
     expect(days).toEqual([DAY + DAY_MS, DAY + 5 * DAY_MS]);

@@ -29,7 +29,7 @@ export async function migrate(db: Db, { address, clock, log, migrations }: Migra
         (version integer primary key, name text not null, applied_at bigint not null)`;
       // Another process may have come first while this one waited for the lock.
       if ((await schemaVersion(tx, address)) >= migration.version) return;
-      await migration.up(tx);
+      await migration.up(tx, db.kind);
       const row = { version: migration.version, name: migration.name, applied_at: clock.now() };
       await tx`insert into schema_version ${tx(row)}`;
     });

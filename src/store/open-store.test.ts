@@ -59,7 +59,7 @@ test("a new store has every table, readable by its owner only", async () => {
   await using t = await openTestStore();
   const rows: { name: string }[] = await t.store.sql`select name from sqlite_master where type = 'table' order by name`;
   expect(rows.map((row) => row.name)).toEqual(
-    "aliases audit change_counts job_events jobs join_tokens journal_position keys limit_holders limit_meters limit_slices limit_uses nodes placements schema_version settings shards teams usage usage_daily usage_hourly users".split(
+    "aliases audit change_counts job_events jobs join_tokens journal_position keys limit_holders limit_meters limit_slices limit_uses nodes placements schema_version settings shards teams usage_daily usage_groups usage_hourly usage_requests users".split(
       " ",
     ),
   );
@@ -100,10 +100,8 @@ test("a copy is kept before a migration of an existing store, the newest three o
     const store = await opened(dir.path, migrations);
     await store.close();
   }
-  expect(readdirSync(dir.path).sort()).toEqual([
-    "state.db",
-    ...[2, 3, 4].map((more) => `state.db.before-${NEXT + more}`),
-  ]);
+  const copies = [2, 3, 4].map((more) => `state.db.before-${NEXT + more}`);
+  expect(readdirSync(dir.path).sort()).toEqual(["state.db", ...copies].sort());
   expect(statSync(join(dir.path, `state.db.before-${NEXT + 4}`)).mode & 0o777).toBe(0o600);
 });
 

@@ -15,13 +15,13 @@ export async function rebuildDay(db: Db, day: number): Promise<void> {
 
 /** The first UTC day from `from` on that has usage; null: there is none. */
 export async function nextUsageDay(sql: Sql, from: number): Promise<number | null> {
-  const rows: Row[] = await sql`select min(at) as at from usage where at >= ${from}`;
+  const rows: Row[] = await sql`select min(at) as at from usage_requests where at >= ${from}`;
   const at = toNumberOrNull(rows[0]?.["at"]);
   return at === null ? null : utcDayStart(at);
 }
 
 export async function lastUsageDay(sql: Sql): Promise<number | null> {
-  const rows: Row[] = await sql`select max(at) as at from usage`;
+  const rows: Row[] = await sql`select max(at) as at from usage_requests`;
   const at = toNumberOrNull(rows[0]?.["at"]);
   return at === null ? null : utcDayStart(at);
 }

@@ -1,7 +1,8 @@
 import { utcDayStart, utcHourStart } from "../core/clock.ts";
-import type { UsageRecord } from "../core/usage-record.ts";
+import type { UsageGroup, UsageRow } from "../core/usage-record.ts";
 import { type Row, toNumber, toText } from "./row-value.ts";
 import type { Sql, Tx } from "./store.ts";
+import type { SettledUsage } from "./usage-rows.ts";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
@@ -34,54 +35,67 @@ interface Group {
   readonly sums: number[];
 }
 
-/** Adds requests that were just inserted into `usage`, in the same transaction, to both rollups. */
-export async function addToRollups(tx: Tx, records: readonly UsageRecord[]): Promise<void> {
+/** Adds requests that were just inserted, in the same transaction, to both rollups. */
+export async function addToRollups(tx: Tx, usage: readonly SettledUsage[]): Promise<void> {
   const hours = new Map<string, Group>();
-  for (const record of records) addRecord(hours, record);
+  for (const group of sumUp(usage)) addGroup(hours, group, group.bucket);
   const days = new Map<string, Group>();
-  for (const hour of hours.values()) addGroup(days, hour);
+  for (const hour of hours.values()) addGroup(days, hour, utcDayStart(hour.bucket));
   await upsert(tx, "usage_hourly", hours);
   await upsert(tx, "usage_daily", days);
 }
 
-/** Runs once for every request: plain additions, no object built for a request whose group is known. */
-function addRecord(groups: Map<string, Group>, record: UsageRecord): void {
-  const bucket = utcHourStart(Math.floor(record.at));
-  const { userId, keyId, requestedModel, servedModel, node, protocol, outcome } = record;
-  const id = [bucket, userId, keyId, requestedModel, servedModel, node, protocol, outcome].join("\0");
-  let group = groups.get(id);
-  if (group === undefined) {
-    const dimensions = {
-      user_id: userId,
-      key_id: keyId,
-      requested_model: requestedModel,
-      served_model: servedModel,
-      node,
-      protocol,
-      outcome,
-    };
-    groups.set(id, (group = { bucket, dimensions, sums: SUMS.map(() => 0) }));
+/** Sums by hour and group. Runs once for every request: plain additions, a group is looked up when another one comes. */
+function sumUp(usage: readonly SettledUsage[]): Group[] {
+  const sums: Group[] = [];
+  const byGroup = new Map<UsageGroup, Group>();
+  let last: UsageGroup | null = null;
+  let into: Group | undefined;
+  for (const { group, row } of usage) {
+    const bucket = utcHourStart(row[1]);
+    if (group !== last) into = byGroup.get(group);
+    // Requests come in the order of time.
+    if (into?.bucket !== bucket) {
+      sums.push((into = { bucket, dimensions: dimensionsOf(group), sums: SUMS.map(() => 0) }));
+      byGroup.set(group, into);
+    }
+    last = group;
+    addRow(into.sums, row, group.outcome);
   }
-  // Rounded as the columns of `usage` are: a rebuild from the rows must give the same sums.
-  const latencyMs = Math.round(record.latencyMs);
-  const { sums } = group;
-  bump(sums, 0, 1);
-  bump(sums, 1, Math.round(record.promptTokens));
-  bump(sums, 2, Math.round(record.completionTokens));
-  bump(sums, 3, Math.round(record.cachedTokens));
-  bump(sums, 4, latencyMs);
-  bump(sums, 5, Math.round(record.priceMicros));
-  if (outcome === "error") bump(sums, 6, 1);
-  const bound = LATENCY_BOUNDS_MS.findIndex((upTo) => latencyMs <= upTo);
-  bump(sums, FIRST_LATENCY + (bound === -1 ? LATENCY_BOUNDS_MS.length : bound), 1);
+  return sums;
 }
 
-function addGroup(days: Map<string, Group>, hour: Group): void {
-  const bucket = utcDayStart(hour.bucket);
-  const id = [bucket, ...Object.values(hour.dimensions)].join("\0");
-  const day = days.get(id);
-  if (day === undefined) days.set(id, { ...hour, bucket, sums: [...hour.sums] });
-  else for (const [index, sum] of hour.sums.entries()) bump(day.sums, index, sum);
+function dimensionsOf(group: UsageGroup): Group["dimensions"] {
+  return {
+    user_id: group.userId,
+    key_id: group.keyId,
+    requested_model: group.requestedModel,
+    served_model: group.servedModel,
+    node: group.node,
+    protocol: group.protocol,
+    outcome: group.outcome,
+  };
+}
+
+function addRow(sums: number[], row: UsageRow, outcome: string): void {
+  const latencyMs = row[5];
+  bump(sums, 0, 1);
+  bump(sums, 1, row[2]);
+  bump(sums, 2, row[3]);
+  bump(sums, 3, row[4]);
+  bump(sums, 4, latencyMs);
+  bump(sums, 5, row[9]);
+  if (outcome === "error") bump(sums, 6, 1);
+  let bound = 0;
+  while (bound < LATENCY_BOUNDS_MS.length && latencyMs > (LATENCY_BOUNDS_MS[bound] ?? 0)) bound += 1;
+  bump(sums, FIRST_LATENCY + bound, 1);
+}
+
+function addGroup(groups: Map<string, Group>, more: Group, bucket: number): void {
+  const id = [bucket, ...Object.values(more.dimensions)].join("\0");
+  const group = groups.get(id);
+  if (group === undefined) groups.set(id, { ...more, bucket, sums: [...more.sums] });
+  else for (const [index, sum] of more.sums.entries()) bump(group.sums, index, sum);
 }
 
 function bump(sums: number[], index: number, by: number): void {

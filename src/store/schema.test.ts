@@ -85,7 +85,7 @@ onEachDatabase((openTestStore, database) => {
     test("starts at the same moment migrate once", async () => {
       await using t = await openTestStore();
       let runs = 0;
-      const counted: Migration = { ...later, up: (tx) => ((runs += 1), later.up(tx)) };
+      const counted: Migration = { ...later, up: (tx, kind) => ((runs += 1), later.up(tx, kind)) };
       const all = await Promise.all(Array.from({ length: 4 }, () => again(t, counted)));
       for (const opened of all) {
         if (!opened.ok) throw new Error(opened.error.message);

@@ -1,13 +1,14 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { UsageRecord } from "../core/usage-record.ts";
+import type { UsageGroup, UsageRun } from "../core/usage-record.ts";
 import { scanJournal } from "./journal-reader.ts";
 import { forgetJournalFiles, journalPositions, moveJournalPosition } from "./journal-position.ts";
 import { markUsed } from "./keys.ts";
 import { addToRollups } from "./rollups.ts";
-import { storable } from "./storable.ts";
+import { storableGroup, storableRow } from "./storable.ts";
 import type { Db, Log } from "./store.ts";
-import { insertUsage } from "./usage.ts";
+import { groupNumbers } from "./usage-groups.ts";
+import { insertNewUsage, insertUsage, type SettledUsage } from "./usage-rows.ts";
 
 const BATCH_RECORDS = 4000;
 
@@ -18,8 +19,11 @@ export interface Settled {
   readonly position: { readonly file: string; readonly byteOffset: number } | null;
 }
 
+/** Some of what was to be inserted is in the store already. */
+class SeenBefore extends Error {}
+
 /**
- * Brings the journal's next lines, 4,000 at most, into `usage` and both rollups, in one transaction with the position.
+ * Brings the journal's next records, 4,000 or a few more, into `usage` and both rollups, in one transaction with the position.
  * Harmless to repeat: a request that is in the store already counts nowhere again. Files that are wholly in the store
  * are deleted, the newest one never. Throws what the database throws; then nothing has changed.
  */
@@ -34,18 +38,38 @@ export async function settleOnce(db: Db, dir: string, log: Log): Promise<Settled
       lines: batch.badLines,
     });
   }
-  const unique = inOneOrder(batch.records.map(storable));
+  const usage = inOneOrder(batch.runs);
+  const { file, endOffset } = batch;
   // Beside other leaders' journals: nothing here depends on what they write, and rows are locked in one order.
-  const imported = await db.write(async (tx) => {
-    const ids = await insertUsage(tx, unique);
-    const added = unique.filter((record) => ids.has(record.requestId));
-    await addToRollups(tx, added);
-    await markUsed(tx, lastUseByKey(added));
-    await moveJournalPosition(tx, batch.file, batch.endOffset, Date.now());
-    return added.length;
-  }, "beside others");
-  return { imported, position: { file: batch.file, byteOffset: batch.endOffset } };
+  const settle = (insert: Insert): Promise<number> =>
+    db
+      .write(async (tx) => {
+        const numbers = await groupNumbers(db, tx, new Set(usage.map(({ group }) => group)));
+        const added = await insert(db, tx, usage, (group) => numbers.of(group));
+        await addToRollups(tx, added);
+        await markUsed(tx, lastUseByKey(added));
+        await moveJournalPosition(tx, file, endOffset, Date.now());
+        return { numbers, imported: added.length };
+      }, "beside others")
+      .then(({ numbers, imported }) => {
+        numbers.keep();
+        return imported;
+      });
+  const imported = await settle(insertAll).catch((cause: unknown) => {
+    if (cause instanceof SeenBefore) return settle(insertNewUsage);
+    throw cause;
+  });
+  return { imported, position: { file, byteOffset: endOffset } };
 }
+
+type Insert = typeof insertNewUsage;
+
+/** Nearly always a journal is read once, and then nobody has to look which of its requests are new. */
+const insertAll: Insert = async (db, tx, usage, numberOf) => {
+  if ((await insertUsage(db, tx, usage, numberOf)) < usage.length)
+    throw new SeenBefore("some usage is in the store already");
+  return usage;
+};
 
 /** Settles until nothing is left. Run at start, before serving: a killed process left its last records in the journal. */
 export async function settleAll(db: Db, dir: string, log: Log): Promise<number> {
@@ -57,16 +81,22 @@ export async function settleAll(db: Db, dir: string, log: Log): Promise<number> 
   }
 }
 
-function lastUseByKey(records: readonly UsageRecord[]): Map<string, number> {
+function lastUseByKey(usage: readonly SettledUsage[]): Map<string, number> {
   const lastUse = new Map<string, number>();
-  for (const { keyId, at } of records) lastUse.set(keyId, Math.max(lastUse.get(keyId) ?? 0, Math.floor(at)));
+  for (const { group, row } of usage) lastUse.set(group.keyId, Math.max(lastUse.get(group.keyId) ?? 0, row[1]));
   return lastUse;
 }
 
-/** Each request once, sorted by id: two that insert the same ones wait for each other rather than deadlock. */
-function inOneOrder(records: readonly UsageRecord[]): UsageRecord[] {
-  const byId = new Map(records.map((record) => [record.requestId, record]));
-  return [...byId.values()].sort((a, b) => (a.requestId < b.requestId ? -1 : 1));
+/** Sorted as the store's rows are: two that insert the same ones wait for each other rather than deadlock. */
+function inOneOrder(runs: readonly UsageRun[]): SettledUsage[] {
+  const clean = new Map<UsageGroup, UsageGroup>();
+  const usage: SettledUsage[] = [];
+  for (const { group, rows } of runs) {
+    let storable = clean.get(group);
+    if (storable === undefined) clean.set(group, (storable = storableGroup(group)));
+    for (const row of rows) usage.push({ group: storable, row: storableRow(row) });
+  }
+  return usage.sort(({ row: a }, { row: b }) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
 }
 
 /** First the files, then their positions: the other way round a crash between would read a file again from its start. */

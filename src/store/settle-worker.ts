@@ -9,14 +9,18 @@ import { toStoreProblem } from "./store-problem.ts";
 
 declare const self: Worker;
 
-const SETTLE_MS = 250;
+/** Whoever wants what was answered a moment ago asks for it (`poke`): nobody waits for a round. */
+const SETTLE_MS = 1000;
 const MAX_WAIT_MS = 5000;
+/** The worker's own rounds. */
+const NOBODY = 0;
 
 let task: SettleTask | null = null;
 let db: Db | null = null;
 /** One thing at a time, in the order of the messages. */
 let tail: Promise<void> = Promise.resolve();
 let waitMs = SETTLE_MS;
+let failing = false;
 let beat: ReturnType<typeof setTimeout> | null = null;
 
 function post(message: FromSettleWorker): void {
@@ -37,12 +41,16 @@ async function settle(): Promise<number> {
 
 async function attempt(ticket: number, work: () => Promise<number>): Promise<void> {
   try {
-    post({ settled: await work(), ticket });
+    const settled = await work();
+    // The gateway's thread is not woken to hear that all goes on as it did.
+    if (ticket !== NOBODY || failing) post({ settled, ticket });
+    failing = false;
     waitMs = SETTLE_MS;
   } catch (cause) {
     // A connection may be broken for good (file replaced, disk remounted): the next attempt opens a new one.
     await db?.close().catch(() => {});
     db = null;
+    failing = true;
     waitMs = Math.min(waitMs * 2, MAX_WAIT_MS);
     if (task !== null) post({ failed: toStoreProblem(cause, task.address), ticket });
   }
@@ -50,12 +58,12 @@ async function attempt(ticket: number, work: () => Promise<number>): Promise<voi
 
 function schedule(): void {
   beat = setTimeout(() => {
-    tail = tail.then(() => attempt(0, settle)).then(schedule);
+    tail = tail.then(() => attempt(NOBODY, settle)).then(schedule);
   }, waitMs);
 }
 
 async function stop(): Promise<void> {
-  await attempt(0, settle);
+  await attempt(NOBODY, settle);
   await db?.close().catch(() => {});
   post({ stopped: true });
 }

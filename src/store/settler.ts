@@ -13,7 +13,7 @@ export interface SettlerHealth {
 }
 
 export interface Settler {
-  /** Settles now rather than within 250 ms. */
+  /** Settles now rather than within a second. */
   poke(): void;
   /** Resolves when all that was in the journal at the time of the call is in the store, however long that takes. */
   settled(signal?: AbortSignal): Promise<void>;

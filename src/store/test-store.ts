@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { describePostgres, sharedPostgres } from "../../test/support/start-postgres.ts";
 import type { Clock } from "../core/clock.ts";
-import type { UsageRecord } from "../core/usage-record.ts";
+import { groupOf, rowOf, type UsageRecord } from "../core/usage-record.ts";
 import { openStore } from "./open-store.ts";
 import type { Log, Store } from "./store.ts";
+import { groupNumbers } from "./usage-groups.ts";
+import { insertUsage, type SettledUsage } from "./usage-rows.ts";
 
 /** For tests: a clock that stands still until it is moved. */
 export class FakeClock implements Clock {
@@ -138,6 +140,23 @@ export function usageRecord(requestId: string, changes: Partial<UsageRecord> = {
     errorKind: "",
     ...changes,
   };
+}
+
+export function settledUsage(record: UsageRecord): SettledUsage {
+  return { group: groupOf(record), row: rowOf(record) };
+}
+
+/** Into `usage` alone, past the journal and the rollups. */
+export async function putUsage({ store }: TestStore, records: readonly UsageRecord[]): Promise<void> {
+  const usage = records.map(settledUsage);
+  await store.write(async (tx) => {
+    const numbers = await groupNumbers(
+      store,
+      tx,
+      usage.map(({ group }) => group),
+    );
+    await insertUsage(store, tx, usage, (group) => numbers.of(group));
+  });
 }
 
 /** The message a promise was rejected with; "resolved" when it was not. */

@@ -1,7 +1,7 @@
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
 import { type Row, toNumber, toNumberOrNull, toText } from "./row-value.ts";
 import { storableText } from "./storable.ts";
-import type { Sql, Tx } from "./store.ts";
+import type { Sql } from "./store.ts";
 
 /** A request with the names that people know. Names are "" where the user or key is not in the store (`anonymous`). */
 export interface UsageEntry extends UsageRecord {
@@ -42,49 +42,6 @@ function toOutcome(value: unknown): Outcome {
   return value === "ok" || value === "cancelled" ? value : "error";
 }
 
-/** Columns are whole numbers; a measured time or a price may not be. */
-function toRow(record: UsageRecord): Row {
-  return {
-    request_id: record.requestId,
-    at: Math.floor(record.at),
-    user_id: record.userId,
-    key_id: record.keyId,
-    protocol: record.protocol,
-    endpoint: record.endpoint,
-    requested_model: record.requestedModel,
-    served_model: record.servedModel,
-    node: record.node,
-    engine: record.engine,
-    replica: record.replica,
-    prompt_tokens: Math.round(record.promptTokens),
-    completion_tokens: Math.round(record.completionTokens),
-    cached_tokens: Math.round(record.cachedTokens),
-    latency_ms: Math.round(record.latencyMs),
-    ttft_ms: record.ttftMs === null ? null : Math.round(record.ttftMs),
-    queue_ms: Math.round(record.queueMs),
-    attempts: Math.round(record.attempts),
-    route_reason: record.routeReason,
-    price_micros: Math.round(record.priceMicros),
-    outcome: record.outcome,
-    error_kind: record.errorKind,
-  };
-}
-
-/** A row has 22 parameters, a statement at most 32,766. */
-const ROWS_PER_STATEMENT = 1000;
-
-/** Inserts what is not there yet, and gives the ids of what it inserted. */
-export async function insertUsage(tx: Tx, records: readonly UsageRecord[]): Promise<Set<string>> {
-  const ids = new Set<string>();
-  for (let start = 0; start < records.length; start += ROWS_PER_STATEMENT) {
-    const some = records.slice(start, start + ROWS_PER_STATEMENT).map(toRow);
-    const rows: Row[] =
-      await tx`insert into usage ${tx(some)} on conflict (request_id) do nothing returning request_id`;
-    for (const row of rows) ids.add(toText(row["request_id"]));
-  }
-  return ids;
-}
-
 export interface RecentUsage {
   readonly limit: number;
   /** A user's name or id. */
@@ -95,19 +52,55 @@ export interface RecentUsage {
   readonly before?: number;
 }
 
+const SECOND_MS = 1000;
+const WIDER = 8;
+
 /** Newest first. */
 export async function recentUsage(sql: Sql, { limit, user, node, before }: RecentUsage): Promise<UsageEntry[]> {
+  if (user === undefined && node === undefined) {
+    const end = before ?? Number.MAX_SAFE_INTEGER;
+    return readRows(
+      sql,
+      sql`select at, request_id from usage_requests where at < ${end} order by at desc limit ${limit}`,
+    );
+  }
   const name = storableText(user ?? "");
   const ofUser =
     user === undefined
       ? sql``
-      : sql`and usage.user_id = coalesce((select id from users where name = ${name} or id = ${name} limit 1), ${name})`;
-  const onNode = node === undefined ? sql`` : sql`and usage.node = ${storableText(node)}`;
+      : sql`and user_id = coalesce((select id from users where name = ${name} or id = ${name} limit 1), ${name})`;
+  const onNode = node === undefined ? sql`` : sql`and node = ${storableText(node)}`;
+  const groups = sql`select id from usage_groups where 1 = 1 ${ofUser} ${onNode}`;
+  const [first, last] = await span(sql);
+  const end = Math.min(before ?? Number.MAX_SAFE_INTEGER, last + 1);
+  // Each group has its requests in order, all of them together have not: few are read by looking at the last second, then
+  // further and further back. `cross join` makes SQLite go by the groups.
+  for (let ms = SECOND_MS; ; ms *= WIDER) {
+    const rows = await readRows(
+      sql,
+      sql`select r.at, r.request_id from (${groups}) as g cross join usage_requests as r
+        where r.group_id = g.id and r.at >= ${end - ms} and r.at < ${end} order by r.at desc limit ${limit}`,
+    );
+    if (rows.length >= limit || end - ms <= first) return rows;
+  }
+}
+
+/** When the first and the last request came. */
+async function span(sql: Sql): Promise<[first: number, last: number]> {
   const rows: Row[] = await sql`
-    select usage.*, users.name as user_name, keys.name as key_name from usage
-    left join users on users.id = usage.user_id
-    left join keys on keys.id = usage.key_id
-    where usage.at < ${before ?? Number.MAX_SAFE_INTEGER} ${ofUser} ${onNode}
-    order by usage.at desc limit ${limit}`;
+    select (select min(at) from usage_requests) as first_at, (select max(at) from usage_requests) as last_at`;
+  return [toNumber(rows[0]?.["first_at"] ?? 0), toNumber(rows[0]?.["last_at"] ?? 0)];
+}
+
+/** The rows that `keys` names by time and id; names and texts are looked up for these only. */
+async function readRows(sql: Sql, keys: unknown): Promise<UsageEntry[]> {
+  const rows: Row[] = await sql`
+    select r.*, g.*, users.name as user_name, keys.name as key_name
+    from (${keys}) as newest cross join usage_requests as r
+    join usage_groups as g on g.id = r.group_id
+    left join users on users.id = g.user_id
+    left join keys on keys.id = g.key_id
+    where r.at = newest.at and r.request_id = newest.request_id
+    order by r.at desc`;
   return rows.map(fromRow);
 }

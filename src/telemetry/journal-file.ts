@@ -1,5 +1,4 @@
 import { readdirSync } from "node:fs";
-import type { UsageRecord } from "../core/usage-record.ts";
 
 /** Wide enough for a number of ms, so that names sort as numbers do. */
 const SEQ_DIGITS = 15;
@@ -24,55 +23,4 @@ export function listJournalFiles(dir: string): string[] {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
     throw cause;
   }
-}
-
-type Kind = "text" | "number" | "number or null";
-
-const FIELDS: Readonly<Record<keyof UsageRecord, Kind>> = {
-  requestId: "text",
-  at: "number",
-  userId: "text",
-  keyId: "text",
-  protocol: "text",
-  endpoint: "text",
-  requestedModel: "text",
-  servedModel: "text",
-  node: "text",
-  engine: "text",
-  replica: "text",
-  promptTokens: "number",
-  completionTokens: "number",
-  cachedTokens: "number",
-  latencyMs: "number",
-  ttftMs: "number or null",
-  queueMs: "number",
-  attempts: "number",
-  routeReason: "text",
-  priceMicros: "number",
-  outcome: "text",
-  errorKind: "text",
-};
-const KINDS = Object.entries(FIELDS);
-
-/** One line of the journal. Null when it is not a whole record: torn by a power cut, or not written by us. */
-export function parseUsageLine(line: string): UsageRecord | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return null;
-  }
-  return isUsageRecord(value) ? value : null;
-}
-
-function isUsageRecord(value: unknown): value is UsageRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const fields = value as Readonly<Record<string, unknown>>;
-  if (fields["requestId"] === "") return false;
-  return KINDS.every(([name, kind]) => fits(fields[name], kind));
-}
-
-function fits(value: unknown, kind: Kind): boolean {
-  if (kind === "text") return typeof value === "string";
-  return (kind === "number or null" && value === null) || Number.isFinite(value);
 }

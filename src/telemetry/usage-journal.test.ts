@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { UsageRecord } from "../core/usage-record.ts";
-import { listJournalFiles, parseUsageLine } from "./journal-file.ts";
+import { listJournalFiles } from "./journal-file.ts";
+import { RunReader } from "./journal-line.ts";
 import { type JournalLog, openUsageJournal } from "./usage-journal.ts";
 
 function record(requestId: string, routeReason = "auto"): UsageRecord {
@@ -46,7 +47,7 @@ function collectingLog(): JournalLog & { readonly lines: string[] } {
 function idsIn(dir: string): string[] {
   return listJournalFiles(dir)
     .flatMap((file) => readFileSync(join(dir, file), "utf8").split("\n").slice(0, -1))
-    .map((line) => parseUsageLine(line)?.requestId ?? `torn: ${line}`);
+    .flatMap((line) => new RunReader().read(line)?.rows.map(([id]) => id) ?? `torn: ${line}`);
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -75,29 +76,10 @@ for (const fsync of [false, true]) {
   });
 }
 
-test("a line reads back as the record that was written", async () => {
-  using dir = temporaryDir();
-  const journal = openUsageJournal(dir.path, { fsync: false, log: collectingLog() });
-  await journal.append(record("r", 'a "quoted"\nreason'));
-  await journal.close();
-  const [file] = listJournalFiles(dir.path);
-  expect(parseUsageLine(readFileSync(join(dir.path, file ?? ""), "utf8"))).toEqual(record("r", 'a "quoted"\nreason'));
-});
-
-test("lines that are not whole records are told apart", () => {
-  const line = JSON.stringify(record("r"));
-  expect(parseUsageLine(line.slice(0, -5))).toBeNull();
-  expect(parseUsageLine("\0\0\0")).toBeNull();
-  expect(parseUsageLine("null")).toBeNull();
-  expect(parseUsageLine(JSON.stringify({ ...record("r"), promptTokens: "10" }))).toBeNull();
-  expect(parseUsageLine(JSON.stringify({ ...record("r"), node: undefined }))).toBeNull();
-  expect(parseUsageLine(JSON.stringify(record("")))).toBeNull();
-});
-
 test("files are private, start anew at each opening and when one is full, and sort in the order of writing", async () => {
   using dir = temporaryDir();
   writeFileSync(join(dir.path, "usage-900000000000000.jsonl"), "{torn");
-  const journal = openUsageJournal(dir.path, { fsync: false, log: collectingLog(), rollBytes: 1000 });
+  const journal = openUsageJournal(dir.path, { fsync: false, log: collectingLog(), rollBytes: 500 });
   for (let index = 0; index < 6; index += 1) await journal.append(record(`r${index}`));
   await journal.close();
   const files = listJournalFiles(dir.path);
@@ -132,6 +114,8 @@ for (const fsync of [false, true]) {
   });
 }
 
+/** So that 300 records do not fit the disk. */
+const LONG = "x".repeat(200);
 const mountable = process.platform === "linux" && process.getuid?.() === 0 && mounts();
 
 function mounts(): boolean {
@@ -159,7 +143,7 @@ describe.skipIf(!mountable)("full disk (needs root and mount: sudo npm test)", (
       const journal = openUsageJournal(dir, { fsync: false, log, retryMs: 20 });
       const ids = Array.from({ length: 400 }, (_, index) => `r${index}`);
       // The first tick fills the disk in the middle of its write.
-      await Promise.all(ids.slice(0, 300).map((id) => journal.append(record(id))));
+      await Promise.all(ids.slice(0, 300).map((id) => journal.append(record(id, LONG))));
       expect(journal.health()).toMatchObject({ ok: false, pending: 300, dropped: 0 });
       for (const id of ids.slice(300)) await journal.append(record(id));
       expect(journal.health().pending).toBe(400);
@@ -178,7 +162,7 @@ describe.skipIf(!mountable)("full disk (needs root and mount: sudo npm test)", (
     await onFullDisk(async (dir) => {
       const log = collectingLog();
       const journal = openUsageJournal(dir, { fsync: false, log, retryMs: 20, maxPendingRecords: 300 });
-      await Promise.all(Array.from({ length: 312 }, (_, index) => journal.append(record(`r${index}`))));
+      await Promise.all(Array.from({ length: 312 }, (_, index) => journal.append(record(`r${index}`, LONG))));
       expect(journal.health()).toMatchObject({ ok: false, pending: 300, dropped: 12 });
       expect(log.lines.filter((line) => line.includes("lost"))).toHaveLength(2);
       await journal.close();

@@ -3,6 +3,7 @@ import { chmodSync, closeSync, fdatasync, fsyncSync, mkdirSync, openSync, writeS
 import { join } from "node:path";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { journalFileName, journalSeq, listJournalFiles } from "./journal-file.ts";
+import { RunWriter } from "./journal-line.ts";
 
 const ROLL_BYTES = 16 * 1024 * 1024;
 const MAX_PENDING_RECORDS = 100_000;
@@ -51,20 +52,21 @@ export function openUsageJournal(dir: string, options: JournalOptions): UsageJou
   return new FileJournal(dir, options);
 }
 
-interface Waiting {
-  readonly line: string;
-  readonly done: () => void;
-}
+/** All records of one tick wait for the same thing. */
+type Tick = PromiseWithResolvers<void>;
 
 class FileJournal implements UsageJournal {
   readonly #dir: string;
   readonly #options: Required<JournalOptions>;
+  readonly #writer = new RunWriter();
   #file = -1;
   #fileBytes = 0;
-  #queue: Waiting[] = [];
+  #queue: UsageRecord[] = [];
+  /** What waits for the queue to be written. */
+  #tick: Tick | null = null;
   /** The rest of a write that the disk took only in part: it must come first, or a line would be torn. */
   #rest: Buffer | null = null;
-  #restOf: Waiting[] = [];
+  #restRecords = 0;
   #scheduled = false;
   #syncing: Promise<void> | null = null;
   #unsynced: (() => void)[] = [];
@@ -82,22 +84,16 @@ class FileJournal implements UsageJournal {
   }
 
   append(record: UsageRecord): Promise<void> {
-    const line = `${JSON.stringify(record)}\n`;
-    return new Promise((resolve) => {
-      if (this.#closed || this.#pending() >= this.#options.maxPendingRecords) {
-        this.#drop(record);
-        resolve();
-        return;
-      }
-      if (this.#problem === null) {
-        this.#queue.push({ line, done: resolve });
-        this.#schedule();
-      } else {
-        // A timer is running that tries again.
-        this.#queue.push({ line, done: ignore });
-        resolve();
-      }
-    });
+    if (this.#closed || this.#pending() >= this.#options.maxPendingRecords) {
+      this.#drop(record);
+      return Promise.resolve();
+    }
+    this.#queue.push(record);
+    // While the disk refuses, a timer is running that tries again.
+    if (this.#problem !== null) return Promise.resolve();
+    this.#schedule();
+    this.#tick ??= Promise.withResolvers<void>();
+    return this.#tick.promise;
   }
 
   health(): JournalHealth {
@@ -124,7 +120,7 @@ class FileJournal implements UsageJournal {
   }
 
   #pending(): number {
-    return this.#queue.length + this.#restOf.length;
+    return this.#queue.length + this.#restRecords;
   }
 
   #schedule(): void {
@@ -139,9 +135,9 @@ class FileJournal implements UsageJournal {
 
   /** One write. False when the disk refused; then a timer tries again. */
   #flush(): boolean {
-    const batch = this.#rest === null ? this.#queue.splice(0, MAX_WRITE_RECORDS) : this.#restOf;
-    if (batch.length === 0) return true;
-    const bytes = this.#rest ?? Buffer.from(batch.map((waiting) => waiting.line).join(""));
+    const batch = this.#rest === null ? this.#nextBatch() : [];
+    if (batch.length === 0 && this.#rest === null) return true;
+    const bytes = this.#rest ?? Buffer.from(this.#writer.encode(batch));
     let written = 0;
     try {
       if (this.#file === -1) this.#openNext();
@@ -149,25 +145,35 @@ class FileJournal implements UsageJournal {
     } catch (cause) {
       this.#fileBytes += written;
       this.#rest = bytes.subarray(written);
-      this.#restOf = batch.map((waiting) => ({ line: waiting.line, done: ignore }));
-      this.#refused(cause, batch);
+      this.#restRecords += batch.length;
+      this.#refused(cause);
       return false;
     }
     this.#fileBytes += written;
     this.#rest = null;
-    this.#restOf = [];
+    this.#restRecords = 0;
     this.#recovered();
-    this.#settle(batch);
+    this.#settle();
     return true;
   }
 
-  #settle(batch: readonly Waiting[]): void {
+  #nextBatch(): UsageRecord[] {
+    if (this.#queue.length > MAX_WRITE_RECORDS) return this.#queue.splice(0, MAX_WRITE_RECORDS);
+    const batch = this.#queue;
+    this.#queue = [];
+    return batch;
+  }
+
+  /** After a write. What waits for records that are still queued goes on waiting. */
+  #settle(): void {
+    const tick = this.#queue.length === 0 ? this.#tick : null;
+    if (tick !== null) this.#tick = null;
     if (this.#options.fsync) {
-      for (const waiting of batch) this.#unsynced.push(waiting.done);
+      this.#unsynced.push(tick === null ? ignore : tick.resolve);
       this.#syncing ??= this.#sync();
       return;
     }
-    for (const waiting of batch) waiting.done();
+    tick?.resolve();
     this.#rollWhenFull();
   }
 
@@ -213,7 +219,7 @@ class FileJournal implements UsageJournal {
     this.#fileBytes = 0;
   }
 
-  #refused(cause: unknown, batch: readonly Waiting[]): void {
+  #refused(cause: unknown): void {
     if (this.#problem === null) {
       this.#options.log.error("the usage journal cannot be written; records are kept in memory", {
         dir: this.#dir,
@@ -221,11 +227,8 @@ class FileJournal implements UsageJournal {
       });
     }
     this.#problem = messageOf(cause);
-    for (const waiting of batch) waiting.done();
-    this.#queue = this.#queue.map((waiting) => {
-      waiting.done();
-      return { line: waiting.line, done: ignore };
-    });
+    this.#tick?.resolve();
+    this.#tick = null;
     if (this.#closed) return;
     this.#retry ??= setTimeout(() => {
       this.#retry = null;

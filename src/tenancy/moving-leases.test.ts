@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { utcDayStart } from "../core/clock.ts";
 import { addToRollups, usedTokensOfDay } from "../store/rollups.ts";
-import { openTestStore, type TestStore, until, usageRecord } from "../store/test-store.ts";
+import { openTestStore, settledUsage, type TestStore, until, usageRecord } from "../store/test-store.ts";
 import { LocalAllowance, LocalLeases } from "./local-leases.ts";
 import { MovingLeases } from "./moving-leases.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
@@ -16,7 +16,7 @@ function processOf(t: TestStore, name: string, gone: ReadonlySet<string>) {
     const tokens = unsettled;
     unsettled = 0;
     const record = usageRecord("r", { at: t.clock.ms, keyId: KEY, promptTokens: tokens, completionTokens: 0 });
-    if (tokens > 0) await t.store.write((tx) => addToRollups(tx, [record]));
+    if (tokens > 0) await t.store.write((tx) => addToRollups(tx, [settledUsage(record)]));
     return true;
   };
   const patience = { againMs: 5, times: 10 };

@@ -5,7 +5,7 @@ import { ANONYMOUS, UNLIMITED } from "../core/principal.ts";
 import { keepHolder } from "../store/limit-holders.ts";
 import { addToRollups, usedTokensOfDay } from "../store/rollups.ts";
 import { toNumber } from "../store/row-value.ts";
-import { onEachDatabase, type TestStore, usageRecord } from "../store/test-store.ts";
+import { onEachDatabase, settledUsage, type TestStore, usageRecord } from "../store/test-store.ts";
 import type { Allowance } from "./lease-source.ts";
 import { LEASE_MS } from "./lease-desk.ts";
 import { dailyQuotaPolicy } from "./policies.ts";
@@ -60,7 +60,7 @@ class Gateway {
     this.#unsettled = 0;
     if (tokens === 0) return;
     const record = usageRecord("r", { at: this.#t.clock.ms, keyId: KEY, promptTokens: tokens, completionTokens: 0 });
-    await this.#t.store.write((tx) => addToRollups(tx, [record]), "beside others");
+    await this.#t.store.write((tx) => addToRollups(tx, [settledUsage(record)]), "beside others");
   }
 
   /** Granted to running requests, and used but not in the sums. */

@@ -1,8 +1,9 @@
-import type { Tx } from "../store.ts";
+import type { Db, Tx } from "../store.ts";
 
 /** One step of the schema. Once released it never changes: a correction is a new migration. */
 export interface Migration {
   readonly version: number;
   readonly name: string;
-  up(tx: Tx): Promise<void>;
+  /** Statements are the same on both databases wherever they can be. */
+  up(tx: Tx, kind: Db["kind"]): Promise<void>;
 }
