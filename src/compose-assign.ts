@@ -1,24 +1,25 @@
 import { homedir } from "node:os";
 import { z } from "zod";
-import type { LinkRequest } from "./cluster/link.ts";
 import { type AssignParts, assignModel, sayBrought } from "./cluster/registry/assign-model.ts";
-import { bringModel, type BringParts } from "./cluster/registry/bring-model.ts";
+import { unloadModel } from "./cluster/node-operations.ts";
 import { type DrainParts, drainNode, takeUpDrain } from "./cluster/registry/drain-node.ts";
+import { moveModel, type MoveParts } from "./cluster/registry/move-model.ts";
 import type { NodeRegistry } from "./cluster/registry/node-registry.ts";
-import { serveModelFile } from "./cluster/registry/serve-model-file.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
+import { type Bringing, composeBringing } from "./compose-bring.ts";
 import type { Config } from "./config/settings.ts";
 import { defineJob, type JobKind } from "./jobs/job-kind.ts";
-import { ok } from "./core/result.ts";
+import { err, ok } from "./core/result.ts";
 import { wantedModels } from "./placement/choose-model.ts";
 import type { KnownFloors } from "./placement/model-need.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { Router } from "./routing/router.ts";
 import type { BoardState } from "./routing/replica-board.ts";
-import { answerStream } from "./worker/answer-stream.ts";
+import type { Log } from "./telemetry/log.ts";
 
 export const DRAIN_JOB = "node.drain";
 export const ASSIGN_JOB = "node.assign";
+export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
 
@@ -30,6 +31,7 @@ export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bri
   readonly config: Config;
   readonly bundledCatalog: string;
   readonly board: () => BoardState;
+  readonly log: Log;
 }
 
 /** What puts models on nodes, and takes them off. */
@@ -38,18 +40,14 @@ export interface Placing {
   /** True: the node serves nothing useful, and there is a model that it could be given. */
   wants(node: string): boolean;
   /** A part of a model's file to a worker; null: the request is for something else. */
-  serveFile(request: Request): Promise<Response | null>;
+  readonly serveFile: Bringing["serveFile"];
+  readonly rest: Bringing["rest"];
 }
 
 export function composePlacing(parts: PlacingParts): Placing {
   const { registry, router, models, link } = parts;
+  const bringing = composeBringing(parts);
   const busy = (replicaId: string): number => router.busy(replicaId);
-  const bringing: BringParts = {
-    link,
-    directWay: (caller, node, service, digest) => link.directWay(caller, node, service, digest),
-    nameOf: (node) => registry.get(node)?.name ?? node,
-    localNode: parts.localNode,
-  };
   const assigning: AssignParts = {
     book: parts.book,
     registry,
@@ -57,12 +55,20 @@ export function composePlacing(parts: PlacingParts): Placing {
     link,
     busy,
     floors: (model) => floorsOf(parts, model),
-    bring: (file, to, signal, progress) => bringModel(bringing, file, to, signal, progress),
+    bring: bringing.bring,
   };
   const move: DrainParts["move"] = async (model, without, signal, say) => {
     const reason = `moved from ${registry.get(without)?.name ?? without}`;
     const moved = await assignModel(assigning, { model, without, unasked: true, reason }, signal, say);
     return moved.ok ? ok(moved.value.name) : moved;
+  };
+  const put: MoveParts["put"] = (model, to, from, signal, say) => {
+    const reason = `moved from ${registry.get(from)?.name ?? from}`;
+    return assignModel(assigning, { model, on: to, unasked: false, reason }, signal, say);
+  };
+  const unload: MoveParts["unload"] = async (node, model, signal) => {
+    const done = await link.call(node, unloadModel(model), signal);
+    return done.ok ? done : err(done.error.message);
   };
   const wanted = (): readonly string[] => {
     const { replicas } = parts.board();
@@ -104,19 +110,16 @@ export function composePlacing(parts: PlacingParts): Placing {
       progress(1, 1, "it needs no model");
     },
   });
-  const files = {
-    localNode: parts.localNode,
-    link: {
-      call: link.call.bind(link),
-      fetch: (node: string, service: string, request: LinkRequest, signal: AbortSignal) =>
-        link.fetch(node, service, request, signal),
-    },
-    toStream: (answer: Parameters<typeof answerStream>[0]) => answerStream(answer, () => undefined),
-  };
+  const moving = defineJob({
+    kind: MOVE_JOB,
+    schema: z.strictObject({ model: z.string(), from: z.string(), to: z.string() }),
+    run: ({ input, signal, progress }) => moveModel({ registry, busy, put, unload }, input, { signal, progress }),
+  });
   return {
-    jobs: [drain, assign],
+    jobs: [drain, assign, moving],
     wants: (node) => isEmpty(registry, node) && wanted().length > 0,
-    serveFile: (request) => serveModelFile(files, request),
+    serveFile: (request) => bringing.serveFile(request),
+    rest: () => bringing.rest(),
   };
 }
 

@@ -148,6 +148,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   const timers: ReturnType<typeof setInterval>[] = [];
   const rest = async (): Promise<void> => {
     for (const timer of timers.splice(0)) clearInterval(timer);
+    placing.rest();
     await keepSeen();
   };
   return ok({

@@ -1,5 +1,6 @@
 import type { Cluster } from "./compose-cluster.ts";
 import { DRAIN_JOB } from "./compose-assign.ts";
+import { modelMover } from "./compose-move.ts";
 import { machineLoad, engineLogs } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
 import { viewOf } from "./cluster/registry/node-views.ts";
@@ -95,6 +96,7 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
       const job = await jobs.enqueue(DRAIN_JOB, { node: id }, nameOf(actor));
       return job.ok ? ok({ node: drained.value, job: job.value }) : job;
     },
+    moveModel: modelMover({ cluster, jobs, store }),
     async undrain(id, actor) {
       return changed(await book.undrain(id, nameOf(actor)), () => registry.undrain(id));
     },

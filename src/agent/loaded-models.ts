@@ -13,7 +13,7 @@ export interface LoadedModelsParts {
   readonly dataDir: string;
   readonly modelsDir: string;
   readonly bundledModel: string;
-  /** Served from the start on, and not to be unloaded; null: another engine serves, and all here were asked for. */
+  /** Served from the start on; null: another engine serves, and all here were asked for. */
   readonly main: { readonly engine: EngineSource; readonly model: ModelChoice } | null;
   /** The node's engines: what is loaded is added to the list, what is unloaded taken off. */
   readonly sources: EngineSource[];
@@ -80,8 +80,10 @@ export class LoadedModels {
       if (bytes === undefined) return [];
       const id = modelIdOf(path);
       const loaded = this.#loaded.get(id);
-      const own = path === main?.model.path ? main.engine : loaded?.path === path ? loaded.engine : null;
-      return [{ id, path, bytes, engine: own?.id ?? null, default: own !== null && own === main?.engine }];
+      const isMain = path === main?.model.path;
+      const own = isMain ? main.engine : loaded?.path === path ? loaded.engine : null;
+      const engine = own === null || own.status().state === "stopped" ? null : own.id;
+      return [{ id, path, bytes, engine, default: isMain }];
     });
   }
 
@@ -92,7 +94,10 @@ export class LoadedModels {
     const { id, path } = found.value;
     const { main } = this.#parts;
     const present = this.#loaded.get(id);
-    if (main && path === main.model.path) return ok({ engine: main.engine.id, model: id });
+    if (main && path === main.model.path) {
+      main.engine.resume();
+      return ok({ engine: main.engine.id, model: id });
+    }
     if (present?.path === path) return ok({ engine: present.engine.id, model: id });
     const other = present?.path ?? (id === main?.model.modelId ? main.model.path : undefined);
     if (other !== undefined) {
@@ -108,13 +113,18 @@ export class LoadedModels {
     return ok({ engine: engine.id, model: id });
   }
 
-  /** Resolves when its engine is gone. */
+  /**
+   * Resolves when its engine is gone. The default model comes back when it is loaded, or when the agent is started anew:
+   * that it is served here is what this machine's configuration says.
+   */
   async unload(id: string): Promise<Result<void, ModelRefusal>> {
     const wanted = id.toLowerCase();
     const loaded = this.#loaded.get(wanted);
+    const { main } = this.#parts;
     if (!loaded) {
-      if (wanted === this.#parts.main?.model.modelId) {
-        return refuse(409, `${wanted} is the default model, which stays`, "flock config edit (router.default_model)");
+      if (main !== null && wanted === main.model.modelId) {
+        await main.engine.halt();
+        return ok(undefined);
       }
       const known = [...this.#loaded.keys()].join(", ") || "none";
       return refuse(404, `no model ${wanted} was loaded on this node (there is: ${known})`, "flock model ls");

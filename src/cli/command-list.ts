@@ -138,6 +138,12 @@ const READY: readonly CommandEntry[] = [
   ),
   entry(
     "Models",
+    "model move",
+    "Move a model to another node while it serves",
+    async () => (await import("./commands/model-move.ts")).modelMove,
+  ),
+  entry(
+    "Models",
     "model search",
     "Search the catalogue",
     async () => (await import("./commands/model-search.ts")).modelSearch,

@@ -199,4 +199,21 @@ describe.skipIf(why !== null)(`machines of their own${why === null ? "" : ` (${w
     });
     expect(again.text).toContain("near speaks");
   }, 120_000);
+
+  test("a model's file goes from worker to worker where one can dial the other, else through the leader, which says why", async () => {
+    const rows = await Promise.all(["near", "far"].map((name) => rowOf(name, ({ state }) => state === "ready")));
+    const [near_, far_] = rows.map(({ id }) => id) as [string, string];
+    const move = async (model: string, to: string): Promise<string> => {
+      const run = await leader.cli("model", "move", model, "--to", to, "--json");
+      if (run.code !== 0) return run.stdout + run.stderr;
+      return (JSON.parse(run.stdout) as { job: { progress: { message: string } } }).job.progress.message;
+    };
+    // From behind the NAT the other one is reached, but not the other way round.
+    expect(await move("near-model", far_)).toBe("far serves near-model; its file came directly from near");
+    expect(await move("far-model", near_)).toMatch(
+      /^near serves far-model; its file came through the leader from far, which cannot be reached directly \(.+\)$/,
+    );
+    expect((await ask("near-model")).replica).toBe(`${far_}/embedded-near-model/near-model`);
+    expect((await ask("far-model")).replica).toBe(`${near_}/embedded-far-model/far-model`);
+  }, 120_000);
 });

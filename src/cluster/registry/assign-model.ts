@@ -3,7 +3,7 @@ import { type KnownFloors, modelNeed } from "../../placement/model-need.ts";
 import { place, sayRefused } from "../../placement/place.ts";
 import type { AvailableModel } from "../agent-protocol.ts";
 import type { Link } from "../link.ts";
-import { availableModels, loadModel } from "../node-operations.ts";
+import { availableModels, loadModel, unloadModel } from "../node-operations.ts";
 import { wait } from "../wait.ts";
 import type { NodeBook } from "./node-book.ts";
 import type { NodeRegistry } from "./node-registry.ts";
@@ -50,6 +50,7 @@ export interface Assignment {
 const ASK_MS = 5_000;
 /** A large model from a slow disk. */
 const LOAD_MS = 30 * 60_000;
+const UNLOAD_MS = 60_000;
 const LOOK_MS = 100;
 
 /** Chooses a node for the model, brings its file there, loads it. Resolves when it is served. */
@@ -76,7 +77,9 @@ export async function assignModel(
       const there = new Set((files.get(stored.id) ?? []).map(({ id }) => id));
       return entry === null ? [] : [placementNodeOf(stored, entry, there, parts.busy)];
     });
-  const { node, refused } = place(need, nodes);
+  // What an earlier attempt had begun there goes on.
+  const begun = wish.on === undefined ? undefined : nodes.find(({ id }) => isComing(registry, id, model));
+  const { node, refused } = begun === undefined ? place(need, nodes) : { node: begun, refused: [] };
   if (node === null) return err(sayRefused(refused));
   let brought: string | null = null;
   if (!node.files.has(model)) {
@@ -91,12 +94,22 @@ export async function assignModel(
   const taken = await parts.link.call(node.id, loadModel({ id: model }), signal);
   if (!taken.ok) return err(`${node.name}: ${taken.error.message}`);
   const served = await untilServed(registry, node.id, model, taken.value.engine, signal);
+  if (!served.ok && !signal.aborted && registry.get(node.id)?.standing !== "lost") {
+    await parts.link.call(node.id, unloadModel(model), AbortSignal.timeout(UNLOAD_MS));
+  }
   return served.ok ? ok({ node: node.id, name: node.name, brought }) : err(`${node.name}: ${served.error}`);
 }
 
 /** For the end of a sentence. */
 export function sayBrought(brought: string | null): string {
   return brought === null ? "" : `; its file came ${brought}`;
+}
+
+/** An engine of the node is on its way up with the model. */
+function isComing(registry: NodeRegistry, node: string, model: string): boolean {
+  const { engines = [], replicas = [] } = registry.get(node)?.state ?? {};
+  const served = replicas.some((replica) => replica.model === model);
+  return !served && engines.some(({ state, models }) => state !== "stopped" && models.includes(model));
 }
 
 /** What lies on each ready node that answers. */

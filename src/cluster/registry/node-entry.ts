@@ -50,6 +50,8 @@ export interface NodeEntry extends NodeRecord {
   readonly aliveUntilMs: number;
   /** Models that a draining node goes on serving until another node has them. */
   readonly held: ReadonlySet<string>;
+  /** Models that another node serves now: no new requests for them here, they are about to be unloaded. */
+  readonly leaving: ReadonlySet<string>;
   /** Newest last. */
   readonly events: readonly NodeEvent[];
 }
@@ -64,10 +66,16 @@ export function withEvent(entry: NodeEntry, at: number, what: string): NodeEntry
  * What routing is told of a node. Where it takes no requests its replicas are left out, and its engines say why: a
  * request for a model that only such a node has must hear that, not that the model does not exist.
  */
-export function routable({ standing, state, held, name }: NodeEntry): NodeState | null {
-  if (state === null || standing === "ready" || standing === "joining") return state;
+export function routable({ standing, state, held, leaving, name }: NodeEntry): NodeState | null {
+  if (state === null || standing === "joining") return state;
+  if (standing === "ready") {
+    return leaving.size === 0
+      ? state
+      : { ...state, replicas: state.replicas.filter(({ model }) => !leaving.has(model)) };
+  }
   if (standing === "lost") return down(state, "is lost", `flock node show ${name}`);
-  const replicas = standing === "draining" ? state.replicas.filter(({ model }) => held.has(model)) : [];
+  const replicas =
+    standing === "draining" ? state.replicas.filter(({ model }) => held.has(model) && !leaving.has(model)) : [];
   const why = down(state, "is drained", `flock node undrain ${name}`);
   const serving = new Set(replicas.map(({ engineId }) => engineId));
   const engines = state.engines.map((engine, at) => (serving.has(engine.id) ? engine : (why.engines[at] ?? engine)));

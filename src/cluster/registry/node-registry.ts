@@ -88,6 +88,7 @@ export class NodeRegistry {
       life: 0,
       aliveUntilMs: now + FIRST_BEAT_MS,
       held: new Set(),
+      leaving: new Set(),
       events: known?.events ?? [],
     };
     this.#set(
@@ -135,6 +136,7 @@ export class NodeRegistry {
         life: 0,
         aliveUntilMs,
         held: new Set(),
+        leaving: new Set(),
         events: [],
       },
       state,
@@ -181,6 +183,16 @@ export class NodeRegistry {
   /** Another node serves the model now, or none ever will: no new requests for it here. */
   letGo(id: string, model: string): void {
     this.#change(id, (entry) => ({ ...entry, held: new Set([...entry.held].filter((one) => one !== model)) }), null);
+  }
+
+  /** No new requests for the model here; what runs may end. Until `stay`. */
+  leave(id: string, model: string): void {
+    this.#change(id, (entry) => ({ ...entry, leaving: new Set([...entry.leaving, model]) }), null);
+  }
+
+  stay(id: string, model: string): void {
+    const without = (leaving: ReadonlySet<string>) => new Set([...leaving].filter((one) => one !== model));
+    this.#change(id, (entry) => ({ ...entry, leaving: without(entry.leaving) }), null);
   }
 
   finishDrain(id: string): void {

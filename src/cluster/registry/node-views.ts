@@ -56,8 +56,8 @@ export function placementNodeOf(
   const replicas = state?.replicas ?? [];
   const slots = replicas.reduce((sum, replica) => sum + replica.slots, 0);
   const running = replicas.reduce((sum, replica) => sum + busy(replica.id), 0);
-  const coming = (state?.engines ?? []).flatMap((engine) => engine.models);
-  const models = [...new Set([...replicas.map(({ model }) => model), ...coming])];
+  const coming = (state?.engines ?? []).filter((engine) => engine.state !== "stopped").flatMap(({ models }) => models);
+  const served = [...new Set([...replicas.map(({ model }) => model), ...coming])];
   const smoke = new Set(replicas.filter(({ smokeTest }) => smokeTest).map(({ model }) => model));
   return {
     id: stored.id,
@@ -68,7 +68,7 @@ export function placementNodeOf(
     memoryBytes: state?.inventory.memoryBytes ?? 0,
     freeMemoryBytes: state?.inventory.freeMemoryBytes ?? 0,
     gpus: state?.inventory.gpus ?? [],
-    models,
+    models: served,
     smokeTests: smoke.size,
     files,
     load: slots === 0 ? 0 : running / slots,

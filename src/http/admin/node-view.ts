@@ -61,6 +61,14 @@ export interface JoinTokenView {
   readonly addresses: readonly string[];
 }
 
+/** Ids or names of nodes. */
+export interface ModelMove {
+  readonly model: string;
+  readonly to: string;
+  /** Absent: the one other node that serves it. */
+  readonly from?: string;
+}
+
 export interface AdminNodes {
   invite(actor: Principal): Promise<Result<JoinTokenView, AdminFailure>>;
   list(): Promise<readonly NodeView[]>;
@@ -70,6 +78,8 @@ export interface AdminNodes {
     id: string,
     actor: Principal,
   ): Promise<Result<{ readonly node: NodeView; readonly job: JobView }, AdminFailure>>;
+  /** The job ends when the model is served by the new node alone. */
+  moveModel(move: ModelMove, actor: Principal): Promise<Result<JobView, AdminFailure>>;
   undrain(id: string, actor: Principal): Promise<Result<NodeView, AdminFailure>>;
   /** The node is refused from now on. */
   remove(id: string, actor: Principal): Promise<Result<NodeView, AdminFailure>>;

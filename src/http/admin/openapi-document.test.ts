@@ -54,6 +54,7 @@ const ADDED = [
   "GET /admin/v1/engines/{node}/{engine}/logs",
   "POST /admin/v1/engines/{node}/{engine}/{action}",
   "POST /admin/v1/nodes/join-tokens",
+  "POST /admin/v1/models/{id}/move",
   "GET /admin/v1/jobs",
   "GET /admin/v1/jobs/{id}",
   "DELETE /admin/v1/jobs/{id}",

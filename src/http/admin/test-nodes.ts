@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../../core/result.ts";
-import type { AdminFailure } from "./deps.ts";
+import type { AdminFailure, JobView } from "./deps.ts";
 import type { AdminNodes, NodeView } from "./node-view.ts";
 
 /** For tests only: a cluster of one machine, `n_1`. */
@@ -23,22 +23,30 @@ export function testNodes(): AdminNodes {
     async drain(id) {
       const node = find(id);
       if (!node.ok) return node;
-      const job = {
-        id: "job_9",
-        kind: "node.drain",
-        state: "queued",
-        actor: "admin",
-        attempt: 0,
-        createdAt: 1,
-        startedAt: null,
-        finishedAt: null,
-        progress: null,
-        error: null,
-      } as const;
-      return ok({ node: { ...node.value, standing: "draining" }, job });
+      return ok({ node: { ...node.value, standing: "draining" }, job: jobOf("node.drain") });
+    },
+    async moveModel({ model, to }) {
+      const node = find(to);
+      if (!node.ok) return node;
+      return model === "a" ? ok(jobOf("model.move")) : err({ kind: "unknown_model", model, nearest: ["a"] });
     },
     undrain: async (id) => find(id),
     remove: async (id) => find(id),
+  };
+}
+
+function jobOf(kind: string): JobView {
+  return {
+    id: "job_9",
+    kind,
+    state: "queued",
+    actor: "admin",
+    attempt: 0,
+    createdAt: 1,
+    startedAt: null,
+    finishedAt: null,
+    progress: null,
+    error: null,
   };
 }
 

@@ -1,0 +1,115 @@
+import { expect, test } from "bun:test";
+import { err, ok } from "../../core/result.ts";
+import { type MoveParts, moveModel } from "./move-model.ts";
+import { beatOf, recordOf, registryRig, stateOf } from "./test-registry.ts";
+
+const never = new AbortController().signal;
+const MOVE = { model: "team", from: "n_1", to: "n_2" };
+
+function cluster() {
+  const rig = registryRig();
+  rig.registry.admit(recordOf("n_1"), "lan");
+  rig.registry.admit(recordOf("n_2"), "lan");
+  rig.registry.beat("n_1", beatOf(stateOf("n_1", ["team", "other"])));
+  rig.registry.beat("n_2", beatOf(stateOf("n_2", [])));
+  const steps: string[] = [];
+  const serve = (node: string, models: readonly string[], version: number) =>
+    rig.registry.beat(node, beatOf(stateOf(node, models, version)));
+  const parts = (over: Partial<MoveParts> = {}): MoveParts => ({
+    registry: rig.registry,
+    busy: () => 0,
+    async put() {
+      steps.push("put");
+      serve("n_2", ["team"], 2);
+      return ok({ node: "n_2", name: "host-n_2", brought: "directly from host-n_1" });
+    },
+    async unload(node, model) {
+      steps.push(`unload ${model} on ${node}, routed ${rig.routes.get(node)?.join()}`);
+      serve("n_1", ["other"], 2);
+      return ok(undefined);
+    },
+    ...over,
+  });
+  const context = {
+    signal: never,
+    progress: (done: number, total: number | null, message: string) => void steps.push(`${done}/${total} ${message}`),
+  };
+  const move = (over: Partial<MoveParts> = {}) =>
+    moveModel(parts(over), MOVE, context).catch((cause: unknown) => (cause instanceof Error ? cause.message : cause));
+  return { ...rig, steps, serve, move };
+}
+
+test("it is loaded there, requests switch, running answers end, and only then it is unloaded here", async () => {
+  const { registry, routes, steps, move } = cluster();
+  let running = 2;
+  const seen: (string | undefined)[] = [];
+  await move({
+    busy: (id) => {
+      if (id !== "n_1/embedded/team" || running === 0) return 0;
+      seen.push(routes.get("n_1")?.join());
+      return running--;
+    },
+  });
+  expect(steps).toEqual([
+    "0/3 bringing it to host-n_2",
+    "put",
+    "1/3 2 running answers on host-n_1 to end",
+    "1/3 1 running answer on host-n_1 to end",
+    "2/3 unloading it on host-n_1",
+    "unload team on n_1, routed other",
+    "3/3 host-n_2 serves team; its file came directly from host-n_1",
+  ]);
+  expect(seen).toEqual(["other", "other"]);
+  expect([routes.get("n_1"), routes.get("n_2")]).toEqual([["other"], ["team"]]);
+  expect(registry.get("n_1")?.leaving.size).toBe(0);
+  expect(registry.get("n_1")?.events.map(({ what }) => what)).toEqual(
+    expect.arrayContaining([
+      "new requests for team go to host-n_2",
+      "team was unloaded once its answers had ended; its memory is free",
+    ]),
+  );
+});
+
+test("a node that cannot hold it leaves all as it was, with the reason", async () => {
+  const { routes, move } = cluster();
+  const failed = await move({ put: async () => err("host-n_2 has 1 GiB free, the model takes 9 GiB") });
+  expect(failed).toBe("host-n_2 has 1 GiB free, the model takes 9 GiB; host-n_1 serves team as before");
+  expect(routes.get("n_1")).toEqual(["team", "other"]);
+});
+
+test("when the new node is lost before the old one let go, the old one takes requests again", async () => {
+  const { registry, routes, move } = cluster();
+  const failed = await move({
+    busy: () => {
+      registry.lost("n_2", "its machine is gone");
+      return 1;
+    },
+  });
+  expect(failed).toBe("host-n_2 serves team no more; host-n_1 does again");
+  expect(routes.get("n_1")).toEqual(["team", "other"]);
+});
+
+test("when the old node is lost the job says who serves it; the same move later only lets it go there", async () => {
+  const { registry, routes, steps, serve, move } = cluster();
+  const failed = await move({
+    busy: () => {
+      registry.lost("n_1", "its machine is gone");
+      return 1;
+    },
+  });
+  expect(failed).toBe("host-n_1 was lost before it let go of team; host-n_2 serves it");
+  serve("n_1", ["team", "other"], 3);
+  expect(routes.get("n_1")).toEqual(["team", "other"]);
+  steps.length = 0;
+  expect(await move()).toBeUndefined();
+  expect(steps).not.toContain("put");
+  expect([routes.get("n_1"), routes.get("n_2")]).toEqual([["other"], ["team"]]);
+});
+
+test("a node that does not let go of it serves it beside the new one, and the job fails with its words", async () => {
+  const { routes, move } = cluster();
+  expect(await move({ unload: async () => err("its disk is on fire") })).toBe(
+    "host-n_2 serves team, and host-n_1 still does: its disk is on fire",
+  );
+  expect([routes.get("n_1"), routes.get("n_2")]).toEqual([["team", "other"], ["team"]]);
+});

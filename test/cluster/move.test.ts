@@ -1,0 +1,131 @@
+import { hostname } from "node:os";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  type ClusterLeader,
+  type ClusterNode,
+  startClusterLeader,
+  startClusterWorker,
+} from "../support/start-cluster.ts";
+import { poll } from "../support/start-flock.ts";
+
+/** Long enough that some run whenever something is switched. */
+const LONG = Array.from({ length: 300 }, (_, at) => `w${at}`).join(" ");
+
+let leader: ClusterLeader;
+/** Has its own port, and a model as its default one. */
+let one: ClusterNode;
+/** Has its own port, and nothing of its own. */
+let two: ClusterNode;
+
+beforeAll(async () => {
+  leader = await startClusterLeader();
+  one = await startClusterWorker(leader, {
+    env: { FLOCK_CLUSTER_LISTEN: "127.0.0.1:0" },
+    model: { id: "team", says: LONG },
+    flags: ["--name", "one"],
+  });
+  two = await startClusterWorker(leader, {
+    env: { FLOCK_CLUSTER_LISTEN: "127.0.0.1:0" },
+    flags: ["--name", "two", "--no-assign"],
+  });
+  await at("team", ["one"]);
+}, 90_000);
+
+afterAll(async () => {
+  await Promise.all([one?.remove(), two?.remove()]);
+  await leader?.remove();
+}, 60_000);
+
+interface Shown {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly models: readonly { readonly id: string }[];
+}
+
+async function where(model: string): Promise<string[]> {
+  const nodes = (await leader.nodes()) as unknown as readonly Shown[];
+  return nodes.filter(({ models }) => models.some(({ id }) => id === model)).map(({ name }) => name);
+}
+
+async function at(model: string, names: readonly string[]): Promise<void> {
+  await poll(60_000, async () => (await where(model)).join() === names.join());
+}
+
+/** Streams without a pause until the returned function is called; gives how each of them ended. */
+function streams(lanes: number): () => Promise<readonly string[]> {
+  const over = new AbortController();
+  const seen: string[] = [];
+  const one = async (): Promise<string> => {
+    const answer = await fetch(`${leader.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${leader.adminKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ model: "team", stream: true, messages: [{ role: "user", content: "hi" }] }),
+      keepalive: false,
+    });
+    const text = await answer.text();
+    const whole = text.includes(" w299") && text.trimEnd().endsWith("data: [DONE]") && !text.includes('"error"');
+    return whole ? (answer.headers.get("x-flock-replica") ?? "") : `${answer.status} ${text.slice(-300)}`;
+  };
+  const lane = async (): Promise<void> => {
+    while (!over.signal.aborted) seen.push(await one().catch((cause: unknown) => `broken: ${String(cause)}`));
+  };
+  const running = Array.from({ length: lanes }, lane);
+  return async () => {
+    over.abort();
+    await Promise.all(running);
+    return seen;
+  };
+}
+
+test("a model moves under a load of streams: none fails, its file goes directly, and the old node has it no more", async () => {
+  const stop = streams(3);
+  const moved = await leader.cli("model", "move", "team", "--to", "two", "--json");
+  await Bun.sleep(300);
+  const seen = await stop();
+  expect([moved.code, moved.stderr]).toEqual([0, ""]);
+  const { job } = JSON.parse(moved.stdout) as { job: { state: string; progress: { message: string } } };
+  expect([job.state, job.progress.message]).toEqual(["succeeded", "two serves team; its file came directly from one"]);
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+  expect(new Set(seen).size).toBe(2);
+  await at("team", ["two"]);
+  const page = (await leader.cli("node", "show", "one")).stdout;
+  expect(page).toContain("new requests for team go to two");
+  expect(page).toContain("team was unloaded once its answers had ended; its memory is free");
+  expect((await leader.cli("audit")).stdout).toMatch(/model\.move +team/);
+}, 120_000);
+
+test("it moves back to the node whose own model it is, and its file need not travel", async () => {
+  const stop = streams(2);
+  const moved = await leader.cli("model", "move", "team", "--to", "one", "--from", "two");
+  const seen = await stop();
+  expect([moved.code, moved.stdout]).toEqual([0, expect.stringContaining("model.move is done")]);
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+  await at("team", ["one"]);
+}, 120_000);
+
+test("a model moves to the leader's own machine, which had no file of it, and away again", async () => {
+  const stop = streams(2);
+  const here = await leader.cli("model", "move", "team", "--to", "local", "--json");
+  expect([here.code, here.stdout]).toEqual([0, expect.stringContaining("its file came from one")]);
+  await at("team", [hostname()]);
+  const away = await leader.cli("model", "move", "team", "--to", "one");
+  const seen = await stop();
+  expect(away.code).toBe(0);
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+  await at("team", ["one"]);
+}, 120_000);
+
+test("what cannot be moved is refused at once, with names that were probably meant and the command that helps", async () => {
+  const said = async (...args: string[]): Promise<string> => {
+    const run = await leader.cli("model", "move", ...args);
+    expect(run.code).not.toBe(0);
+    return run.stderr;
+  };
+  expect(await said("taem", "--to", "two")).toMatch(/no model taem.*team/s);
+  expect(await said("team", "--to", "tow")).toMatch(/no node "tow"; did you mean two/);
+  expect(await said("team", "--to", "one")).toContain("one serves team already");
+  expect(await said("team")).toContain("needs --to <node>");
+  expect(await said("team", "--to", "two", "--from", hostname())).toMatch(/does not serve team; one does/);
+  await at("team", ["one"]);
+}, 60_000);
