@@ -2,14 +2,14 @@ import { homedir } from "node:os";
 import { z } from "zod";
 import { type AssignParts, assignModel, sayBrought } from "./cluster/registry/assign-model.ts";
 import { unloadModel } from "./cluster/node-operations.ts";
-import { type DrainParts, drainNode, takeUpDrain } from "./cluster/registry/drain-node.ts";
+import { type DrainParts, drainNode, type MovedTo, takeUpDrain } from "./cluster/registry/drain-node.ts";
 import { moveModel, type MoveParts } from "./cluster/registry/move-model.ts";
 import type { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
 import { type Bringing, composeBringing } from "./compose-bring.ts";
 import type { Config } from "./config/settings.ts";
 import { defineJob, type JobKind } from "./jobs/job-kind.ts";
-import { err, ok } from "./core/result.ts";
+import { err } from "./core/result.ts";
 import { wantedModels } from "./placement/choose-model.ts";
 import type { KnownFloors } from "./placement/model-need.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
@@ -22,6 +22,8 @@ export const ASSIGN_JOB = "node.assign";
 export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
+
+const drainCheckpoint = z.object({ moved: z.record(z.string(), z.string()) });
 
 export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bring" | "link"> {
   readonly link: NodeLinks;
@@ -57,10 +59,9 @@ export function composePlacing(parts: PlacingParts): Placing {
     floors: (model) => floorsOf(parts, model),
     bring: bringing.bring,
   };
-  const move: DrainParts["move"] = async (model, without, signal, say) => {
+  const move: DrainParts["move"] = (model, without, signal, say) => {
     const reason = `moved from ${registry.get(without)?.name ?? without}`;
-    const moved = await assignModel(assigning, { model, without, unasked: true, reason }, signal, say);
-    return moved.ok ? ok(moved.value.name) : moved;
+    return assignModel(assigning, { model, without, unasked: true, reason }, signal, say);
   };
   const put: MoveParts["put"] = (model, to, from, signal, say) => {
     const reason = `moved from ${registry.get(from)?.name ?? from}`;
@@ -88,8 +89,10 @@ export function composePlacing(parts: PlacingParts): Placing {
     schema: z.strictObject({ node: z.string() }),
     async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
       if (resumeFrom !== null) await takeUpDrain(registry, node, signal);
-      await checkpoint({ begun: true });
-      await drainNode({ registry, busy, move }, node, { signal, progress });
+      const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
+      const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
+      await keep(moved);
+      await drainNode({ registry, busy, move, unload }, node, { signal, progress, moved, keep });
     },
   });
   const assign = defineJob({

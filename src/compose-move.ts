@@ -1,6 +1,7 @@
 import { MOVE_JOB } from "./compose-assign.ts";
 import type { Cluster } from "./compose-cluster.ts";
 import { availableModels } from "./cluster/node-operations.ts";
+import { sharedWith } from "./cluster/registry/move-model.ts";
 import type { NodeEntry } from "./cluster/registry/node-entry.ts";
 import type { Principal } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
@@ -79,12 +80,9 @@ export function findMove(nodes: readonly NodeEntry[], wish: ModelMove): Result<F
       `flock model move ${model} --to ${name} --from ${from.name}`,
     );
   if (to.value.standing !== "ready") return conflict(`${name} is ${to.value.standing}`, `flock node show ${name}`);
-  const replica = from.state?.replicas.find((one) => one.model === model);
-  const beside = (from.state?.replicas ?? []).find((one) => one.engineId === replica?.engineId && one.model !== model);
-  if (beside !== undefined)
-    return conflict(
-      `the engine that serves ${model} on ${from.name} serves ${beside.model} too, and that would go with it`,
-    );
+  const beside = sharedWith(from.state, model);
+  if (beside !== null)
+    return conflict(`the engine that serves ${model} on ${from.name} serves ${beside} too, and that would go with it`);
   return ok({ model, from, to: to.value });
 }
 

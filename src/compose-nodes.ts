@@ -1,7 +1,7 @@
 import type { Cluster } from "./compose-cluster.ts";
 import { DRAIN_JOB } from "./compose-assign.ts";
 import { modelMover } from "./compose-move.ts";
-import { machineLoad, engineLogs } from "./cluster/node-operations.ts";
+import { availableModels, engineLogs, loadModel, machineLoad } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
 import { viewOf } from "./cluster/registry/node-views.ts";
 import type { NodeProblem } from "./cluster/registry/node-book.ts";
@@ -42,6 +42,15 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     if (!result.ok) return result;
     done(result.value);
     return ok(view(result.value));
+  };
+  /** The model that the machine's configuration wants there, where a drain has unloaded it. Others stay where they moved. */
+  const loadOwn = async (id: string): Promise<void> => {
+    const limit = AbortSignal.timeout(ASK_MS);
+    const there = await link.call(id, availableModels(), limit);
+    const own = there.ok ? there.value.find((model) => model.default && model.engine === null) : undefined;
+    if (own === undefined) return;
+    const loading = await link.call(id, loadModel({ id: own.id }), limit);
+    registry.note(id, loading.ok ? `${own.id} is loaded again` : `${own.id} is not loaded: ${loading.error.message}`);
   };
   return {
     async invite(actor) {
@@ -98,7 +107,10 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     },
     moveModel: modelMover({ cluster, jobs, store }),
     async undrain(id, actor) {
-      return changed(await book.undrain(id, nameOf(actor)), () => registry.undrain(id));
+      const wasDrained = (book.get(id)?.drainedAt ?? null) !== null;
+      const back = changed(await book.undrain(id, nameOf(actor)), () => registry.undrain(id));
+      if (back.ok && wasDrained) await loadOwn(id);
+      return back;
     },
     async remove(id, actor) {
       const stored = book.get(id);

@@ -129,3 +129,32 @@ test("what cannot be moved is refused at once, with names that were probably mea
   expect(await said("team", "--to", "two", "--from", hostname())).toMatch(/does not serve team; one does/);
   await at("team", ["one"]);
 }, 60_000);
+
+test("a drain unloads what it has moved, under load; undrain loads the machine's own model again, others stay moved", async () => {
+  const stop = streams(2);
+  const drained = await leader.cli("node", "drain", "one");
+  expect([drained.code, drained.stdout]).toEqual([0, expect.stringContaining("node.drain is done")]);
+  // `two` joined with --no-assign.
+  await at("team", [hostname()]);
+  const page = (await leader.cli("node", "show", "one")).stdout;
+  expect(page).toContain(`team moved to ${hostname()}`);
+  expect(page).toContain("team was unloaded once its answers had ended; its memory is free");
+  expect(page).toMatch(/Models\nNone is loaded/);
+  expect((await leader.cli("node", "undrain", "one")).code).toBe(0);
+  await at("team", [hostname(), "one"]);
+
+  // One copy too many: it is let go. Then it is put where nobody's configuration wants it.
+  for (const way of [
+    ["--to", "one", "--from", "local"],
+    ["--to", "two"],
+  ]) {
+    expect((await leader.cli("model", "move", "team", ...way)).code).toBe(0);
+  }
+  await at("team", ["two"]);
+  expect((await leader.cli("node", "drain", "two")).code).toBe(0);
+  expect((await leader.cli("node", "undrain", "two")).code).toBe(0);
+  const seen = await stop();
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+  const now = await where("team");
+  expect([now.length, now.includes("two")]).toEqual([1, false]);
+}, 120_000);

@@ -6,7 +6,7 @@ import { followJob } from "../follow-job.ts";
 
 export const nodeDrain = command({
   description:
-    "Models that no other node has move first, where a node can take them; running answers end. Ctrl-C stops the watching, not the drain.",
+    "Models that no other node has move first, where a node can take them, and are unloaded here when their answers have ended; what cannot move stays loaded. Ctrl-C stops the watching, not the drain.",
   args: {
     node: { summary: "Id or name of the node", required: true, pick: pickNode(({ state }) => state === "ready") },
   },

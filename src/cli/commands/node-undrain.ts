@@ -4,7 +4,8 @@ import { command } from "../command.ts";
 import { findNode, pickNode } from "../find-node.ts";
 
 export const nodeUndrain = command({
-  description: "Takes a drain back, also one that is still going on.",
+  description:
+    "Takes a drain back, also one that is still going on. Its own default model is loaded there again; others that moved away stay where they are.",
   args: {
     node: {
       summary: "Id or name of the node",

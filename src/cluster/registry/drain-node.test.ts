@@ -1,15 +1,27 @@
 import { expect, test } from "bun:test";
+import type { NodeState } from "../../core/node.ts";
 import { err, ok } from "../../core/result.ts";
 import { drainNode, onlyThere, takeUpDrain } from "./drain-node.ts";
-import { beatOf, recordOf, registryRig, stateOf } from "./test-registry.ts";
+import { beatOf, recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
 
 const never = new AbortController().signal;
+
+/** What none of these tests looks at. */
+const nothing = { moved: {}, keep: async () => undefined };
+const unload = async () => ok(undefined);
+const none = async () => err("no");
+
+/** Each model in an engine of its own. */
+function apart(state: NodeState): NodeState {
+  const replicas = state.replicas.map((one) => ({ ...one, engineId: one.model, id: `${one.node}/${one.model}` }));
+  return { ...state, replicas };
+}
 
 function cluster() {
   const rig = registryRig();
   rig.registry.admit(recordOf("n_1"), "lan");
   rig.registry.admit(recordOf("n_2"), "lan");
-  rig.registry.beat("n_1", beatOf(stateOf("n_1", ["shared", "alone", "huge"])));
+  rig.registry.beat("n_1", beatOf(apart(stateOf("n_1", ["shared", "alone", "huge"]))));
   rig.registry.beat("n_2", beatOf(stateOf("n_2", ["shared"])));
   return rig;
 }
@@ -29,21 +41,39 @@ test("a model that another node serves leaves at once, one that can move is serv
       async move(model, from, _signal, progress) {
         progress("half of it");
         seen.push([model, from, routes.get("n_1")]);
-        return model === "alone" ? ok("host-n_2") : err("host-n_2 has 1 GiB free, the model takes 9 GiB");
+        if (model !== "alone") return err("host-n_2 has 1 GiB free, the model takes 9 GiB");
+        registry.beat("n_2", beatOf(stateOf("n_2", ["shared", "alone"], 2)));
+        return ok({ node: "n_2", name: "host-n_2", brought: null });
+      },
+      async unload(node, model) {
+        seen.push(`unload ${model} on ${node}`);
+        return ok(undefined);
       },
     },
     "n_1",
-    { signal: never, progress: (done, total, message) => steps.push(`${done}/${total} ${message}`) },
+    {
+      signal: never,
+      progress: (done, total, message) => steps.push(`${done}/${total} ${message}`),
+      moved: {},
+      keep: async (moved) => void seen.push(moved),
+    },
   );
   expect(seen).toEqual([
     ["alone", "n_1", ["alone", "huge"]],
+    { alone: "n_2" },
     ["huge", "n_1", ["huge"]],
+    // What cannot move stays loaded, and so does what others serve too.
+    "unload alone on n_1",
   ]);
   expect(steps).toContain("0/3 moving alone: half of it");
   expect(routes.get("n_1")).toEqual([]);
   expect(registry.get("n_1")?.standing).toBe("drained");
-  expect(registry.get("n_1")?.events.map(({ what }) => what)).toContain(
-    "huge cannot move: host-n_2 has 1 GiB free, the model takes 9 GiB",
+  expect(registry.get("n_1")?.events.map(({ what }) => what)).toEqual(
+    expect.arrayContaining([
+      "alone moved to host-n_2",
+      "alone was unloaded once its answers had ended; its memory is free",
+      "huge cannot move: host-n_2 has 1 GiB free, the model takes 9 GiB",
+    ]),
   );
 });
 
@@ -53,9 +83,10 @@ test("running answers end before the node counts as drained", async () => {
   let running = 2;
   const steps: string[] = [];
   const draining = drainNode(
-    { registry, busy: (id) => (id === "n_1/embedded/shared" ? running : 0), move: async () => err("no") },
+    { registry, busy: (id) => (id === "n_1/shared/shared" ? running : 0), move: none, unload },
     "n_1",
     {
+      ...nothing,
       signal: never,
       progress(_done, _total, message) {
         steps.push(message);
@@ -72,7 +103,8 @@ test("a drain that is broken off stops", async () => {
   const { registry } = cluster();
   registry.startDrain("n_1", new Set(), 5);
   const over = new AbortController();
-  const draining = drainNode({ registry, busy: () => 1, move: async () => err("no") }, "n_1", {
+  const draining = drainNode({ registry, busy: () => 1, move: none, unload }, "n_1", {
+    ...nothing,
     signal: over.signal,
     progress: () => over.abort(new Error("undrained")),
   });
@@ -83,7 +115,8 @@ test("a drain that is broken off stops", async () => {
 test("a node that is lost in the middle of its drain has nothing left to wait for", async () => {
   const { registry } = cluster();
   registry.startDrain("n_1", new Set(), 5);
-  const draining = drainNode({ registry, busy: () => 1, move: async () => err("no") }, "n_1", {
+  const draining = drainNode({ registry, busy: () => 1, move: none, unload }, "n_1", {
+    ...nothing,
     signal: never,
     progress: () => registry.lost("n_1", "its machine is gone"),
   });
@@ -99,4 +132,66 @@ test("a drain that a restart of the leader broke off goes on: what had not moved
   await taken;
   expect(registry.get("n_1")?.standing).toBe("draining");
   expect(routes.get("n_1")).toEqual(["alone"]);
+});
+
+test("a moved model is unloaded when its own answers have ended, others may still run; what was moved before a restart too", async () => {
+  const { registry } = cluster();
+  registry.beat("n_2", beatOf(stateOf("n_2", ["shared", "alone"], 2)));
+  registry.startDrain("n_1", new Set(), 5);
+  const running = { alone: 1, shared: 3 };
+  const steps: string[] = [];
+  await drainNode(
+    {
+      registry,
+      busy: (id) => (id.endsWith("/alone") ? running.alone : id.endsWith("/shared") ? running.shared : 0),
+      move: none,
+      async unload(_node, model) {
+        steps.push(`unload ${model} beside ${running.shared} of others`);
+        return ok(undefined);
+      },
+    },
+    "n_1",
+    {
+      ...nothing,
+      signal: never,
+      moved: { alone: "n_2" },
+      progress(_done, _total, message) {
+        steps.push(message);
+        if (running.alone > 0) running.alone -= 1;
+        else if (running.shared > 0) running.shared -= 1;
+      },
+    },
+  );
+  expect(steps).toEqual([
+    "4 running answers to end",
+    "unload alone beside 3 of others",
+    "3 running answers to end",
+    "2 running answers to end",
+    "1 running answer to end",
+    "no request runs there any more",
+  ]);
+});
+
+test("a moved model stays loaded where its new node is gone, its engine serves another, or the node refuses; the log says so", async () => {
+  const { registry } = cluster();
+  registry.beat("n_2", beatOf(stateOf("n_2", ["shared", "alone", "huge"], 2)));
+  const lora = apart(stateOf("n_1", ["alone", "huge", "big"], 3));
+  const replicas = [...lora.replicas, { ...replicaOf("n_1", "big-lora"), engineId: "big" }];
+  registry.beat("n_1", beatOf({ ...lora, replicas }));
+  registry.startDrain("n_1", new Set(), 5);
+  const refuse = async () => err("not now");
+  await drainNode({ registry, busy: () => 0, move: none, unload: refuse }, "n_1", {
+    ...nothing,
+    signal: never,
+    progress: () => undefined,
+    moved: { alone: "n_2", huge: "n_9", big: "n_2" },
+  });
+  expect(registry.get("n_1")?.events.map(({ what }) => what)).toEqual(
+    expect.arrayContaining([
+      "alone stays loaded: not now",
+      "huge stays loaded: n_9 serves it no more",
+      "big stays loaded: its engine serves big-lora too",
+    ]),
+  );
+  expect(registry.get("n_1")?.standing).toBe("drained");
 });

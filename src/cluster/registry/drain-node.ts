@@ -1,23 +1,33 @@
 import type { Result } from "../../core/result.ts";
 import { wait } from "../wait.ts";
+import type { Assigned } from "./assign-model.ts";
+import { type MoveParts, runningOf, serves, sharedWith, unloadedNote, untilHeard } from "./move-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 
 export interface DrainParts {
   readonly registry: NodeRegistry;
   /** Requests of this leader in flight on a replica. */
   readonly busy: (replicaId: string) => number;
-  /** Puts the model on another node; resolves with its name when it serves there. The error says why none can. */
+  /** Puts the model on another node; resolves when it is served there. The error says why none can. */
   readonly move: (
     model: string,
     from: string,
     signal: AbortSignal,
     progress: (message: string) => void,
-  ) => Promise<Result<string, string>>;
+  ) => Promise<Result<Assigned, string>>;
+  readonly unload: MoveParts["unload"];
 }
+
+/** Models that were moved away, and the node that serves each now. */
+export type MovedTo = Readonly<Record<string, string>>;
 
 export interface DrainContext {
   readonly signal: AbortSignal;
   readonly progress: (done: number, total: number | null, message: string) => void;
+  /** What an earlier attempt has moved and perhaps not unloaded yet. */
+  readonly moved: MovedTo;
+  /** Resolves when a later attempt will know. */
+  readonly keep: (moved: MovedTo) => Promise<void>;
 }
 
 const LOOK_MS = 100;
@@ -40,34 +50,47 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
  * again until it has; the node must have told what that is.
  */
 export async function takeUpDrain(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
-  while (registry.get(id)?.standing === "joining" && !signal.aborted) await wait(LOOK_MS, signal);
+  await untilHeard(registry, signal);
   const entry = registry.get(id);
   if (entry?.standing === "drained") registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
 }
 
 /**
- * Empties a node whose drain has begun: moves what only it serves (load on the new node, switch, let the old end), then
- * waits until no request runs there. A model that no node can take is let go with the reason in the node's log.
+ * Empties a node whose drain has begun: moves what only it serves (load on the new node, switch, let the old end, unload
+ * here), then waits until no request runs there. A model that no node can take is let go with the reason in the node's
+ * log; it stays loaded, as what others serve too.
  */
-export async function drainNode(parts: DrainParts, id: string, { signal, progress }: DrainContext): Promise<void> {
+export async function drainNode(parts: DrainParts, id: string, context: DrainContext): Promise<void> {
   const { registry } = parts;
+  const { signal, progress } = context;
   const models = [...(registry.get(id)?.held ?? [])];
   const total = models.length + 1;
+  let moved = context.moved;
   for (const [at, model] of models.entries()) {
     signal.throwIfAborted();
     progress(at, total, `moving ${model}`);
-    const moved = await parts.move(model, id, signal, (message) => progress(at, total, `moving ${model}: ${message}`));
+    const done = await parts.move(model, id, signal, (message) => progress(at, total, `moving ${model}: ${message}`));
     signal.throwIfAborted();
-    registry.note(id, moved.ok ? `${model} moved to ${moved.value}` : `${model} cannot move: ${moved.error}`);
+    registry.note(id, done.ok ? `${model} moved to ${done.value.name}` : `${model} cannot move: ${done.error}`);
+    if (done.ok) {
+      moved = { ...moved, [model]: done.value.node };
+      await context.keep(moved);
+    }
     registry.letGo(id, model);
   }
-  let said = -1;
-  for (;;) {
+  const loaded = new Map(Object.entries(moved));
+  for (let said = -1; ;) {
     signal.throwIfAborted();
     const entry = registry.get(id);
     if (entry !== null && entry.drainedAt === null) throw new Error("the drain was taken back");
-    const running = (entry?.state?.replicas ?? []).reduce((sum, replica) => sum + parts.busy(replica.id), 0);
-    if (entry === null || entry.standing === "lost" || running === 0) break;
+    if (entry === null || entry.standing === "lost") break;
+    for (const [model, to] of loaded) {
+      if (runningOf(parts, id, model) > 0) continue;
+      loaded.delete(model);
+      registry.note(id, await unloadMoved(parts, id, model, to, signal));
+    }
+    const running = runningOf(parts, id, null);
+    if (running === 0 && loaded.size === 0) break;
     if (running !== said)
       progress(models.length, total, `${running} running ${running === 1 ? "answer" : "answers"} to end`);
     said = running;
@@ -75,4 +98,20 @@ export async function drainNode(parts: DrainParts, id: string, { signal, progres
   }
   registry.finishDrain(id);
   progress(total, total, "no request runs there any more");
+}
+
+/** What became of it, for the node's log. */
+async function unloadMoved(
+  { registry, unload }: DrainParts,
+  id: string,
+  model: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const state = registry.get(id)?.state ?? null;
+  const beside = sharedWith(state, model);
+  if (beside !== null) return `${model} stays loaded: its engine serves ${beside} too`;
+  if (!serves(registry, to, model)) return `${model} stays loaded: ${registry.get(to)?.name ?? to} serves it no more`;
+  const done = await unload(id, model, signal);
+  return done.ok ? unloadedNote(model) : `${model} stays loaded: ${done.error}`;
 }

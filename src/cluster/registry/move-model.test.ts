@@ -113,3 +113,19 @@ test("a node that does not let go of it serves it beside the new one, and the jo
   );
   expect([routes.get("n_1"), routes.get("n_2")]).toEqual([["team", "other"], ["team"]]);
 });
+
+test("after a start of the leader it waits until the nodes have been heard, and goes on where it was", async () => {
+  const { registry, routes, steps, serve, move } = cluster();
+  registry.admit(recordOf("n_1"), "lan");
+  registry.admit(recordOf("n_2"), "lan");
+  const moving = move();
+  serve("n_1", ["team", "other"], 1);
+  serve("n_2", ["team"], 1);
+  expect(await moving).toBeUndefined();
+  expect(steps).toEqual([
+    "2/3 unloading it on host-n_1",
+    "unload team on n_1, routed other",
+    "3/3 host-n_2 serves team",
+  ]);
+  expect(routes.get("n_1")).toEqual(["other"]);
+});

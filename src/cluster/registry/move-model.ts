@@ -1,3 +1,4 @@
+import type { NodeState } from "../../core/node.ts";
 import type { Result } from "../../core/result.ts";
 import { wait } from "../wait.ts";
 import { type Assigned, sayBrought } from "./assign-model.ts";
@@ -47,6 +48,7 @@ export async function moveModel(
   const { registry } = parts;
   const [source, target] = [from, to].map((id) => registry.get(id)?.name ?? id) as [string, string];
   let brought = "";
+  await untilHeard(registry, signal);
   if (!serves(registry, to, model)) {
     progress(0, STEPS, `bringing it to ${target}`);
     const put = await parts.put(model, to, from, signal, (message) => progress(0, STEPS, message));
@@ -72,6 +74,18 @@ export async function moveModel(
     registry.stay(from, model);
   }
   progress(STEPS, STEPS, `${target} serves ${model}${brought}`);
+}
+
+/** After a start of the leader: until each node has told what it has, or is lost. */
+export async function untilHeard(registry: NodeRegistry, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && registry.list().some(({ standing }) => standing === "joining")) await wait(LOOK_MS, signal);
+}
+
+/** Another model of the engine that serves this one at a node, which would go with it; null: none. */
+export function sharedWith(state: NodeState | null, model: string): string | null {
+  const replicas = state?.replicas ?? [];
+  const engines = new Set(replicas.filter((one) => one.model === model).map(({ engineId }) => engineId));
+  return replicas.find((one) => engines.has(one.engineId) && one.model !== model)?.model ?? null;
 }
 
 /** For the log of the node that had the model. */
@@ -112,7 +126,7 @@ async function untilQuiet(
   }
 }
 
-function serves(registry: NodeRegistry, node: string, model: string): boolean {
+export function serves(registry: NodeRegistry, node: string, model: string): boolean {
   const entry = registry.get(node);
   return entry?.standing !== "lost" && entry?.state?.replicas.some((replica) => replica.model === model) === true;
 }
