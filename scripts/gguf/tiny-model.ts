@@ -4,7 +4,8 @@ import { encodeGguf, type GgufTensor, type GgufTensorInfo, type GgufValue, write
 
 /**
  * `random`: seeded noise, for tests of numbers: any change of the prompt changes what follows, and it (practically)
- * never ends by itself; `packed` stores it in four bits, as real models are. `says`: a Markov chain in one-hot vectors that answers everything with `text` and then ends.
+ * never ends by itself; `packed` stores it in four bits, as real models are; `repeats` takes the same numbers over and over,
+ * which is fast enough for models of a hundred megabytes. `says`: a Markov chain in one-hot vectors that answers everything with `text` and then ends.
  * A chain knows only the last word, so the words of `text` must differ from each other. `ranks`: a reranker of noise,
  * whose scores mean nothing but are always the same.
  */
@@ -16,6 +17,7 @@ export type TinyWeights =
       readonly embedding?: number;
       readonly heads?: number;
       readonly packed?: boolean;
+      readonly repeats?: boolean;
     }
   /** `words` are one token each in prompts, where single characters would make long ones slow. */
   | { readonly kind: "says"; readonly text: string; readonly words?: readonly string[] }
@@ -66,7 +68,8 @@ export function encodeTinyModel(weights: TinyWeights, options: TinyModelOptions 
       kvHeads: Math.ceil(heads / 2),
       headSize: embedding / heads,
     };
-    const tensors = randomTensors(vocabulary, shape, weights.seed);
+    const noise = gaussian(weights.seed);
+    const tensors = randomTensors(vocabulary, shape, weights.repeats === true ? repeating(noise) : noise);
     return encodeGguf(metadata(vocabulary, shape, options), weights.packed === true ? tensors.map(packed) : tensors);
   }
   const words = weights.text.split(/(?= )/);
@@ -95,7 +98,7 @@ function encodeRanker(seed: number, options: TinyModelOptions): Uint8Array {
       key === "general.architecture" ? { type: "string", value: "qwen3" } : value,
     ],
   );
-  const noise = randomTensors(vocabulary, shape, seed).filter(({ name }) => name !== "output.weight");
+  const noise = randomTensors(vocabulary, shape, gaussian(seed)).filter(({ name }) => name !== "output.weight");
   const norms = Array.from({ length: shape.layers }, (_, layer) =>
     ["attn_q_norm", "attn_k_norm"].map((part) => tensor(`blk.${layer}.${part}.weight`, [shape.headSize], () => 1)),
   );
@@ -171,8 +174,7 @@ function readTemplate(name: string): string {
   return readFileSync(new URL(`./templates/${name}.jinja`, import.meta.url), "utf8").trimEnd();
 }
 
-function randomTensors(vocabulary: TinyVocabulary, shape: Shape, seed: number): GgufTensor[] {
-  const gauss = gaussian(seed);
+function randomTensors(vocabulary: TinyVocabulary, shape: Shape, gauss: () => number): GgufTensor[] {
   const { embedding } = shape;
   const size = vocabulary.tokens.length;
   return [
@@ -248,4 +250,16 @@ function gaussian(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** A prime: what repeats stands elsewhere in each row of a matrix. */
+const REPEATED_NUMBERS = 65_537;
+
+function repeating(noise: () => number): () => number {
+  const numbers = Float32Array.from({ length: REPEATED_NUMBERS }, noise);
+  let at = 0;
+  return () => {
+    at = (at + 1) % REPEATED_NUMBERS;
+    return numbers[at] ?? 0;
+  };
 }

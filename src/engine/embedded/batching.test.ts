@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import type { BatchItem, Token } from "node-llama-cpp";
 import { gatheringBatches, shared } from "./batching.ts";
 
-function item(tokens: number): BatchItem {
-  return { tokens: Array.from({ length: tokens }, () => 1 as Token), logits: [], evaluationPriority: 3 };
+function item(tokens: number, place = 3): BatchItem {
+  const evaluationPriority = place as BatchItem["evaluationPriority"];
+  return { tokens: Array.from({ length: tokens }, () => 1 as Token), logits: [], evaluationPriority };
 }
 
 test("who writes is in every batch, and prompts share the rest", () => {
@@ -21,6 +22,13 @@ test("a batch is never larger than it may be", () => {
     4,
   );
   expect(chosen.map((one) => one.processAmount)).toEqual([1, 1, 1, 1]);
+});
+
+test("sequences stand in a batch by their numbers, whoever came first", () => {
+  const items = [item(1, 2), item(300, 3), item(1, 0), item(1, 1)];
+  const chosen = gatheringBatches({ sequencesBusy: 4, batches: 0 })({ items, size: 512 });
+  expect(chosen.map((one) => items.indexOf(one.item))).toEqual([2, 3, 0, 1]);
+  expect(chosen.map((one) => one.processAmount)).toEqual([1, 1, 1, 300]);
 });
 
 test("a batch waits a little for sequences that are busy elsewhere, and not for ever", () => {

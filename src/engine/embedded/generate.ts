@@ -9,6 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { AnswerPart } from "../../dialect/tool-text/answer-part.ts";
 import { AnswerReader, type AnswerForm } from "./answer/answer-reader.ts";
 import type { Sampling } from "./chat-call.ts";
+import { batchPlace } from "./batching.ts";
 import { breathe } from "./breathe.ts";
 import { chooseToken, seededRandom } from "./choose-token.ts";
 import type { Counters } from "./counters.ts";
@@ -97,7 +98,7 @@ export async function* generate(
       job.tokens.slice(-1),
       // The type tells what comes when they are asked for, which is when they are looked at.
       { probabilities: job.logprobs !== null } as { readonly probabilities: true },
-      evaluateOptions(job, model, reader, written),
+      { ...evaluateOptions(job, model, reader, written), evaluationPriority: batchPlace(sequence) },
     );
     try {
       for (let step = await tokens.next(); !step.done;) {
@@ -190,7 +191,7 @@ async function prefill(
     const share = Math.max(LEAST_SLICE_TOKENS, Math.floor(PREFILL_SLICE_TOKENS / counters.sequencesBusy));
     // A small rest goes along with the last whole slice.
     const slice = tokens.slice(at, end - at < share * 1.5 ? end : at + share);
-    await sequence.evaluateWithoutGeneratingNewTokens(slice);
+    await sequence.evaluateWithoutGeneratingNewTokens(slice, { evaluationPriority: batchPlace(sequence) });
     counters.promptTokensEvaluated += slice.length;
     at += slice.length;
     await breathe();

@@ -7,7 +7,7 @@ import {
   type Token,
 } from "node-llama-cpp";
 import { err, ok, type Result } from "../../core/result.ts";
-import { gatheringBatches } from "./batching.ts";
+import { gatheringBatches, numberSequences } from "./batching.ts";
 import type { Counters } from "./counters.ts";
 import { EmbeddingContext } from "./embeddings.ts";
 import { estimateMemory, freeMemoryFor } from "./estimate-memory.ts";
@@ -71,6 +71,7 @@ export async function loadModel(
     const sequences = Array.from({ length: memory.value.slots }, () =>
       context.getSequence({ checkpoints: { interval: false, max: MOST_CHECKPOINTS } }),
     );
+    numberSequences(sequences);
     const template = chatTemplate(model, log);
     const { open, close } = template.thinkingTags ?? { open: "", close: "" };
     return ok({

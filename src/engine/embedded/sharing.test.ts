@@ -3,11 +3,6 @@ import { startTestChild, type TestChild, until } from "./test-child.ts";
 
 const PATH = "/v1/chat/completions";
 const WINDOW_TOKENS = 32_768;
-/**
- * Four streams one after the other would be 4. On one core of a CPU a step for four costs 2.2 times as much as one for
- * one, even for a model as small as this; the rest is what each token costs by itself, down to its frame on the socket.
- */
-const MOST_TIMES_ONE = 3.4;
 
 let child: TestChild;
 beforeAll(async () => {
@@ -31,20 +26,6 @@ function user(content: string): Message {
   return { role: "user", content };
 }
 
-/** When each piece of a streamed answer came. */
-async function arrivals(content: string, tokens: number, seen?: (at: number) => void): Promise<number[]> {
-  const response = await child.post(PATH, ask([user(content)], { stream: true, max_tokens: tokens }));
-  const times: number[] = [];
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) {
-    for (const _ of decoder.decode(chunk).matchAll(/"content":"/g)) {
-      times.push(performance.now());
-      seen?.(performance.now());
-    }
-  }
-  return times;
-}
-
 async function textOf(messages: readonly Message[]): Promise<{ text: string; cached: number; prompt: number }> {
   const body = (await (await child.post(PATH, ask(messages))).json()) as {
     choices: [{ message: Message }];
@@ -53,39 +34,6 @@ async function textOf(messages: readonly Message[]): Promise<{ text: string; cac
   const { prompt_tokens: prompt, prompt_tokens_details: details } = body.usage;
   return { text: body.choices[0].message.content, prompt, cached: details.cached_tokens };
 }
-
-test("four streams interleave, and go through the model together", async () => {
-  const TOKENS = 400;
-  await Promise.all([1, 2, 3, 4].map((n) => arrivals(`warm up ${n}`, TOKENS)));
-  const counted = async (streams: number, round: number) => {
-    const before = await child.counters();
-    const startedMs = performance.now();
-    const names = Array.from({ length: streams }, (_, n) => `round ${round}, ${n} of ${streams}`);
-    const times = await Promise.all(names.map((name) => arrivals(name, TOKENS)));
-    const tookMs = performance.now() - startedMs;
-    return { times, tookMs, batches: (await child.counters()).batches - before.batches };
-  };
-  // The best of a few rounds: what else this machine does comes on top of the others.
-  let [one, four] = [await counted(1, 0), await counted(4, 0)];
-  for (let round = 1; round < 10 && (round < 3 || four.tookMs >= one.tookMs * MOST_TIMES_ONE); round++) {
-    const [again, together] = [await counted(1, round), await counted(4, round)];
-    if (again.tookMs < one.tookMs) one = again;
-    if (together.tookMs < four.tookMs) four = together;
-  }
-  // Who came when, over all four: turns change hands all the time.
-  const order = four.times
-    .flatMap((times, stream) => times.map((at) => ({ at, stream })))
-    .toSorted((a, b) => a.at - b.at);
-  const changes = order.filter(({ stream }, index) => index > 0 && order[index - 1]?.stream !== stream).length;
-  expect(changes).toBeGreaterThan(TOKENS);
-  const firsts = four.times.map((times) => times[0] ?? Infinity);
-  const lasts = four.times.map((times) => times.at(-1) ?? 0);
-  expect(Math.max(...firsts)).toBeLessThan(Math.min(...lasts));
-  // The model's steps are shared: four streams take hardly more of them than one.
-  expect(one.batches).toBeGreaterThanOrEqual(TOKENS);
-  expect(four.batches).toBeLessThan(one.batches * 1.5);
-  expect(four.tookMs).toBeLessThan(one.tookMs * MOST_TIMES_ONE);
-}, 60_000);
 
 test("a second turn evaluates only what is new", async () => {
   const first: Message[] = [{ role: "system", content: "rules ".repeat(400) }, user("question ".repeat(80))];

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeTinyModel, type TinyModelOptions, type TinyWeights } from "../../../scripts/gguf/tiny-model.ts";
@@ -13,6 +13,11 @@ export interface TestChild {
   readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly post: (path: string, body: unknown, signal?: AbortSignal) => Promise<Response>;
   readonly get: (path: string) => Promise<Response>;
+  /**
+   * Time that the engine has computed, on all its threads: unlike the time that passed, it does not grow with what else
+   * this machine does. Where the system does not tell it, the time that passed.
+   */
+  readonly workedMs: () => number;
   readonly counters: () => Promise<Counters & { readonly evaluating: boolean }>;
   /** Ends the process and removes its directory. */
   readonly stop: () => Promise<void>;
@@ -56,6 +61,7 @@ export async function startTestChild(weights: TinyWeights, options: TestChildOpt
         body: typeof body === "string" ? body : JSON.stringify(body),
         ...(signal ? { signal } : {}),
       }),
+    workedMs: () => threadsMs(child.pid) ?? performance.now(),
     counters: async () => (await (await get("/counters")).json()) as Counters & { evaluating: boolean },
     stop: async () => {
       child.kill("SIGKILL");
@@ -109,4 +115,17 @@ async function untilReady(child: Bun.Subprocess<"ignore", "ignore", "pipe">, rea
   );
   await until("the model is loaded", async () => (await fetch(`${url}/health`)).ok, READY_TIMEOUT_MS);
   return url;
+}
+
+/** Linux: nanoseconds on a core come first in each thread's file. */
+function threadsMs(pid: number): number | null {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const nanoseconds = threads.map((id) =>
+      Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, "utf8").split(" ")[0]),
+    );
+    return nanoseconds.reduce((sum, time) => sum + time, 0) / 1e6;
+  } catch {
+    return null;
+  }
 }
