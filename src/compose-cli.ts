@@ -50,10 +50,12 @@ export function leaderControl(program: Program): LeaderControl {
   return {
     membership: {
       async of(dataDir) {
-        const member = await credentialOf(dataDir);
+        if (!existsSync(join(dataDir, "node.json"))) return ok(null);
+        const { readMembership } = await import("./worker/credential-file.ts");
+        const member = readMembership(dataDir);
         if (!member.ok || member.value === null) return member.ok ? ok(null) : member;
         const { node, leader } = member.value;
-        return ok({ node, leader: leader.addresses[0] ?? "" });
+        return ok({ node, leader: leader.addresses[0] ?? "", removed: "removed" in member.value });
       },
       async join(input) {
         const { joinAsWorker } = await import("./compose-join.ts");

@@ -5,6 +5,7 @@ import { remembered, UNKNOWN_UTILISATION } from "./cluster/registry/node-entry.t
 import { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { inventoryOf } from "./cluster/registry/node-views.ts";
 import { nodeDirectory, nodeHandlers } from "./cluster/registry/node-handlers.ts";
+import { RemovedNodes } from "./cluster/registry/removed-nodes.ts";
 import { PlacementBook } from "./cluster/registry/placement-book.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
 import { composePlacing } from "./compose-assign.ts";
@@ -12,7 +13,7 @@ import { composeLinks, type Links, type LinksParts } from "./compose-links.ts";
 import { systemClock } from "./core/clock.ts";
 import type { NodeState } from "./core/node.ts";
 import type { EngineKind } from "./core/replica.ts";
-import { ok, type Result } from "./core/result.ts";
+import { err, ok, type Result } from "./core/result.ts";
 import type { JobKind } from "./jobs/job-kind.ts";
 import type { ModelDirectory } from "./routing/model-directory.ts";
 import type { BoardState } from "./routing/replica-board.ts";
@@ -65,7 +66,10 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   const composed = composeLinks({ ...parts, linkChanged: (node) => linkChanged(node) });
   if (!composed.ok) return composed;
   const { links: link, open, invite } = composed.value;
-  const [book, placements] = await Promise.all([NodeBook.open(store), PlacementBook.open(store)]);
+  const removed = RemovedNodes.open(parts.config.data_dir, systemClock.now());
+  if (!removed.ok) return err({ kind: "store", ...removed.error });
+  const book = await NodeBook.open(store, removed.value);
+  const placements = await PlacementBook.open(store);
   const own = await book.ensureLocal(localNode, hostname(), parts.version);
   const registry = new NodeRegistry({
     clock: systemClock,
@@ -121,6 +125,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     now: () => systemClock.now(),
     url: () => composed.value.clientUrl(),
     joined: (node) => void arrivals.add(node),
+    log: (message, fields) => log.warn(message, fields),
     admin: async (request, { node }) => (await placing.serveFile(request)) ?? (await parts.admin(request, node)),
   });
   const listening = open(handlers, nodeDirectory(book));

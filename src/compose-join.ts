@@ -10,7 +10,7 @@ import { joinMesh } from "./compose-mesh.ts";
 import { systemClock } from "./core/clock.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
-import { credentialPath, keepCredential, readCredential } from "./worker/credential-file.ts";
+import { credentialPath, keepCredential, readMembership } from "./worker/credential-file.ts";
 import { joinCluster } from "./worker/join-cluster.ts";
 import { leaderClient } from "./worker/leader-client.ts";
 import { machineId } from "./worker/machine-id.ts";
@@ -24,10 +24,11 @@ export async function joinAsWorker(input: JoinInput, version: string): Promise<R
   const dataDir = config.values.data_dir;
   const prepared = prepareDataDirectory(dataDir);
   if (!prepared.ok) return err({ message: prepared.error.message, mend: prepared.error.mend });
-  const before = readCredential(dataDir);
+  const before = readMembership(dataDir);
   if (!before.ok) return before;
   const leader = readJoinToken(token)?.leader;
-  if (before.value !== null && leader !== undefined && leader !== before.value.leader.id) {
+  const belongs = before.value !== null && !("removed" in before.value);
+  if (before.value !== null && belongs && leader !== undefined && leader !== before.value.leader.id) {
     const { node, leader: known } = before.value;
     const message = `this machine is node ${node} of another cluster, whose leader is at ${known.addresses[0]}`;
     return err({ message, mend: "flock leave   # then flock join again" });
@@ -63,9 +64,14 @@ export async function leaveCluster(
   dataDir: string,
   signal: AbortSignal,
 ): Promise<Result<{ readonly told: boolean } & Member, LeaderProblem>> {
-  const read = readCredential(dataDir);
+  const read = readMembership(dataDir);
   if (!read.ok) return read;
   if (read.value === null) return err({ message: "this machine belongs to no cluster", mend: "flock join" });
+  if ("removed" in read.value) {
+    const { node, leader } = read.value;
+    rmSync(credentialPath(dataDir), { force: true });
+    return ok({ node, leader: leader.addresses[0] ?? "", told: true });
+  }
   const { node, leader, linkPrivateKey } = read.value;
   const key = signingKeys(linkPrivateKey, leader.keys.linkKey).toLeader;
   const life = crypto.randomUUID().replaceAll("-", "").slice(0, 16);

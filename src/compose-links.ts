@@ -3,6 +3,7 @@ import { hostname, networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { joinUrl } from "./cluster/join-url.ts";
 import { JoinTokens } from "./cluster/join-tokens.ts";
+import { RegistrationProofs } from "./cluster/registration-proof.ts";
 import { keepLeaderIdentity, openLeaderIdentity } from "./cluster/leader-identity.ts";
 import type { NodeService } from "./cluster/link.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
@@ -151,6 +152,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
           version: parts.version,
           clock: systemClock,
           tokens,
+          proofs: new RegistrationProofs(identity, systemClock),
           callers,
           handlers,
           addresses,

@@ -22,8 +22,10 @@ import { prepareDataDirectory } from "./leader/data-directory.ts";
 import { listen } from "./leader/listen.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { workerClientPort } from "./worker/client-port.ts";
-import { keepCredential } from "./worker/credential-file.ts";
+import { keepCredential, keepRemoved } from "./worker/credential-file.ts";
 import { HEARTBEAT_TIMES, heartbeatLoop } from "./worker/heartbeat-loop.ts";
+import { machineId } from "./worker/machine-id.ts";
+import { registerAgain } from "./worker/register-again.ts";
 import { ModelPuller, PULL_TIMES } from "./worker/model-puller.ts";
 import { withFiles, withPulls } from "./worker/worker-files.ts";
 import { openWorkerLink, type WorkerLink } from "./worker/worker-link.ts";
@@ -105,6 +107,13 @@ async function start(
 
   const firstBeat = Promise.withResolvers<void>();
   const beating = new AbortController();
+  const addresses = (): string[] => (place === null ? [] : usableAddresses(place.host, link.port, networkInterfaces()));
+  const about = () => {
+    const inventory = local.state()?.inventory;
+    if (inventory === undefined) return null;
+    const machine = machineId(dataDir);
+    return { machine, version, addresses: addresses(), inventory: { ...inventory, gpus: [...inventory.gpus] } };
+  };
   const beats = heartbeatLoop(
     {
       calls: link.calls,
@@ -115,7 +124,7 @@ async function start(
         beatNow = listener;
         return local.onChange(listener);
       },
-      addresses: () => (place === null ? [] : usableAddresses(place.host, link.port, networkInterfaces())),
+      addresses,
       load: () => loadOf(local, link),
       utilisation: (over) => utilisationOf(local, over),
       answered(answer) {
@@ -123,7 +132,7 @@ async function start(
         link.heard(answer);
         firstBeat.resolve();
       },
-      registerAgain: () => Promise.resolve(false),
+      registerAgain: (over) => registerAgain({ ...link, about }, over),
       random: Math.random,
       log: (message) => log.warn(message),
       times: HEARTBEAT_TIMES,
@@ -132,7 +141,9 @@ async function start(
   );
   const ended = beats.then((end): Promise<StartProblem> | StartProblem => {
     if (end === null) return new Promise<never>(() => undefined);
-    return { kind: "agent", ...end };
+    const { message, mend, removed } = end;
+    if (removed) link.remove({ at: Date.now(), message, mend });
+    return { kind: "agent", message, mend };
   });
   const ready = Promise.race([firstBeat.promise, aborted(signal)]).then(() => {
     report = { block: readyBlock(options, credential, leaderUrl, link.port), problem: null };
@@ -188,7 +199,7 @@ function linkToLeader(
   );
   const opened = openWorkerLink({
     credential,
-    keep: (changed) => keepCredential(dataDir, changed),
+    keep: (changed) => ("removed" in changed ? keepRemoved(dataDir, changed) : keepCredential(dataDir, changed)),
     version,
     clock: systemClock,
     newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),

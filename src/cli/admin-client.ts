@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientResponse } from "hono/client";
 import { err, ok, type Result } from "../core/result.ts";
-import { type CliFailure, EXIT } from "./cli-failure.ts";
+import { type CliFailure, EXIT, NoWay } from "./cli-failure.ts";
 import { notRunning, type ServerAddress } from "./server-address.ts";
 
 const DEADLINE_MS = 10_000;
@@ -156,6 +156,7 @@ function unreachable(error: unknown, url: string, deadlineMs: number): CliFailur
     const message = `Flock did not answer at ${url} within ${deadlineMs / 1000} s`;
     return { exitCode: EXIT.failure, message, code: "timeout", mend: "flock status" };
   }
+  if (error instanceof NoWay) return error.failure;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (error instanceof TooLarge) return somethingElse(url);
   if (/cert|TLS|SSL|SELF_SIGNED|VERIFY/i.test(code)) {

@@ -14,6 +14,15 @@ export interface CliFailure {
   readonly also?: readonly { readonly message: string; readonly mend?: string }[];
 }
 
+/** Thrown by a way to the server that leads nowhere, with the words for it. */
+export class NoWay extends Error {
+  readonly failure: CliFailure;
+  constructor(failure: CliFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
 export function usageFailure(message: string, mend: string): CliFailure {
   return { exitCode: EXIT.usage, message, mend };
 }

@@ -20,7 +20,7 @@ export interface LeaderProblem {
 export interface LeaderWay {
   /** For messages. */
   readonly url: string;
-  /** Throws with the addresses that were tried when none answers. */
+  /** Throws `NoWay` when none of its addresses answers, or when it does not take this node's calls. */
   send(request: Request, signal: AbortSignal): Promise<Response>;
 }
 

@@ -7,6 +7,8 @@ export interface Member {
   readonly node: string;
   /** `host:port` of the leader, as it was reached last. */
   readonly leader: string;
+  /** It was taken out of it: it may join any, and does not start before it did, or left. */
+  readonly removed?: boolean;
 }
 
 export interface JoinInput {

@@ -19,6 +19,15 @@ export interface NodeCredential {
   /** PKCS#8 in PEM, of the link key. */
   readonly linkPrivateKey: string;
   readonly leader: KnownLeader;
+  /** For the leader, should it lose its record of this node; of these keys. Null: of a leader that gave none. */
+  readonly proof: string | null;
+}
+
+/** What a machine knows of a cluster that it was taken out of; nothing in it lets anybody in. */
+export interface RemovedFrom {
+  readonly node: string;
+  readonly leader: Pick<KnownLeader, "id" | "addresses">;
+  readonly removed: { readonly at: number; readonly message: string; readonly mend: string };
 }
 
 /** What a worker knows of its leader. */

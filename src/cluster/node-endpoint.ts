@@ -4,15 +4,23 @@ import type {
   HeartbeatAnswer,
   HeartbeatRequest,
   NodeRefusal,
+  RegisterAgainRequest,
   RegisterRequest,
   RotateRequest,
 } from "./node-protocol.ts";
+import type { ProofSubject } from "./registration-proof.ts";
 
 /** Where a call came from. */
 export interface NodeCaller {
   readonly node: string;
   /** IP address as the leader sees it; null: over a tunnel. */
   readonly peer: string | null;
+}
+
+/** A node that is on record. The endpoint adds the leader's own part of the answer, and the proof of it. */
+export interface Registered {
+  readonly subject: ProofSubject;
+  readonly heartbeatMs: number;
 }
 
 /**
@@ -22,12 +30,13 @@ export interface NodeCaller {
 export interface NodeHandlers {
   /**
    * Records a node whose join token was good (and is spent now), in place of an earlier one of the same `machine`.
-   * Gives the node's id. The endpoint adds the leader's own part of the answer.
    */
   register(
     request: RegisterRequest,
     from: { readonly peer: string | null; readonly token: string },
-  ): Promise<Result<{ readonly node: string; readonly heartbeatMs: number }, NodeRefusal>>;
+  ): Promise<Result<Registered, NodeRefusal>>;
+  /** Records a node anew that has shown the leader's own proof of it and signed with the key that the proof names. */
+  registerAgain(request: RegisterAgainRequest, proven: ProofSubject): Promise<Result<Registered, NodeRefusal>>;
   heartbeat(
     request: HeartbeatRequest,
     from: NodeCaller,
@@ -35,7 +44,7 @@ export interface NodeHandlers {
   /** The node goes for good: its record and credential go with it. */
   leave(from: NodeCaller): Promise<Result<void, NodeRefusal>>;
   /** Keeps the new keys beside the old ones; the first call signed with the new ones ends the old. */
-  rotate(request: RotateRequest, from: NodeCaller): Promise<Result<void, NodeRefusal>>;
+  rotate(request: RotateRequest, from: NodeCaller): Promise<Result<ProofSubject, NodeRefusal>>;
   /** The first call signed with a node's next keys came: they are its keys from now on. */
   rotated(node: string): void;
   /** Everything else under /admin/v1: a command that was typed on a worker, or a model's file. The leader decides what a node may. */

@@ -6,14 +6,15 @@ import { isNodeState } from "./node-state-line.ts";
  * The protocol between leader and workers. A leader speaks it and the one before; a worker speaks it, and the older one
  * when its leader says so. Raise it with every change of a frame below, and keep the old frame as `…V<n>`.
  */
-export const NODE_PROTOCOL = 2;
-export const OLDEST_NODE_PROTOCOL = 1;
+export const NODE_PROTOCOL = 3;
+export const OLDEST_NODE_PROTOCOL = 2;
 
 /** Paths of the leader's node port. Those under /admin/v1 carry the names that the specification gives them. */
 export const NODE_PATHS = {
   /** GET, open to all: who answers here, its protocols and its clock. */
   hello: "/v1/hello",
   register: "/admin/v1/nodes/register",
+  registerAgain: "/admin/v1/nodes/register-again",
   heartbeat: "/admin/v1/nodes/heartbeat",
   leave: "/admin/v1/nodes/leave",
   rotate: "/admin/v1/nodes/rotate",
@@ -72,43 +73,58 @@ export const registerRequest = z.strictObject({
 });
 export type RegisterRequest = z.infer<typeof registerRequest>;
 
-export const registerAnswer = z.strictObject({
+/** Protocol 2 gave no proof. */
+export const registerAnswerV2 = z.strictObject({
   /** The one that both speak from now on. */
   protocol: z.number().int(),
   node: z.string().min(1).max(64),
   leader: z.strictObject({ id: z.string(), keys: publicKeys, addresses: z.array(address) }),
   heartbeatMs: z.number().int().positive(),
 });
+
+const proof = z.string().min(1).max(4_000);
+
+/** Answer of `register` and of `registerAgain`. */
+export const registerAnswer = registerAnswerV2.extend({
+  /** For the leader alone: that it knows this node, should its records be lost (`RegistrationProofs`). */
+  proof,
+});
 export type RegisterAnswer = z.infer<typeof registerAnswer>;
+
+/**
+ * Body of `registerAgain`, since protocol 3: of a node that the leader has no record of. Signed with the key that the proof
+ * names, so that a proof by itself is good for nothing. Name and `assign` stand in the proof.
+ */
+export const registerAgainRequest = registerRequest
+  .omit({ name: true, assign: true })
+  .extend({ proof: z.string().max(4_000) });
+export type RegisterAgainRequest = z.infer<typeof registerAgainRequest>;
 
 const nodeState = z.custom<NodeState>((value) => isNodeState(value), "not a node's state");
 
-/** Protocol 1: a node's state alone. */
-export const heartbeatRequestV1 = z.strictObject({
-  protocol: z.literal(1),
+/** Body of `heartbeat` in protocol 2, which was the same. */
+export const heartbeatRequestV2 = z.strictObject({
+  protocol: z.literal(2),
   /** Epoch ms of the worker's start: with a new one everything said before is void. */
   epoch: z.number().int(),
   sequence: z.number().int(),
   addresses: z.array(address).max(32),
   /** Engine secrets are blank: the worker adds them to calls by itself. */
   state: nodeState,
-});
-
-/** Body of `heartbeat`. */
-export const heartbeatRequest = heartbeatRequestV1.extend({
-  protocol: z.literal(2),
   version: z.string().max(64),
   /** What each replica is at, by the worker's own count: calls running, calls waiting for a slot. */
   load: z.array(z.strictObject({ replica: z.string(), running: z.number().int(), waiting: z.number().int() })),
   /** 0 to 1, where a tool tells it; null: not known. */
   utilisation: z.strictObject({ cpu: z.number().nullable(), gpu: z.number().nullable() }),
 });
+
+/** Body of `heartbeat`. */
+export const heartbeatRequest = heartbeatRequestV2.extend({ protocol: z.literal(3) });
 export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;
 
-/** Protocol 1 had no more than the pace. */
-export const heartbeatAnswerV1 = z.strictObject({ heartbeatMs: z.number().int().positive() });
-
-export const heartbeatAnswer = heartbeatAnswerV1.extend({
+/** The same in protocol 2. */
+export const heartbeatAnswer = z.strictObject({
+  heartbeatMs: z.number().int().positive(),
   /** Where the leader is reached now. */
   addresses: z.array(address),
   /** True: no new requests come; what runs may end. */
@@ -124,11 +140,17 @@ export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 export const rotateRequest = z.strictObject({ keys: publicKeys });
 export type RotateRequest = z.infer<typeof rotateRequest>;
 
+/** Answer of `rotate`; empty in protocol 2, whose workers do not read it. */
+export const rotateAnswer = z.object({ proof });
+
 /** Why a call between nodes was refused. A worker acts on the code, a person on `mend`. */
 export const REFUSAL_STATUS = {
   token_expired: 401,
   token_used: 401,
   token_foreign: 401,
+  proof_expired: 401,
+  /** It is no proof of this leader, or not the caller's, or not its newest. */
+  proof_refused: 401,
   clock_skew: 401,
   /** The signature is missing, wrong or was seen before. */
   signature: 401,

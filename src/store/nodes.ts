@@ -118,3 +118,16 @@ export async function markRemoved(tx: Tx, id: string, at: number): Promise<void>
   await tx`delete from placements where node_id = ${id}`;
   await tx`update nodes set removed_at = ${at}, name = id, machine = '' where id = ${id}`;
 }
+
+/** As the database has it, which may be newer than what this leader has in memory. */
+export async function isRemoved(tx: Tx, id: string): Promise<boolean> {
+  const rows: Row[] = await tx`select id from nodes where id = ${id} and removed_at is not null`;
+  return rows.length > 0;
+}
+
+/** Forgets nodes that were removed before this. */
+export async function forgetRemoved(tx: Tx, before: number): Promise<void> {
+  await tx`
+    delete from nodes where removed_at < ${before}
+      and id not in (select node_id from placements) and id not in (select node_id from shards)`;
+}

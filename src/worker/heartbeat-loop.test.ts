@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import type { LeaderCallFailure } from "../cluster/node-endpoint.ts";
-import { heartbeatRequest, heartbeatRequestV1 } from "../cluster/node-protocol.ts";
+import { heartbeatRequest, heartbeatRequestV2 } from "../cluster/node-protocol.ts";
 import { stateOf } from "../cluster/registry/test-registry.ts";
 import type { NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { type HeartbeatParts, heartbeatLoop } from "./heartbeat-loop.ts";
+import { type HeartbeatParts, heartbeatLoop, type RegisteredAgain } from "./heartbeat-loop.ts";
 
 type Answer = Result<unknown, LeaderCallFailure>;
 
@@ -49,7 +49,7 @@ function rig(answers: readonly Answer[], more: Partial<HeartbeatParts> = {}): Ri
     load: () => [{ replica: "n_1/embedded/a", running: 1, waiting: 0 }],
     utilisation: async () => ({ cpu: 0.5, gpu: null }),
     answered: () => undefined,
-    registerAgain: async () => false,
+    registerAgain: async () => "unable",
     random: () => 0,
     log: (message) => void log.push(message),
     times: { retryMs: [1, 4], soonestMs: 1 },
@@ -92,25 +92,61 @@ test("a leader that is away is tried again with growing pauses, and said once", 
 
 test("a node that was removed ends, with the words for whoever finds it", async () => {
   const { parts, over } = rig([refusal(401, "revoked"), GOOD]);
-  expect(await heartbeatLoop(parts, over.signal)).toEqual({ message: "said revoked", mend: "flock join" });
+  expect(await heartbeatLoop(parts, over.signal)).toEqual({
+    message: "said revoked",
+    mend: "flock join",
+    removed: true,
+  });
 });
 
-test("a node without a record registers again, and ends when it cannot", async () => {
-  let asked = 0;
-  const again = rig([refusal(404, "unknown_node"), GOOD], { registerAgain: async () => (asked += 1) > 0 });
+test("a node without a record registers again and beats at once, and ends when it has nothing to show", async () => {
+  const states: RegisteredAgain[] = ["later", "again"];
+  const asked: number[] = [];
+  const again = rig([refusal(404, "unknown_node"), refusal(404, "unknown_node"), GOOD], {
+    registerAgain: async () => (asked.push(again.beats.length), states.shift() ?? "unable"),
+  });
   expect(await heartbeatLoop(again.parts, again.over.signal)).toBeNull();
-  expect(asked).toBe(1);
+  expect(asked).toEqual([1, 2]);
   const cannot = rig([refusal(404, "unknown_node"), GOOD]);
-  expect(await heartbeatLoop(cannot.parts, cannot.over.signal)).toMatchObject({ message: "said unknown_node" });
+  expect(await heartbeatLoop(cannot.parts, cannot.over.signal)).toEqual({
+    message: "said unknown_node",
+    mend: "flock join",
+    removed: false,
+  });
+});
+
+test("a leader that forgets this node each time is not asked without a pause", async () => {
+  const forgets = rig(
+    Array.from({ length: 4 }, () => refusal(404, "unknown_node")),
+    {
+      registerAgain: async () => "again",
+      times: { retryMs: [20, 20], soonestMs: 1 },
+    },
+  );
+  const startedMs = performance.now();
+  await heartbeatLoop(forgets.parts, forgets.over.signal);
+  expect(performance.now() - startedMs).toBeGreaterThanOrEqual(20);
+});
+
+test("a leader that knows an older key of this node is shown the newer one, and its refusal is the end", async () => {
+  const refused = { message: "an older credential", mend: "flock join", removed: false };
+  const { parts, over } = rig([refusal(401, "signature"), GOOD], { registerAgain: async () => refused });
+  expect(await heartbeatLoop(parts, over.signal)).toEqual(refused);
+  const turned = rig([refusal(401, "signature"), GOOD], { registerAgain: async () => "again" });
+  expect(await heartbeatLoop(turned.parts, turned.over.signal)).toBeNull();
+});
+
+test("what is wrong is told once, and when it is something else, that too", async () => {
+  const other: Answer = err({ kind: "unreachable", message: "another leader answers", tried: [] });
+  const { parts, log, over } = rig([AWAY, AWAY, other, AWAY, other, AWAY]);
+  await heartbeatLoop(parts, over.signal);
+  expect(log.map((line) => line.slice(0, 22))).toEqual(["the leader cannot be r", "another leader answers"]);
 });
 
 test("a leader of the protocol before is beaten to in its own frames, and today's are taken up when it was updated", async () => {
-  const told: unknown[] = [];
-  const before = ok({ heartbeatMs: 1 });
-  const answers = [refusal(400, "invalid"), before, refusal(426, "protocol"), GOOD];
-  const { parts, beats, over } = rig(answers, { answered: (answer) => void told.push(answer) });
+  const answers = [refusal(426, "protocol"), ok({ ...GOOD.value, heartbeatMs: 1 }), refusal(426, "protocol"), GOOD];
+  const { parts, beats, over } = rig(answers);
   expect(await heartbeatLoop(parts, over.signal)).toBeNull();
   expect(beats.map((beat) => heartbeatRequest.safeParse(beat).success)).toEqual([true, false, false, true]);
-  expect(heartbeatRequestV1.safeParse(beats[1]).success).toBe(true);
-  expect(told[0]).toEqual({ heartbeatMs: 1, addresses: [], drained: false, rotate: false });
+  expect(beats.map((beat) => heartbeatRequestV2.safeParse(beat).success)).toEqual([false, true, true, false]);
 });

@@ -2,7 +2,6 @@ import type { LeaderCallFailure, LeaderCalls } from "../cluster/node-endpoint.ts
 import {
   type HeartbeatAnswer,
   heartbeatAnswer,
-  heartbeatAnswerV1,
   type HeartbeatRequest,
   NODE_PATHS,
   NODE_PROTOCOL,
@@ -34,8 +33,8 @@ export interface HeartbeatParts {
   readonly load: () => HeartbeatRequest["load"];
   readonly utilisation: (signal: AbortSignal) => Promise<HeartbeatRequest["utilisation"]>;
   readonly answered: (answer: HeartbeatAnswer) => void;
-  /** The leader has no record of this node. True: it has one again. */
-  readonly registerAgain: (signal: AbortSignal) => Promise<boolean>;
+  /** The leader does not know this node, or not by its present key. */
+  readonly registerAgain: (signal: AbortSignal) => Promise<RegisteredAgain>;
   readonly random: () => number;
   readonly log: (message: string) => void;
   readonly times: HeartbeatTimes;
@@ -45,7 +44,15 @@ export interface HeartbeatParts {
 export interface HeartbeatEnd {
   readonly message: string;
   readonly mend: string;
+  /** A person took it out of the cluster: its credential is good for nothing any more. */
+  readonly removed: boolean;
 }
+
+/**
+ * `again`: the leader knows this node. `later`: it could not be asked. `unable`: this node has nothing to show, or the
+ * leader is too old to look at it. Otherwise it refused, for good.
+ */
+export type RegisteredAgain = "again" | "later" | "unable" | HeartbeatEnd;
 
 /**
  * Tells the leader that this node lives and what it has, at the pace that the leader asks for and at once after a change.
@@ -56,6 +63,9 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   const unsubscribe = parts.onChange(() => changed.abort());
   let sequence = 0;
   let failures = 0;
+  let again = false;
+  /** Since the leader answered last: what is wrong is told once, and once more when it is something else. */
+  const said = new Set<string>();
   let protocol: number = NODE_PROTOCOL;
   try {
     while (!signal.aborted) {
@@ -70,14 +80,16 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
       const beat = await parts.calls.call(
         "POST",
         NODE_PATHS.heartbeat,
-        toProtocol(protocol, await body(parts, state, sequence, signal)),
+        { ...(await body(parts, state, sequence, signal)), protocol },
         signal,
       );
       if (signal.aborted) return null;
-      const answer = beat.ok ? readAnswer(protocol, beat.value) : null;
-      if (answer !== null) {
+      const answer = beat.ok ? heartbeatAnswer.safeParse(beat.value).data : undefined;
+      if (answer !== undefined) {
         if (failures > 0) parts.log("the leader answers again");
         failures = 0;
+        said.clear();
+        again = false;
         parts.answered(answer);
         await wait(parts.times.soonestMs, signal);
         await wait(answer.heartbeatMs - parts.times.soonestMs, AbortSignal.any([signal, changed.signal]));
@@ -86,10 +98,16 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
       // A leader of the version before does not know today's frames; one that was updated knows the older ones no longer.
       if (!beat.ok && beat.error.kind === "refused" && FOREIGN_FRAME.has(beat.error.code))
         protocol = protocol === NODE_PROTOCOL ? OLDEST_NODE_PROTOCOL : NODE_PROTOCOL;
-      const end = beat.ok ? null : await refusedForGood(parts, beat.error, signal);
-      if (end !== null) return end;
-      if (failures === 0)
-        parts.log(beat.ok ? "the leader's answer to a heartbeat is not understood" : saying(beat.error));
+      const refused = beat.ok ? null : await onRefusal(parts, beat.error, signal);
+      if (refused !== null && refused !== "again") return refused;
+      // At once, but for a leader that forgets this node each time.
+      if (refused === "again" && !again) {
+        again = true;
+        continue;
+      }
+      const text = beat.ok ? "the leader's answer to a heartbeat is not understood" : saying(beat.error);
+      if (!said.has(text)) parts.log(text);
+      said.add(text);
       const [firstMs, mostMs] = parts.times.retryMs;
       const pauseMs = Math.min(mostMs, firstMs * 2 ** failures);
       failures += 1;
@@ -103,19 +121,6 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
 }
 
 const FOREIGN_FRAME: ReadonlySet<string> = new Set(["protocol", "invalid"]);
-
-function toProtocol(protocol: number, request: HeartbeatRequest): object {
-  if (protocol !== 1) return request;
-  const { epoch, sequence, addresses, state } = request;
-  return { protocol, epoch, sequence, addresses, state };
-}
-
-/** Null: it is none. What protocol 1 did not say is as if nothing had changed. */
-function readAnswer(protocol: number, value: unknown): HeartbeatAnswer | null {
-  if (protocol !== 1) return heartbeatAnswer.safeParse(value).data ?? null;
-  const before = heartbeatAnswerV1.safeParse(value).data;
-  return before === undefined ? null : { ...before, addresses: [], drained: false, rotate: false };
-}
 
 async function body(
   parts: HeartbeatParts,
@@ -136,19 +141,27 @@ async function body(
   };
 }
 
-/** 401 means that this credential is good no more; 404 that it was forgotten and may be made known again. */
-async function refusedForGood(
+/**
+ * Null: try again. 401 means that this credential is good no more, 404 that the leader has no record of it: what it was
+ * given when it joined may make it known again, but not after it was removed.
+ */
+async function onRefusal(
   parts: HeartbeatParts,
   failure: LeaderCallFailure,
   signal: AbortSignal,
-): Promise<HeartbeatEnd | null> {
+): Promise<HeartbeatEnd | "again" | null> {
   if (failure.kind === "unreachable") return null;
   const { status, code, message, mend } = failure;
+  const end: HeartbeatEnd = { message, mend, removed: code === "revoked" };
+  // A leader whose records are of before a rotation knows an older key of this node.
+  if (status === 404 || code === "signature") {
+    const registered = await parts.registerAgain(signal);
+    if (registered === "later") return null;
+    if (registered === "again") parts.log(`${message}; registered again`);
+    return registered === "unable" ? end : registered;
+  }
   // A clock that is wrong gets right again, and says so in the log meanwhile.
-  if (status === 401 && code !== "clock_skew") return { message, mend };
-  if (status !== 404) return null;
-  parts.log(`${message}; registering again`);
-  return (await parts.registerAgain(signal)) ? null : { message, mend };
+  return status === 401 && code !== "clock_skew" ? end : null;
 }
 
 function saying(failure: LeaderCallFailure): string {

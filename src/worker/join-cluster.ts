@@ -9,6 +9,7 @@ import {
   NODE_PATHS,
   NODE_PROTOCOL,
   registerAnswer,
+  registerAnswerV2,
   type RegisterRequest,
 } from "../cluster/node-protocol.ts";
 import { clockSkew, MAX_SKEW_MS } from "../cluster/signed-call.ts";
@@ -60,13 +61,14 @@ export async function joinCluster(
   const protocol = Math.min(NODE_PROTOCOL, hello.value.protocol);
   const registered = await register(address, certificate, token, { ...about, protocol, keys }, signal);
   if (!registered.ok) return registered;
-  const { node, leader } = registered.value;
+  const { node, leader, proof } = registered.value;
   return ok({
     node,
     keys,
     certificateKey: own.key,
     linkPrivateKey: link.linkPrivateKey,
     leader: { ...leader, addresses: [...new Set([address, ...leader.addresses])] },
+    proof,
   });
 }
 
@@ -129,7 +131,9 @@ async function register(
     const { error } = answer;
     return err({ message: error.message, mend: error.kind === "refused" ? error.mend : NEW_TOKEN });
   }
-  const read = registerAnswer.safeParse(answer.value);
-  if (read.success) return ok(read.data);
+  const today = registerAnswer.safeParse(answer.value).data;
+  if (today !== undefined) return ok(today);
+  const before = registerAnswerV2.safeParse(answer.value).data;
+  if (before !== undefined) return ok({ ...before, proof: null });
   return err({ message: "the leader's answer is not understood", mend: "flock update   # here and at the leader" });
 }

@@ -4,6 +4,11 @@ import type { LeaderCallFailure, LeaderCalls } from "../cluster/node-endpoint.ts
 import { refusalBody } from "../cluster/node-protocol.ts";
 import { type CallSigner, SIGNED_HEADER } from "../cluster/signed-call.ts";
 
+const OTHER = "another certificate";
+/** Not necessarily for ever: whoever answers at an address may be anybody. */
+const STRANGER =
+  "another leader answers than the one that this machine joined; if that was set up anew: flock leave, then flock join with a new token";
+
 /** For TCP, TLS and a short answer together, at each address. */
 const ANSWER_MS = 10_000;
 
@@ -27,6 +32,7 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
     answerMs: number | null,
   ): Promise<Result<Response, LeaderCallFailure>> => {
     const tried: string[] = [];
+    let stranger = false;
     for (const address of parts.addresses()) {
       headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }));
       const limit = answerMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
@@ -43,11 +49,13 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
         parts.answered(address);
         return ok(answer);
       } catch (error) {
-        tried.push(`${address} (${reasonOf(error)})`);
+        const reason = reasonOf(error);
+        tried.push(`${address} (${reason})`);
+        stranger ||= reason === OTHER;
         if (signal.aborted) break;
       }
     }
-    return err({ kind: "unreachable", message: "the leader cannot be reached", tried });
+    return err({ kind: "unreachable", message: stranger ? STRANGER : "the leader cannot be reached", tried });
   };
   return {
     async call(method, path, body, signal) {
@@ -89,6 +97,6 @@ export function pinnedFetch(certificate: string): NonNullable<BunFetchRequestIni
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (/REFUSED|FailedToOpenSocket/i.test(code)) return "nothing listens there";
-  if (/CERT|SIGNATURE|EPROTO/i.test(code)) return "another certificate";
+  if (/CERT|SIGNATURE|EPROTO/i.test(code)) return OTHER;
   return error instanceof Error && error.name === "TimeoutError" ? "no answer" : code || "no connection";
 }

@@ -1,5 +1,4 @@
 import { splitAddress } from "../cluster/node-address.ts";
-import type { z } from "zod";
 import { connectRaw, type PinnedTls } from "../cluster/raw-connect.ts";
 import type { RawSocket } from "../cluster/raw-socket.ts";
 import type { CallSigner } from "../cluster/signed-call.ts";
@@ -12,7 +11,6 @@ import {
   TUNNEL_WORD,
   tunnelAnswer,
   type TunnelHello,
-  type tunnelHelloV1,
   type TunnelKind,
   tunnelPath,
 } from "../cluster/transport/tunnel-frames.ts";
@@ -55,9 +53,10 @@ export class TunnelDialer {
   readonly #busy = new Set<RawSocket>();
   #dialling = 0;
   #address = "";
-  /** A leader that does not understand today's hello is asked in the older one's words. */
-  #protocol = NODE_PROTOCOL;
   #running: Promise<void> | null = null;
+  #hurried = new AbortController();
+  /** Since the leader took a connection last: each thing that stands against it is told once. */
+  readonly #said = new Set<string>();
 
   constructor(parts: TunnelDialerParts) {
     this.#parts = parts;
@@ -65,6 +64,11 @@ export class TunnelDialer {
 
   start(): void {
     this.#running ??= this.#run();
+  }
+
+  /** Does not wait any longer to dial again: what the leader refused it for is over. */
+  hurry(): void {
+    this.#hurried.abort();
   }
 
   async stop(): Promise<void> {
@@ -85,8 +89,10 @@ export class TunnelDialer {
         if (!this.#stopped.signal.aborted) this.#parts.log("the tunnel to the leader is closed; dialling again");
       }
       // Not all workers at the same moment after a restart of the leader.
-      await wait(retryMs * (0.5 + Math.random()), this.#stopped.signal);
-      retryMs = Math.min(retryMs * 2, mostMs);
+      this.#hurried = new AbortController();
+      const { signal } = this.#hurried;
+      await wait(retryMs * (0.5 + Math.random()), AbortSignal.any([this.#stopped.signal, signal]));
+      retryMs = signal.aborted ? firstMs : Math.min(retryMs * 2, mostMs);
     }
   }
 
@@ -95,6 +101,7 @@ export class TunnelDialer {
       const socket = await this.#dial(address, "control");
       if (socket === null) continue;
       this.#address = address;
+      this.#said.clear();
       this.#parts.connected(address);
       return socket;
     }
@@ -163,25 +170,24 @@ export class TunnelDialer {
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(times.connectMs)]);
     const connected = await connectRaw({ ...splitAddress(address), tls }, signal);
     if (!connected.ok) {
-      if (!this.#stopped.signal.aborted && kind === "control") log(`${address}: ${connected.error.message}`);
+      const text = `${address}: ${connected.error.message}`;
+      if (!this.#stopped.signal.aborted && kind === "control" && !this.#said.has(text)) log(text);
+      this.#said.add(text);
       return null;
     }
     const socket = connected.value;
     const signed = signer().sign({ method: TUNNEL_METHOD, path: tunnelPath(kind), body: null });
-    socket.write(firstLine(TUNNEL_WORD, helloOf(this.#protocol, kind, signed)));
+    socket.write(firstLine(TUNNEL_WORD, helloOf(kind, signed)));
     const answer = tunnelAnswer.safeParse(await readFirstLine(socket, signal)).data;
     if (answer !== undefined && "ok" in answer) return socket;
     socket.destroy();
     if (answer === undefined) return null;
     const { code, message } = answer.error;
-    if (code === "protocol" || code === "invalid")
-      this.#protocol = this.#protocol === NODE_PROTOCOL ? OLDEST_NODE_PROTOCOL : NODE_PROTOCOL;
     refused(code, message);
     return null;
   }
 }
 
-function helloOf(protocol: number, kind: TunnelKind, signed: string): TunnelHello | z.infer<typeof tunnelHelloV1> {
-  if (protocol === 1) return { protocol, kind, signed };
-  return { protocol, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
+function helloOf(kind: TunnelKind, signed: string): TunnelHello {
+  return { protocol: NODE_PROTOCOL, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
 }

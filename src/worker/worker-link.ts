@@ -1,9 +1,9 @@
 import { makeCertificate } from "../cluster/certificate.ts";
 import type { ByteStream, LinkFailure, LinkRequest, NodeOperation, NodeService } from "../cluster/link.ts";
 import { makeLinkKey, signingKeys } from "../cluster/link-key.ts";
-import type { NodeCredential } from "../cluster/node-credential.ts";
+import type { NodeCredential, RemovedFrom } from "../cluster/node-credential.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
-import { type HeartbeatAnswer, NODE_PATHS } from "../cluster/node-protocol.ts";
+import { type HeartbeatAnswer, NODE_PATHS, rotateAnswer } from "../cluster/node-protocol.ts";
 import { type CallSigner, callSigner } from "../cluster/signed-call.ts";
 import type { DirectWay } from "../cluster/ticket.ts";
 import { toByteStream } from "../cluster/transport/byte-stream.ts";
@@ -23,7 +23,7 @@ import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "./work
 
 export interface WorkerLinkParts {
   readonly credential: NodeCredential;
-  readonly keep: (credential: NodeCredential) => void;
+  readonly keep: (credential: NodeCredential | RemovedFrom) => void;
   readonly version: string;
   readonly clock: Clock;
   readonly newLife: () => string;
@@ -62,6 +62,10 @@ export interface WorkerLink {
   ): Promise<Result<ByteStream["readable"], string>>;
   /** What the leader said with a heartbeat. */
   heard(answer: HeartbeatAnswer): void;
+  /** The leader knows this node again, by its present credential: that is renewed, and the leader dialled at once. */
+  registered(linkKey: string, proof: string): void;
+  /** A person took this node out: its credential is kept no longer. */
+  remove(removed: RemovedFrom["removed"]): void;
   close(): Promise<void>;
 }
 
@@ -74,9 +78,10 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     callSigner({ node, key: signingKeys(privateKey, leader.keys.linkKey).toLeader, clock, life: newLife() });
   let signer = newSigner(credential.linkPrivateKey);
   check.use(credential.linkPrivateKey);
+  let removed = false;
   const keep = (changed: NodeCredential): void => {
     credential = changed;
-    parts.keep(changed);
+    if (!removed) parts.keep(changed);
   };
   const putFirst = (address: string): void => {
     const { addresses } = credential.leader;
@@ -119,14 +124,18 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
 
   const closing = new AbortController();
   let rotating = false;
+  // One of before there were proofs gets one with its next credential.
+  let renew = credential.proof === null;
   const rotate = async (): Promise<void> => {
     const { certificate, key } = makeCertificate(clock.now());
     const link = makeLinkKey();
     const keys = { linkKey: link.linkKey, certificate };
     const taken = await calls.call("POST", NODE_PATHS.rotate, { keys }, closing.signal);
     if (!taken.ok) return parts.log(`the credential could not be renewed: ${taken.error.message}`);
+    renew = false;
+    const proof = rotateAnswer.safeParse(taken.value).data?.proof ?? null;
     // Kept before its first use: from then on the leader takes no other.
-    keep({ ...credential, keys, certificateKey: key, linkPrivateKey: link.linkPrivateKey });
+    keep({ ...credential, keys, certificateKey: key, linkPrivateKey: link.linkPrivateKey, proof });
     check.use(link.linkPrivateKey);
     port.show(certificate, key);
     signer = newSigner(link.linkPrivateKey);
@@ -154,11 +163,22 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
         const known = [...addresses.slice(0, 1), ...answer.addresses];
         keep({ ...credential, leader: { ...credential.leader, addresses: [...new Set(known)] } });
       }
-      if (!answer.rotate || rotating) return;
+      if (!(answer.rotate || renew) || rotating) return;
       rotating = true;
       void rotate().finally(() => {
         rotating = false;
       });
+    },
+    registered(linkKey, proof) {
+      // A rotation that ended meanwhile has brought a newer one.
+      if (linkKey === credential.keys.linkKey) keep({ ...credential, proof });
+      renew = true;
+      dialer.hurry();
+    },
+    remove(why) {
+      removed = true;
+      const { id, addresses } = credential.leader;
+      parts.keep({ node, leader: { id, addresses }, removed: why });
     },
     async close() {
       closing.abort();

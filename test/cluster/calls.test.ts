@@ -8,7 +8,13 @@ import { firstLine } from "../../src/cluster/transport/accept-node.ts";
 import { readFirstLine } from "../../src/cluster/transport/json-lines.ts";
 import { TUNNEL_METHOD, TUNNEL_WORD, tunnelPath } from "../../src/cluster/transport/tunnel-frames.ts";
 import { pinnedFetch } from "../../src/worker/leader-client.ts";
-import { startTestLeader, startTestWorker, type TestLeader, type TestWorker } from "../support/in-process-cluster.ts";
+import {
+  MACHINE,
+  startTestLeader,
+  startTestWorker,
+  type TestLeader,
+  type TestWorker,
+} from "../support/in-process-cluster.ts";
 import { poll } from "../support/start-flock.ts";
 
 const FOREVER = new AbortController().signal;
@@ -32,7 +38,7 @@ const STATE = {
   version: 1,
 };
 const BEAT = {
-  protocol: 2,
+  protocol: 3,
   epoch: 1,
   sequence: 7,
   addresses: [],
@@ -155,7 +161,7 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   const { certificate } = makeCertificate(Date.now());
   const wish = (machine: string, changes: object = {}) =>
     JSON.stringify({
-      protocol: 2,
+      protocol: 3,
       machine: machine.repeat(64),
       name: `box-${machine}`,
       version: "1",
@@ -173,7 +179,7 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   expect(await ask(leader, wish("a", { keys: { linkKey: "x".repeat(60), certificate } }), token)).toMatchObject({
     status: 400,
   });
-  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 2 } });
+  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 3 } });
   expect(await ask(leader, wish("b"), token)).toMatchObject({ status: 401, code: "token_used" });
   expect(await ask(leader, wish("b"), "")).toMatchObject({ status: 401, code: "token_foreign" });
   const late = await leader.tokens.issue([leader.address]);
@@ -186,13 +192,24 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   expect(leader.bugs).toEqual([]);
 });
 
-test("frames of protocol 1 are understood, and answered without what came after it", async () => {
+test("frames of protocol 2 are understood, and answered without what came after it", async () => {
   await using leader = await startTestLeader();
   await using worker = await startTestWorker(leader, { tunnel: false });
-  const before = JSON.stringify({ protocol: 1, epoch: 1, sequence: 3, addresses: [], state: STATE });
+  const before = JSON.stringify({ ...BEAT, protocol: 2 });
   const beat = await post(leader, NODE_PATHS.heartbeat, before, signed(worker, NODE_PATHS.heartbeat, before));
-  expect(beat).toMatchObject({ status: 200, body: { heartbeatMs: 5_000 } });
-  expect(Object.keys(beat.body as object)).toEqual(["heartbeatMs"]);
+  expect([beat.status, Object.keys(beat.body as object).toSorted()]).toEqual([
+    200,
+    ["addresses", "drained", "heartbeatMs", "rotate"],
+  ]);
+  const { keys } = worker;
+  const wish = { protocol: 2, machine: MACHINE, name: "old", version: "1", keys, addresses: [], assign: true };
+  const { token } = await leader.tokens.issue([leader.address]);
+  const joined = JSON.stringify({ ...wish, inventory: STATE.inventory });
+  const answer = await post(leader, NODE_PATHS.register, joined, { authorization: `Bearer ${token}` });
+  expect([answer.status, Object.keys(answer.body as object).toSorted()]).toEqual([
+    200,
+    ["heartbeatMs", "leader", "node", "protocol"],
+  ]);
   const dial = async (hello: object): Promise<unknown> => {
     const [host = "", port] = leader.address.split(":");
     const tls = { pinned: leader.identity.certificate };
@@ -202,10 +219,11 @@ test("frames of protocol 1 are understood, and answered without what came after 
     return await readFirstLine(connected.value, AbortSignal.timeout(5_000));
   };
   const sign = () => worker.signer.sign({ method: TUNNEL_METHOD, path: tunnelPath("control"), body: null });
-  expect(await dial({ protocol: 1, kind: "control", signed: sign() })).toEqual({ ok: true, protocol: 1 });
+  const old = { protocol: 2, oldestProtocol: 1, kind: "control", signed: sign() };
+  expect(await dial(old)).toEqual({ ok: true, protocol: 2 });
   expect(leader.links.kindOf(worker.node)).toBe("tunnel");
-  const later = { protocol: 3, oldestProtocol: 2, kind: "control", signed: sign() };
-  expect(await dial(later)).toEqual({ ok: true, protocol: 2 });
+  const later = { protocol: 4, oldestProtocol: 3, kind: "control", signed: sign() };
+  expect(await dial(later)).toEqual({ ok: true, protocol: 3 });
   const tooNew = { protocol: 9, oldestProtocol: 8, kind: "control", signed: sign() };
   expect(await dial(tooNew)).toMatchObject({ error: { code: "protocol", mend: "flock update   # on the leader" } });
   const future = JSON.stringify({ ...BEAT, protocol: 9 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import { JoinTokens } from "../../src/cluster/join-tokens.ts";
+import { RegistrationProofs } from "../../src/cluster/registration-proof.ts";
 import { type LeaderIdentity, openLeaderIdentity } from "../../src/cluster/leader-identity.ts";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
 import { makeLinkKey, signingKeys } from "../../src/cluster/link-key.ts";
@@ -41,6 +42,7 @@ export interface TestLeader extends AsyncDisposable {
   readonly port: NodePort;
   readonly address: string;
   readonly tokens: JoinTokens;
+  readonly proofs: RegistrationProofs;
   /** Credentials as the registry would have them. */
   readonly known: Map<string, { keys: NodeKeys; next: NodeKeys | null; revoked: boolean }>;
   /** What the handlers were called with. */
@@ -105,7 +107,14 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
       const node = `n_${request.machine.slice(0, 8)}`;
       known.set(node, { keys: request.keys, next: null, revoked: false });
       links.put({ node, keys: request.keys, addresses: request.addresses });
-      return ok({ node, heartbeatMs: 5_000 });
+      const { name, machine, assign } = request;
+      const subject = { node, name, machine, assign, linkKey: request.keys.linkKey, since: clock.now() };
+      return ok({ subject, heartbeatMs: 5_000 });
+    },
+    registerAgain: async (request, proven) => {
+      seen.push(`register again ${proven.name}`);
+      known.set(proven.node, { keys: request.keys, next: null, revoked: false });
+      return ok({ subject: proven, heartbeatMs: 5_000 });
     },
     heartbeat: async (request, { node }) => {
       seen.push(`heartbeat ${node} ${request.sequence}`);
@@ -118,15 +127,17 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     rotate: async ({ keys }, { node }) => {
       const entry = known.get(node);
       if (entry) known.set(node, { ...entry, next: keys });
-      return ok(undefined);
+      return ok({ node, name: node, machine: MACHINE, assign: true, linkKey: keys.linkKey, since: clock.now() });
     },
     rotated: () => undefined,
     admin: async (request, { node }) =>
       Response.json({ path: new URL(request.url).pathname, node, body: await request.text() }),
     ...handlers,
   };
+  const proofs = new RegistrationProofs(identity, clock);
   const endpoint = leaderEndpoint({
     identity,
+    proofs,
     version: "1.2.3",
     clock,
     tokens,
@@ -152,6 +163,7 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     port: port.value,
     address,
     tokens,
+    proofs,
     known,
     seen,
     bugs,
@@ -162,6 +174,9 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     },
   };
 }
+
+/** Of every worker that is in the records without having joined. */
+export const MACHINE = "ab".repeat(32);
 
 const NO_LOCAL = { kind: "node_unreachable", message: "no local node", mend: "" } as const;
 

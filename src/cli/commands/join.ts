@@ -31,11 +31,11 @@ export const join = command({
     const member = await leader.membership.of(context.dataDir);
     if (!member.ok) return err({ exitCode: EXIT.failure, ...member.error });
     if (args.url === undefined) {
-      if (member.value === null) return await listLeaders(context, out);
+      if (member.value === null || member.value.removed === true) return await listLeaders(context, out);
     } else {
       const target = await readTarget(context, args.url, out);
       if (!target.ok) return target;
-      if (member.value !== null && target.value.token === "") {
+      if (member.value !== null && member.value.removed !== true && target.value.token === "") {
         const message = `this machine belongs to a cluster already: node ${member.value.node} of the leader at ${member.value.leader}`;
         return err({
           exitCode: EXIT.failure,
@@ -81,7 +81,7 @@ async function readTarget(
   const given = written ?? context.env["FLOCK_JOIN_TOKEN"] ?? "";
   if (given !== "") return ok({ host, token: given.trim() });
   const member = await context.leader.membership.of(context.dataDir);
-  if (member.ok && member.value !== null) return ok({ host, token: "" });
+  if (member.ok && member.value !== null && member.value.removed !== true) return ok({ host, token: "" });
   out.note("reading the join token from standard input …");
   const read = (await context.stdin()).trim();
   if (read !== "") return ok({ host, token: read });

@@ -1,7 +1,10 @@
 import { err, ok, type Result } from "../../core/result.ts";
 import type { LinkKind, LinkTable } from "../link.ts";
-import type { NodeCaller, NodeDirectory, NodeHandlers } from "../node-endpoint.ts";
+import type { StoredNode } from "../../store/nodes.ts";
+import type { NodeCaller, NodeDirectory, NodeHandlers, Registered } from "../node-endpoint.ts";
 import type { HeartbeatAnswer, HeartbeatRequest, NodeRefusal } from "../node-protocol.ts";
+import { type ProofSubject, refused } from "../registration-proof.ts";
+import { revokedNode, unknownNode } from "../node-refusal.ts";
 import { BASE_INTERVAL_MS } from "./heartbeat-schedule.ts";
 import type { NodeBook } from "./node-book.ts";
 import type { NodeRegistry } from "./node-registry.ts";
@@ -19,6 +22,7 @@ export interface NodeHandlerParts {
   /** A node registered: look whether it should get a model. */
   readonly joined: (node: string) => void;
   readonly admin: NodeHandlers["admin"];
+  readonly log: (message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Whose calls are taken: asked for each one, so from memory. */
@@ -26,33 +30,53 @@ export function nodeDirectory(book: NodeBook): NodeDirectory {
   return {
     keysOf(node) {
       const known = book.get(node);
+      if (book.wasRemoved(node)) return { keys: NO_KEYS, next: null, revoked: true };
       if (known === null || known.keys === null) return null;
-      return { keys: known.keys, next: known.nextKeys, revoked: known.removedAt !== null };
+      return { keys: known.keys, next: known.nextKeys, revoked: false };
     },
   };
 }
 
 /** What the leader does with calls of workers. */
 export function nodeHandlers(parts: NodeHandlerParts): NodeHandlers {
-  const { book, registry, links } = parts;
+  const { book, registry, links, log, now } = parts;
+  const admit = (node: StoredNode): Registered => {
+    if (node.keys !== null) links.put({ node: node.id, keys: node.keys, addresses: node.addresses });
+    registry.admit(node, links.kindOf(node.id) ?? "lan");
+    parts.joined(node.id);
+    return { subject: subjectOf(node), heartbeatMs: BASE_INTERVAL_MS };
+  };
   return {
     async register(request, { peer }) {
       const { node } = await book.register(request, `join token${peer === null ? "" : ` from ${peer}`}`);
-      if (node.keys !== null) links.put({ node: node.id, keys: node.keys, addresses: node.addresses });
-      registry.admit(node, links.kindOf(node.id) ?? "lan");
-      parts.joined(node.id);
-      return ok({ node: node.id, heartbeatMs: BASE_INTERVAL_MS });
+      return ok(admit(node));
+    },
+    async registerAgain(request, proven) {
+      const done = await book.registerAgain(request, proven);
+      if (!done.ok) {
+        log("a node was not registered again", { node: proven.node, name: proven.name, why: done.error });
+        return err(done.error === "removed" ? revokedNode(proven.node) : OUTDATED);
+      }
+      const { node, replaced } = done.value;
+      for (const other of replaced) {
+        links.remove(other);
+        registry.remove(other);
+      }
+      log("a node was registered again, by the proof that it had", { node: node.id, name: node.name });
+      return ok(admit(node));
     },
     heartbeat: (request, from) => heartbeat(parts, request, from),
     async leave({ node }) {
       const left = await book.remove(node, { actor: `node ${node}`, action: "node.leave" });
       links.remove(node);
       registry.remove(node);
-      return left.ok ? ok(undefined) : err(unknown(node));
+      return left.ok ? ok(undefined) : err(unknownNode(node));
     },
     async rotate({ keys }, { node }) {
       await book.keepNextKeys(node, keys);
-      return ok(undefined);
+      const known = book.get(node);
+      if (known === null) return err(unknownNode(node));
+      return ok({ ...subjectOf(known), linkKey: keys.linkKey, since: now() });
     },
     rotated(node) {
       book.turnKeys(node);
@@ -79,21 +103,24 @@ async function heartbeat(
     utilisation: request.utilisation,
     life: request.epoch,
   });
-  if (answer === null || known === null) return err(unknown(node));
+  if (answer === null || known === null) return err(unknownNode(node));
   if (await book.moved(node, request)) {
     const moved = book.get(node);
     if (moved?.keys) links.put({ node, keys: moved.keys, addresses: moved.addresses });
   }
   const kind = links.kindOf(node);
   if (kind !== null) registry.linked(node, kind);
-  const rotate = known.nextKeys === null && now() - known.keysAt > KEYS_MAX_AGE_MS;
+  // Also while there are next keys already: whoever did not use them has not got them, its answer was lost.
+  const rotate = now() - known.keysAt > KEYS_MAX_AGE_MS;
   return ok({ heartbeatMs: answer.nextMs, drained: known.drainedAt !== null, rotate, url: url() });
 }
 
-function unknown(node: string): NodeRefusal {
-  return {
-    code: "unknown_node",
-    message: `the leader has no record of node ${node}`,
-    mend: "flock token create --node   # on the leader; then flock join again",
-  };
+function subjectOf({ id, name, machine, assign, keys, keysAt }: StoredNode): ProofSubject {
+  return { node: id, name, machine, assign, linkKey: keys?.linkKey ?? "", since: keysAt };
 }
+
+const NO_KEYS = { linkKey: "", certificate: "" };
+
+const OUTDATED = refused(
+  "the leader has a newer credential of this machine: another copy of this data directory joined or was renewed later",
+);

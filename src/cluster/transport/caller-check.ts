@@ -4,6 +4,7 @@ import { type SigningKeys, signingKeys } from "../link-key.ts";
 import type { NodeKeys } from "../node-credential.ts";
 import type { NodeDirectory } from "../node-endpoint.ts";
 import type { NodeRefusal } from "../node-protocol.ts";
+import { revokedNode, unknownNode } from "../node-refusal.ts";
 import { ReplayGuard } from "../replay-guard.ts";
 import { badSignature, type CallToVerify, parseSigned, verifySigned } from "../signed-call.ts";
 
@@ -41,7 +42,14 @@ export class CallerCheck {
     return ok({ node: claim.node });
   }
 
-  #verify(keys: NodeKeys, claim: NonNullable<ReturnType<typeof parseSigned>>, call: CallToVerify) {
+  /** Whether the caller holds this key of this node, which need not be on record. */
+  holds(key: { readonly node: string; readonly linkKey: string }, signed: string | null, call: CallToVerify) {
+    const claim = parseSigned(signed);
+    if (claim === null || claim.node !== key.node) return err(badSignature("the call is not signed by this node"));
+    return this.#verify(key, claim, call);
+  }
+
+  #verify(keys: Pick<NodeKeys, "linkKey">, claim: NonNullable<ReturnType<typeof parseSigned>>, call: CallToVerify) {
     const { keys: derived, guard } = this.#of(keys.linkKey);
     return verifySigned(claim, call, derived.toLeader, guard, this.#parts.clock);
   }
@@ -53,20 +61,4 @@ export class CallerCheck {
     this.#derived.set(linkKey, made);
     return made;
   }
-}
-
-function unknownNode(node: string): NodeRefusal {
-  return {
-    code: "unknown_node",
-    message: `this leader has no record of node ${node}`,
-    mend: "flock join   # with a new token: flock token create --node at the leader",
-  };
-}
-
-function revokedNode(node: string): NodeRefusal {
-  return {
-    code: "revoked",
-    message: `node ${node} was removed from the cluster`,
-    mend: "flock join   # with a new token: flock token create --node at the leader",
-  };
 }

@@ -1,27 +1,24 @@
 import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
-import type { Result } from "../../core/result.ts";
-import { isLinkKey } from "../link-key.ts";
-import { fingerprintOf } from "../certificate.ts";
+import { err, ok, type Result } from "../../core/result.ts";
 import type { JoinTokens } from "../join-tokens.ts";
 import type { LeaderIdentity } from "../leader-identity.ts";
 import type { NodeHandlers } from "../node-endpoint.ts";
 import {
   heartbeatRequest,
   type HeartbeatRequest,
-  heartbeatRequestV1,
+  heartbeatRequestV2,
   NODE_PATHS,
   NODE_PROTOCOL,
   type NodeRefusal,
   OLDEST_NODE_PROTOCOL,
-  REFUSAL_STATUS,
-  registerRequest,
   rotateRequest,
 } from "../node-protocol.ts";
+import type { RegistrationProofs } from "../registration-proof.ts";
 import { SIGNED_HEADER } from "../signed-call.ts";
 import type { CallerCheck } from "./caller-check.ts";
-import { commonProtocol } from "./tunnel-frames.ts";
-import { protocolRefusal } from "./tunnel-server.ts";
+import { invalid, keyProblem, parseJson, refuse, unreadable } from "./node-answer.ts";
+import { register, registerAgain } from "./register-node.ts";
 
 /** A heartbeat of a node with many models is some 20 KB. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -31,6 +28,7 @@ export interface LeaderEndpointParts {
   readonly version: string;
   readonly clock: Clock;
   readonly tokens: JoinTokens;
+  readonly proofs: RegistrationProofs;
   readonly callers: CallerCheck;
   readonly handlers: NodeHandlers;
   /** Where other machines reach the node port now. */
@@ -64,6 +62,8 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
   const body = await readBody(request);
   if (body === null) return refuse(invalid(`a body may have ${MAX_BODY_BYTES} bytes at most`));
   if (request.method === "POST" && pathname === NODE_PATHS.register) return await register(request, body, parts);
+  if (request.method === "POST" && pathname === NODE_PATHS.registerAgain)
+    return await registerAgain(request, body, parts);
   const call = { method: request.method, path: pathname + search, body };
   const caller = parts.callers.check(request.headers.get(SIGNED_HEADER), call);
   if (!caller.ok) return refuse(caller.error);
@@ -73,10 +73,8 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
     case NODE_PATHS.heartbeat: {
       const beat = parseHeartbeat(parseJson(body));
       if (!beat.ok) return refuse(beat.error);
-      const answer = await handlers.heartbeat(beat.value.request, from);
+      const answer = await handlers.heartbeat(beat.value, from);
       if (!answer.ok) return refuse(answer.error);
-      // One of protocol 1 would refuse a field that it does not know.
-      if (beat.value.protocol === 1) return Response.json({ heartbeatMs: answer.value.heartbeatMs });
       return Response.json({ ...answer.value, addresses: parts.addresses() });
     }
     case NODE_PATHS.leave:
@@ -85,7 +83,10 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
       const wish = rotateRequest.safeParse(parseJson(body));
       if (!wish.success) return refuse(invalid(z.prettifyError(wish.error)));
       const problem = keyProblem(wish.data.keys);
-      return problem === null ? empty(await handlers.rotate(wish.data, from)) : refuse(problem);
+      if (problem !== null) return refuse(problem);
+      const rotated = await handlers.rotate(wish.data, from);
+      if (!rotated.ok) return refuse(rotated.error);
+      return Response.json({ proof: await parts.proofs.issue(rotated.value) });
     }
   }
   if (!pathname.startsWith("/admin/v1/")) {
@@ -96,57 +97,12 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
   return await handlers.admin(whole, from);
 }
 
-async function register(request: Request, body: Uint8Array, parts: LeaderEndpointParts): Promise<Response> {
-  const { tokens, handlers, identity, addresses } = parts;
-  const wish = registerRequest.safeParse(parseJson(body));
-  if (!wish.success) return refuse(unreadable(parseJson(body), z.prettifyError(wish.error)));
-  const oldestProtocol = Math.min(wish.data.protocol, OLDEST_NODE_PROTOCOL);
-  const protocol = commonProtocol({ protocol: wish.data.protocol, oldestProtocol });
-  if (protocol === null) return refuse(protocolRefusal(wish.data.protocol));
-  const problem = keyProblem(wish.data.keys);
-  if (problem !== null) return refuse(problem);
-  const [, bearer = ""] = /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
-  // Last of all: a token is not spent on a request that could not be served anyway.
-  const token = await tokens.redeem(bearer);
-  if (!token.ok) return refuse(token.error);
-  const registered = await handlers.register(wish.data, { peer: null, token: token.value.id });
-  if (!registered.ok) return refuse(registered.error);
-  const { linkKey, certificate } = identity;
-  const leader = { id: identity.id, keys: { linkKey, certificate }, addresses: addresses() };
-  return Response.json({ protocol, ...registered.value, leader });
-}
-
 /** A heartbeat of today's protocol or of the one before, as today's. */
-export function parseHeartbeat(
-  value: unknown,
-): Result<{ readonly protocol: number; readonly request: HeartbeatRequest }, NodeRefusal> {
-  const protocol = typeof value === "object" && value !== null && "protocol" in value ? value.protocol : null;
-  if (protocol === 1) {
-    const before = heartbeatRequestV1.safeParse(value);
-    if (!before.success) return { ok: false, error: invalid(z.prettifyError(before.error)) };
-    const unsaid = { version: "", load: [], utilisation: { cpu: null, gpu: null } };
-    return { ok: true, value: { protocol, request: { ...before.data, ...unsaid, protocol: NODE_PROTOCOL } } };
-  }
+export function parseHeartbeat(value: unknown): Result<HeartbeatRequest, NodeRefusal> {
+  const before = heartbeatRequestV2.safeParse(value).data;
+  if (before !== undefined) return ok({ ...before, protocol: NODE_PROTOCOL });
   const today = heartbeatRequest.safeParse(value);
-  if (today.success) return { ok: true, value: { protocol: NODE_PROTOCOL, request: today.data } };
-  return { ok: false, error: unreadable(value, z.prettifyError(today.error)) };
-}
-
-/** A frame of a protocol that nobody here speaks is that, and not a wrong one. */
-function unreadable(value: unknown, why: string): NodeRefusal {
-  const protocol = typeof value === "object" && value !== null && "protocol" in value ? value.protocol : null;
-  const known = typeof protocol !== "number" || (protocol >= OLDEST_NODE_PROTOCOL && protocol <= NODE_PROTOCOL);
-  return known ? invalid(why) : protocolRefusal(protocol);
-}
-
-function keyProblem(keys: { readonly linkKey: string; readonly certificate: string }): NodeRefusal | null {
-  if (!isLinkKey(keys.linkKey)) return invalid("keys.linkKey is no X25519 key");
-  try {
-    fingerprintOf(keys.certificate);
-    return null;
-  } catch {
-    return invalid("keys.certificate is no certificate");
-  }
+  return today.success ? ok(today.data) : err(unreadable(value, z.prettifyError(today.error)));
 }
 
 async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -155,22 +111,6 @@ async function readBody(request: Request): Promise<Uint8Array<ArrayBuffer> | nul
   return bytes.length > MAX_BODY_BYTES ? null : bytes;
 }
 
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
-  } catch {
-    return null;
-  }
-}
-
 function empty(done: Result<void, NodeRefusal>): Response {
   return done.ok ? Response.json({}) : refuse(done.error);
-}
-
-export function refuse({ code, message, mend }: NodeRefusal): Response {
-  return Response.json({ error: { code, message, mend } }, { status: REFUSAL_STATUS[code] });
-}
-
-function invalid(message: string): NodeRefusal {
-  return { code: "invalid", message, mend: "flock update   # where leader and worker are of different versions" };
 }

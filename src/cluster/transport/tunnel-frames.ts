@@ -16,8 +16,7 @@ export const STREAM_METHOD = "STREAM";
 export const streamPath = (service: string): string => `/stream/${service}`;
 
 const kind = z.enum(["control", "exchange"]);
-/** A hello of protocol 1 said nothing of what else it understands. */
-export const tunnelHelloV1 = z.strictObject({ protocol: z.literal(1), kind, signed: z.string() });
+/** The same in protocol 2. */
 export const tunnelHello = z.strictObject({
   protocol: z.number().int().min(2),
   oldestProtocol: z.number().int().min(1),
@@ -26,14 +25,6 @@ export const tunnelHello = z.strictObject({
 });
 export type TunnelHello = z.infer<typeof tunnelHello>;
 
-/** Brings a hello of either protocol to today's. Null: it is none. */
-export function parseTunnelHello(value: unknown): TunnelHello | null {
-  const today = tunnelHello.safeParse(value);
-  if (today.success) return today.data;
-  const before = tunnelHelloV1.safeParse(value);
-  return before.success ? { ...before.data, oldestProtocol: 1 } : null;
-}
-
 /** The leader's answer to a hello; after `ok` the connection is the leader's to use. */
 export const tunnelAnswer = z.union([
   z.strictObject({ ok: z.literal(true), protocol: z.number().int() }),
@@ -41,7 +32,7 @@ export const tunnelAnswer = z.union([
 ]);
 export type TunnelAnswer = z.infer<typeof tunnelAnswer>;
 
-/** Leader to worker, on the control connection. `want`: dial so many exchanges more; not in protocol 1. */
+/** Leader to worker, on the control connection. `want`: dial so many exchanges more. */
 export const controlDown = z.union([
   z.strictObject({ ping: z.number().int() }),
   z.strictObject({ want: z.number().int().positive() }),

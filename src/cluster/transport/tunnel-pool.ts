@@ -48,7 +48,6 @@ export class TunnelPool {
   readonly #waiting: { readonly socket: RawSocket; readonly until: number }[] = [];
   readonly #timer: Timer;
   #control: RawSocket | null = null;
-  #protocol = 1;
   #heardAt = 0;
   #pings = 0;
   /** What the worker was asked for and has not dialled yet. */
@@ -76,10 +75,9 @@ export class TunnelPool {
   }
 
   /** A worker has one control connection: a new one takes the old one's place. */
-  control(socket: RawSocket, protocol: number): void {
+  control(socket: RawSocket): void {
     const before = this.#control;
     this.#control = socket;
-    this.#protocol = protocol;
     this.#heardAt = performance.now();
     this.#wanted = 0;
     before?.destroy();
@@ -165,10 +163,10 @@ export class TunnelPool {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
-  /** A worker keeps a few ready by itself; a burst needs more at once. One of protocol 1 is not asked. */
+  /** A worker keeps a few ready by itself; a burst needs more at once. */
   #ask(): void {
     const missing = this.#waiting.length - this.#wanted;
-    if (missing <= 0 || this.#control === null || this.#protocol < 2) return;
+    if (missing <= 0 || this.#control === null) return;
     this.#wanted += missing;
     writeLine(this.#control, { want: missing });
   }

@@ -3,7 +3,7 @@ import { NODE_PROTOCOL, OLDEST_NODE_PROTOCOL } from "../node-protocol.ts";
 import type { RawSocket } from "../raw-socket.ts";
 import type { CallerCheck } from "./caller-check.ts";
 import { writeLine } from "./json-lines.ts";
-import { commonProtocol, parseTunnelHello, TUNNEL_METHOD, type TunnelAnswer, tunnelPath } from "./tunnel-frames.ts";
+import { commonProtocol, TUNNEL_METHOD, type TunnelAnswer, tunnelHello, tunnelPath } from "./tunnel-frames.ts";
 import type { TunnelPool } from "./tunnel-pool.ts";
 
 export interface TunnelServerParts {
@@ -21,8 +21,8 @@ export function tunnelServer({ callers, poolOf, log }: TunnelServerParts): (sock
       writeLine(socket, { error: { code, message, mend } } satisfies TunnelAnswer);
       socket.end();
     };
-    const hello = parseTunnelHello(parseJson(text));
-    if (hello === null) return refuse(INVALID);
+    const hello = tunnelHello.safeParse(parseJson(text)).data;
+    if (hello === undefined) return refuse(INVALID);
     const { kind, signed } = hello;
     const caller = callers.check(signed, { method: TUNNEL_METHOD, path: tunnelPath(kind), body: null });
     if (!caller.ok) return refuse(caller.error);
@@ -31,7 +31,7 @@ export function tunnelServer({ callers, poolOf, log }: TunnelServerParts): (sock
     const pool = poolOf(caller.value.node);
     if (pool === null) return refuse(NOT_YET);
     writeLine(socket, { ok: true, protocol } satisfies TunnelAnswer);
-    if (kind === "control") pool.control(socket, protocol);
+    if (kind === "control") pool.control(socket);
     else pool.dialled(socket);
   };
 }
