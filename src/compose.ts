@@ -31,6 +31,7 @@ import type { Handlers } from "./leader/listen.ts";
 import { hints } from "./leader/hints.ts";
 import type { HandOver } from "./leader/hand-over.ts";
 import { readyBlock } from "./leader/ready-block.ts";
+import { shrinkAfterStart } from "./leader/shrink-after-start.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
 import { changeCounts } from "./store/change-counts.ts";
@@ -337,6 +338,7 @@ export async function composeLeader(
   });
   void ready
     .then(() => loadChains(options, replicas.detours, models))
+    .then(() => shrinkAfterStart(() => metrics.inFlight))
     .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
 
   return ok({ ready, ...lifecycle({ link, jobs, cluster, records, limits, followed, replicas, store, dataDir, log }) });

@@ -12,6 +12,8 @@ declare const self: Worker;
 /** Whoever wants what was answered a moment ago asks for it (`poke`): nobody waits for a round. */
 const SETTLE_MS = 1000;
 const MAX_WAIT_MS = 5000;
+/** After so many records this thread's garbage is collected: left to itself the collector waits for three times as much. */
+const COLLECT_AFTER = 8000;
 /** The worker's own rounds. */
 const NOBODY = 0;
 
@@ -21,6 +23,7 @@ let db: Db | null = null;
 let tail: Promise<void> = Promise.resolve();
 let waitMs = SETTLE_MS;
 let failing = false;
+let sinceCollected = 0;
 let beat: ReturnType<typeof setTimeout> | null = null;
 
 function post(message: FromSettleWorker): void {
@@ -42,6 +45,7 @@ async function settle(): Promise<number> {
 async function attempt(ticket: number, work: () => Promise<number>): Promise<void> {
   try {
     const settled = await work();
+    collect(settled);
     // The gateway's thread is not woken to hear that all goes on as it did.
     if (ticket !== NOBODY || failing) post({ settled, ticket });
     failing = false;
@@ -54,6 +58,14 @@ async function attempt(ticket: number, work: () => Promise<number>): Promise<voi
     waitMs = Math.min(waitMs * 2, MAX_WAIT_MS);
     if (task !== null) post({ failed: toStoreProblem(cause, task.address), ticket });
   }
+}
+
+/** Nobody waits for this thread, and its few live objects are gone through in a millisecond or two. */
+function collect(settled: number): void {
+  sinceCollected += settled;
+  if (sinceCollected < COLLECT_AFTER) return;
+  sinceCollected = 0;
+  Bun.gc(true);
 }
 
 function schedule(): void {
