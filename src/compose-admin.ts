@@ -111,7 +111,9 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         models: replicas.map((replica) => ({ replica, busy: parts.router.busy(replica.id) })),
         nodes: parts.cluster.registry
           .list()
-          .flatMap(({ id, state }) => (state === null ? [] : [{ id, inventory: state.inventory }])),
+          .flatMap(({ id, name, standing, state }) =>
+            state === null ? [] : [{ id, name, state: standing, inventory: state.inventory }],
+          ),
         requestsInFlight: parts.metrics.inFlight,
         store: { type: values.storage.type, ok: parts.settler.health().ok },
         journal: { ok: journalOk, pending },

@@ -47,7 +47,8 @@ export async function detach(
     }
     if (seen?.pid === child.pid && seen.url !== "" && !told) {
       told = true;
-      line(`▶ Flock listens at ${seen.url}; the model is being loaded …`);
+      const where = URL.canParse(seen.url) ? `listens at ${seen.url}` : `is a worker of ${seen.url}`;
+      line(`▶ Flock ${where}; the model is being loaded …`);
     }
     const code = await Promise.race([exited, wait(POLL_MS, signal)]);
     if (typeof code === "number") {

@@ -24,7 +24,11 @@ const LOOK_MS = 20;
 export function engineAdmin(parts: EngineAdminParts): AdminEngines {
   const { registry, link } = parts.cluster;
   const list = (): EngineView[] =>
-    registry.list().flatMap(({ id, state }) => (state?.engines ?? []).map((engine) => ({ node: id, engine })));
+    registry
+      .list()
+      .flatMap(({ id, name, standing, state }) =>
+        (state?.engines ?? []).map((engine) => ({ node: id, nodeName: name, lost: standing === "lost", engine })),
+      );
   const find = (node: string, id: string): Result<EngineView, AdminFailure> => {
     const found = list().find((view) => is(view, node, id));
     return found === undefined ? err(noEngine(node, id, list())) : ok(found);

@@ -53,6 +53,8 @@ export function findToken(
 export async function connect(options: AdminClientOptions): Promise<Result<AdminServer, CliFailure>> {
   const { address, token, signal, deadlineMs = DEADLINE_MS } = options;
   const { url } = address;
+  // A worker's calls are signed: what they are refused for has nothing to do with a key.
+  const keyFrom = options.send === undefined ? (token?.from ?? null) : undefined;
 
   const ask = async (input: string | URL | Request, init: RequestInit, withKey: boolean): Promise<Response> => {
     const headers = new Headers(init.headers);
@@ -99,7 +101,7 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
       const { status, body } = text.value;
       const json = parseJson(body);
       if (status >= 200 && status < 300 && json !== null) return ok(json as Success<R>);
-      return err(toFailure(status, json, url, token?.from ?? null));
+      return err(toFailure(status, json, url, keyFrom));
     },
     async stream(path, headers) {
       const head = new AbortController();
@@ -110,7 +112,7 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
       clearTimeout(timer);
       if (!opened.ok || opened.value.ok) return opened;
       const body = await attempt(() => boundedText(opened.value.body));
-      return err(toFailure(opened.value.status, body.ok ? parseJson(body.value) : null, url, token?.from ?? null));
+      return err(toFailure(opened.value.status, body.ok ? parseJson(body.value) : null, url, keyFrom));
     },
   });
 }
@@ -118,7 +120,7 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
 const USE_ADMIN_KEY = "Use an admin key: FLOCK_TOKEN=sk-orc-…";
 
 /** What an answer that is no success means, by status and by the admin API's own words. */
-function toFailure(status: number, json: unknown, url: string, tokenFrom: string | null): CliFailure {
+function toFailure(status: number, json: unknown, url: string, tokenFrom: string | null | undefined): CliFailure {
   const error = errorOf(json);
   if (error === null) return somethingElse(url);
   const { message, code, mend } = error;
@@ -128,6 +130,7 @@ function toFailure(status: number, json: unknown, url: string, tokenFrom: string
   };
   switch (status) {
     case 401: {
+      if (tokenFrom === undefined) return failure(EXIT.notAuthorised, "flock join");
       const why = tokenFrom === null ? "No API key was found" : `The key from ${tokenFrom} was refused: ${message}`;
       const advice =
         "Give an admin key: FLOCK_TOKEN=sk-orc-… (the first start left one in admin.key of its data directory)";
@@ -182,8 +185,8 @@ function looksLikeFlock(json: unknown): boolean {
 function errorOf(json: unknown): { message: string; code: string; mend?: string; capability?: string } | null {
   const error = typeof json === "object" && json !== null && "error" in json ? json.error : null;
   if (typeof error !== "object" || error === null) return null;
-  const { message, type, code, mend, capability } = error as Record<string, unknown>;
-  if (typeof message !== "string" || typeof code !== "string" || typeof type !== "string") return null;
+  const { message, code, mend, capability } = error as Record<string, unknown>;
+  if (typeof message !== "string" || typeof code !== "string") return null;
   return {
     message,
     code,

@@ -5,14 +5,16 @@ import type { ArgSpec, BaseContext, Choice } from "./command.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
 export const engineArg = {
-  summary: "The engine: <node>/<engine>, or the engine alone where its name is unique",
+  summary: "The engine: <node>/<engine> by the node's id or name, or the engine alone where its name is unique",
   required: true,
   pick: pickEngine,
 } as const satisfies ArgSpec;
 
-/** `node/engine`, or an engine's id alone where only one node has it. */
+/** `node/engine` by the node's id or name, or an engine's id alone where only one node has it. */
 export function findEngine(target: string, engines: readonly Engine[]): Result<EngineTarget, CliFailure> {
-  const found = engines.filter(({ node, id }) => `${node}/${id}` === target || id === target);
+  const found = engines.filter(({ node, node_name: name, id }) =>
+    [`${node}/${id}`, `${name}/${id}`, id].includes(target),
+  );
   const [only, second] = found;
   if (only && !second) return ok({ node: only.node, engine: only.id });
   const message = second

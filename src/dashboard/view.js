@@ -135,7 +135,7 @@ function nodes(status) {
     return el(
       "div",
       "card",
-      el("div", "top", el("strong", "", node.hostname), el("span", "muted small", node.id)),
+      el("div", "top", el("strong", "", node.name), el("span", "muted small", `${node.id}, ${node.state}`)),
       facts([
         ["System", `${node.os} ${node.arch}`],
         ["Cores", String(node.cores)],

@@ -28,9 +28,11 @@ function render(out: Out, detail: NodeDetail, now: number): void {
   const { node, load, requests, events, logs } = detail;
   const { hardware } = node;
   const seen = node.last_seen_at === null ? "never" : relative(node.last_seen_at, now);
+  // The leader's own machine tells when something changes, and is there all the time.
+  const heard = node.link === "local" ? "" : `, heard of ${seen}`;
   out.fields([
     ["Node", `${node.name} (${node.id}), ${node.role}, version ${node.version}`],
-    ["State", `${stateOf(node)}, heard of ${seen}`, toneOfNode(node)],
+    ["State", `${stateOf(node)}${heard}`, toneOfNode(node)],
     ["Link", [node.link ?? "none", ...node.addresses].join(" ")],
     ["Joined", time(node.joined_at)],
     ["Hardware", hardware === null ? "not known" : hardwareDetail(hardware)],
@@ -52,10 +54,13 @@ function render(out: Out, detail: NodeDetail, now: number): void {
   }
 
   title(out, "Engines");
+  // What a lost node told last is not what is.
+  const engineState = ({ state }: NodeDetail["node"]["engines"][number]): string =>
+    node.state === "lost" ? "lost" : state;
   out.table(node.engines, [
     { title: "ENGINE", cell: ({ id }) => id },
     { title: "KIND", cell: ({ kind }) => kind },
-    { title: "STATE", cell: ({ state }) => state, tone: ({ state }) => toneOf(state) },
+    { title: "STATE", cell: engineState, tone: (engine) => toneOf(engineState(engine)) },
     { title: "RESTARTS", cell: ({ restarts }) => String(restarts), right: true },
     { title: "PROBLEM", cell: ({ problem }) => problem ?? "", shrink: true },
   ]);

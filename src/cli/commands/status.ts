@@ -35,7 +35,8 @@ function render(status: Status, out: Out): void {
   section(out, "Nodes", status.nodes, "No node has reported yet", (rows) =>
     out.table(rows, [
       { title: "ID", cell: (node) => node.id },
-      { title: "HOSTNAME", cell: (node) => node.hostname, shrink: true },
+      { title: "NAME", cell: (node) => node.name, shrink: true },
+      { title: "STATE", cell: (node) => node.state, tone: (node) => toneOf(node.state) },
       { title: "SYSTEM", cell: (node) => `${node.os} ${node.arch}` },
       { title: "CORES", cell: (node) => String(node.cores), right: true },
       { title: "MEMORY", cell: (node) => bytes(node.memory_bytes), right: true },

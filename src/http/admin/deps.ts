@@ -138,7 +138,12 @@ export interface StatusReport {
   /** Secrets in here are not sent on. */
   readonly engines: readonly EngineStatus[];
   readonly models: readonly { readonly replica: Replica; readonly busy: number }[];
-  readonly nodes: readonly { readonly id: string; readonly inventory: Inventory }[];
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly state: "joining" | "ready" | "draining" | "drained" | "lost";
+    readonly inventory: Inventory;
+  }[];
   readonly requestsInFlight: number;
   readonly store: { readonly type: string; readonly ok: boolean };
   readonly journal: { readonly ok: boolean; readonly pending: number };

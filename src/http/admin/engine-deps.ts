@@ -5,6 +5,9 @@ import type { AdminFailure, JobView } from "./deps.ts";
 
 export interface EngineView {
   readonly node: string;
+  readonly nodeName: string;
+  /** The node is not heard of: what it told last is not what is. */
+  readonly lost: boolean;
   /** Its secret is not sent on. */
   readonly engine: EngineStatus;
 }

@@ -30,7 +30,7 @@ export function authenticate(deps: AdminDeps): MiddlewareHandler<AdminEnv> {
       if (c.req.method !== "GET" || !FOR_SIGNED_NODES.some((path) => path.test(c.req.path))) {
         return refuse(c, {
           kind: "forbidden",
-          what: "this from a worker: it may look, not change",
+          what: "a worker sees nodes, models, engines and jobs (it may look, not change)",
           mend: AT_THE_LEADER,
         });
       }

@@ -150,7 +150,8 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
       use: async () => err({ kind: "not_found", what: "version" }),
     },
     engines: {
-      list: () => result.report.engines.map((engine) => ({ node: "local", engine })),
+      list: () =>
+        result.report.engines.map((engine) => ({ node: "local", nodeName: "workstation", lost: false, engine })),
       async logs(node, engine, { after }) {
         if (engine !== "embedded") return err({ kind: "not_found", what: `engine ${node}/${engine}` });
         return ok({ lines: after === undefined ? ["one", "two"] : ["three"], next: "7-12" });
@@ -160,7 +161,8 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
         if (engine === undefined) return err({ kind: "not_found", what: `engine ${node}/${id}` });
         if (!engine.managed)
           return err({ kind: "conflict", message: `${id} is not ours to ${action}`, mend: engine.start });
-        return ok({ node, engine: { ...engine, state: action === "stop" ? "stopped" : "starting" } });
+        const state = action === "stop" ? "stopped" : "starting";
+        return ok({ node, nodeName: "workstation", lost: false, engine: { ...engine, state } });
       },
     },
     jobs: {
@@ -266,6 +268,8 @@ function statusReport(): StatusReport {
     nodes: [
       {
         id: "node_1",
+        name: "workstation",
+        state: "ready",
         inventory: {
           hostname: "workstation",
           os: "linux",

@@ -8,10 +8,13 @@ import { bearer, errorResponses, jsonContent, limitQuery } from "../schemas.ts";
 const engine = z
   .object({
     node: z.string(),
+    node_name: z.string(),
     id: z.string(),
     kind: z.enum(["embedded", "llamacpp", "ollama", "vllm", "mlx"]),
     managed: z.boolean().openapi({ description: "Flock started it, and starts it again" }),
-    state: z.enum(["starting", "ready", "backoff", "crashloop", "stopping", "stopped"]),
+    state: z
+      .enum(["starting", "ready", "backoff", "crashloop", "stopping", "stopped", "lost"])
+      .openapi({ description: "lost: its node is not heard of" }),
     endpoint: z.string(),
     pid: z.int().nullable(),
     restarts: z.int(),
@@ -102,18 +105,19 @@ export function enginesRoutes(deps: AdminDeps) {
 
 export type EnginesApi = ReturnType<typeof enginesRoutes>;
 
-function toEngineJson({ node, engine: status }: EngineView): z.infer<typeof engine> {
+function toEngineJson({ node, nodeName, lost, engine: status }: EngineView): z.infer<typeof engine> {
   return {
     node,
+    node_name: nodeName,
     id: status.id,
     kind: status.kind,
     managed: status.managed,
-    state: status.state,
+    state: lost ? "lost" : status.state,
     endpoint: status.endpoint,
     pid: status.pid,
     restarts: status.restarts,
-    problem: status.problem,
-    start: status.start,
+    problem: lost ? `node ${nodeName} is not heard of` : status.problem,
+    start: lost ? `flock node show ${nodeName}` : status.start,
     models: [...status.models],
   };
 }

@@ -202,6 +202,8 @@ test("status tells engines, models and nodes, and no engine's secret", async () 
     nodes: [
       {
         id: "node_1",
+        name: "workstation",
+        state: "ready",
         hostname: "workstation",
         os: "linux",
         arch: "x64",

@@ -53,6 +53,8 @@ const status = z
     nodes: z.array(
       z.object({
         id: z.string(),
+        name: z.string(),
+        state: z.enum(["joining", "ready", "draining", "drained", "lost"]),
         hostname: z.string(),
         os: z.string(),
         arch: z.string(),
@@ -104,8 +106,10 @@ function toStatusJson(report: StatusReport, now: number): z.infer<typeof status>
       busy,
       load: toLoadJson(replica.load),
     })),
-    nodes: report.nodes.map(({ id, inventory }) => ({
+    nodes: report.nodes.map(({ id, name, state, inventory }) => ({
       id,
+      name,
+      state,
       hostname: inventory.hostname,
       os: inventory.os,
       arch: inventory.arch,
