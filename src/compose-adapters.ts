@@ -26,6 +26,13 @@ export function adapterAdmin({ store, cluster, actorOf }: AdapterAdminParts): Ad
       Promise.resolve(ok({ target, before, after, value: null })),
     );
   };
+  /** One that a vLLM refused when it came back: its agent goes on trying until it is told to stop. */
+  const notThere = (model: string): AdapterView[] =>
+    registry
+      .list()
+      .flatMap(({ id: node, state }) => (state?.engines ?? []).map((engine) => ({ node, engine })))
+      .filter(({ engine: { kind, managed } }) => kind === "vllm" && !managed)
+      .map(({ node, engine }) => ({ model, parent: "", node, engine: engine.id }));
   return {
     list: () => replicas().flatMap(toView),
     async add({ model, adapter, node }, actor) {
@@ -52,14 +59,16 @@ export function adapterAdmin({ store, cluster, actorOf }: AdapterAdminParts): Ad
       const found = replicas()
         .flatMap(toView)
         .filter((view) => view.model === wanted);
-      if (found.length === 0)
-        return err({ kind: "not_found", what: `adapter ${model}`, mend: "flock model adapter ls" });
-      for (const view of found) {
+      const removed: AdapterView[] = [];
+      for (const view of found.length > 0 ? found : notThere(wanted)) {
         const done = await link.call(view.node, adaptEngine(view.engine, { remove: wanted }), limit());
+        if (!done.ok && found.length === 0) continue;
         if (!done.ok) return err(toAdminFailure(done.error));
         await note(actor, "adapter.remove", `${view.node}/${view.engine}`, view, null);
+        removed.push(view);
       }
-      return ok(found);
+      if (removed.length > 0) return ok(removed);
+      return err({ kind: "not_found", what: `adapter ${model}`, mend: "flock model adapter ls" });
     },
   };
 }

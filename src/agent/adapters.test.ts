@@ -3,10 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../core/clock.ts";
-import { err } from "../core/result.ts";
+import { err, ok } from "../core/result.ts";
 import type { EngineManager } from "../engine/driver.ts";
 import { AdapterBook, changeAdapters, findAdapter } from "./adapters.ts";
 import { AttachedEngine } from "./attached-engine.ts";
+import { until } from "./fixtures/until.ts";
+import { KeptAdapters } from "./kept-adapters.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "flock-adapters-"));
 const servers: Bun.Server<undefined>[] = [];
@@ -67,10 +69,9 @@ function attached(kind: EngineManager["kind"], enabled = true) {
   const manager: EngineManager = { kind, startCommand: `${kind} start`, probe: () => Promise.resolve(err(down)) };
   const times = { probeEveryMs: 1_000, probeTimeoutMs: 1_000 };
   const at = { url: `http://127.0.0.1:${server.port}`, secret: "" };
-  return {
-    asked,
-    engine: new AttachedEngine("local", at, manager, { clock: systemClock, times, onChange: () => undefined }),
-  };
+  const adapters = new KeptAdapters(kind, new AdapterBook(mkdtempSync(join(folder, "book-"))), systemClock);
+  const parts = { clock: systemClock, times, onChange: () => undefined, ...(kind === "vllm" ? { adapters } : {}) };
+  return { asked, engine: new AttachedEngine("local", at, manager, parts) };
 }
 
 test("a vLLM that runs takes an adapter at run time, and gives it up", async () => {
@@ -93,4 +94,108 @@ test("a vLLM that was not started for it, and engines that cannot, refuse with w
     const refused = await attached(kind).engine.adapt({ action: "add", adapter });
     expect(refused).toMatchObject({ ok: false, error: { message: expect.stringContaining(kind) } });
   }
+});
+
+/** A vLLM that forgets its adapters when it is started anew, as the real one does. */
+function forgetfulVllm() {
+  const state = { loaded: new Map<string, string>(), up: true, refuses: false };
+  const server: Bun.Server<undefined> = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request): Promise<Response> {
+      const { pathname } = new URL(request.url);
+      const { lora_name: name = "", lora_path: path = "" } = (await request.json()) as Record<string, string>;
+      if (pathname === "/v1/load_lora_adapter") {
+        if (state.refuses) return Response.json({ error: { message: "no such base model" } }, { status: 400 });
+        state.loaded.set(name, path);
+        return new Response("Success");
+      }
+      const known = state.loaded.delete(name);
+      return known ? new Response("Success") : Response.json({ error: { type: "NotFoundError" } }, { status: 404 });
+    },
+  });
+  servers.push(server);
+  const at = { url: `http://127.0.0.1:${server.port}`, secret: "" };
+  const abilities = {
+    chat: true,
+    embeddings: false,
+    rerank: false,
+    tools: false,
+    images: false,
+    audio: false,
+    thinking: false,
+  };
+  const served = (model: string) => ({
+    model,
+    engineModel: model,
+    contextTokens: 512,
+    slots: 1,
+    abilities,
+    smokeTest: false,
+  });
+  const manager: EngineManager = {
+    kind: "vllm",
+    startCommand: "vllm serve",
+    probe: () =>
+      Promise.resolve(
+        state.up
+          ? ok({ version: "1", models: ["base", ...state.loaded.keys()].map(served), gpu: null })
+          : err({ kind: "engine_unreachable", engine: "vllm", endpoint: at.url, start: "" }),
+      ),
+  };
+  return { state, at, manager };
+}
+
+test("what was put on a vLLM of somebody else's is put back when it was started anew, by a later agent too", async () => {
+  const { state, at, manager } = forgetfulVllm();
+  const book = mkdtempSync(join(folder, "book-"));
+  const attach = (): AttachedEngine => {
+    const adapters = new KeptAdapters("vllm", new AdapterBook(book), systemClock);
+    const times = { probeEveryMs: 10, probeTimeoutMs: 1_000 };
+    const engine = new AttachedEngine("local", at, manager, {
+      clock: systemClock,
+      times,
+      onChange: () => undefined,
+      adapters,
+    });
+    engine.start();
+    return engine;
+  };
+  const serves = (engine: AttachedEngine) => () => engine.replicas().some(({ model }) => model === "sql");
+  const first = attach();
+  await first.adapt({ action: "add", adapter: { name: "sql", path: "/models/sql" } });
+  await until("it is served", serves(first));
+  state.up = false;
+  await until("vLLM is gone", () => first.status().state === "stopped");
+  state.loaded.clear();
+  state.up = true;
+  await until("it is served again", serves(first));
+  expect(state.loaded.get("sql")).toBe("/models/sql");
+  await first.release();
+
+  state.loaded.clear();
+  const second = attach();
+  await until("it is served by the next agent", serves(second));
+  expect(await second.adapt({ action: "remove", name: "sql" })).toEqual({ ok: true, value: undefined });
+  await until("it is off", () => second.status().state === "ready" && !serves(second)());
+  expect(new AdapterBook(book).of("attached vllm")).toEqual([]);
+  await second.release();
+});
+
+test("one that cannot be put back is told, is not tried with every look, and can be taken off", async () => {
+  const { state, at } = forgetfulVllm();
+  const book = new AdapterBook(mkdtempSync(join(folder, "book-")));
+  book.set("attached vllm", [{ name: "sql", path: "/models/sql" }]);
+  state.refuses = true;
+  const adapters = new KeptAdapters("vllm", book, systemClock);
+  const info = { version: "1", models: [], gpu: null };
+  const { signal } = new AbortController();
+  expect(await adapters.putBack(at, info, signal)).toBe(true);
+  expect(adapters.problem()).toContain("flock model adapter rm sql");
+  state.refuses = false;
+  expect(await adapters.putBack(at, info, signal)).toBe(false);
+  expect(state.loaded.size).toBe(0);
+  expect(await adapters.change(at, { action: "remove", name: "sql" }, signal)).toEqual({ ok: true, value: undefined });
+  expect(adapters.problem()).toBeNull();
+  expect(book.of("attached vllm")).toEqual([]);
 });

@@ -5,11 +5,11 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
 import type { CheckAnswer } from "../cluster/agent-protocol.ts";
 import { describeFailure } from "./describe-failure.ts";
-import { loadVllmAdapter, unloadVllmAdapter } from "../engine/vllm/adapters.ts";
 import { type AdapterChange, refusesAdapters } from "./adapters.ts";
 import type { ModelRefusal } from "./loaded-models.ts";
 import { EngineProgress } from "./engine-progress.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
+import type { KeptAdapters } from "./kept-adapters.ts";
 import type { LogPiece } from "./log-file.ts";
 import { wait } from "../cluster/wait.ts";
 
@@ -28,6 +28,8 @@ export interface AttachedParts {
   readonly note?: string;
   /** What it said of itself when it was found. */
   readonly found?: EngineInfo;
+  /** Of an engine that takes adapters while it runs. */
+  readonly adapters?: KeptAdapters;
 }
 
 /** An engine that a person started: it is asked again and again, and never started or ended by Flock. */
@@ -87,7 +89,9 @@ export class AttachedEngine implements EngineSource {
   }
 
   advice(): string | null {
-    if (this.#info === null || this.#info.models.length > 0) return this.#info?.advice ?? null;
+    if (this.#info === null) return null;
+    const adapters = this.#parts.adapters?.problem() ?? null;
+    if (adapters !== null || this.#info.models.length > 0) return adapters ?? this.#info.advice ?? null;
     const { kind, pullCommand } = this.#manager;
     if (this.#info.advice !== undefined) return this.#info.advice;
     const get = pullCommand ?? `start it with a model: ${this.#manager.startCommand}`;
@@ -123,7 +127,8 @@ export class AttachedEngine implements EngineSource {
   async adapt(change: AdapterChange): Promise<Result<void, ModelRefusal>> {
     const refusal = refusesAdapters(this.#manager.kind);
     if (refusal !== null) return err(refusal);
-    if (this.#manager.kind !== "vllm") {
+    const { adapters } = this.#parts;
+    if (adapters === undefined) {
       const message = `${this.id} was started by somebody, and takes adapters at its start only`;
       return err({
         status: 409,
@@ -131,11 +136,7 @@ export class AttachedEngine implements EngineSource {
         mend: "llama-server -m <model.gguf> --lora <adapter.gguf> --lora-init-without-apply",
       });
     }
-    const { signal } = this.#over;
-    const done =
-      change.action === "add"
-        ? await loadVllmAdapter(this.#at, change.adapter, signal)
-        : await unloadVllmAdapter(this.#at, change.name, signal);
+    const done = await adapters.change(this.#at, change, this.#over.signal);
     if (!done.ok) return err({ status: 409, ...done.error });
     this.#nudge.abort();
     return ok(undefined);
@@ -156,20 +157,25 @@ export class AttachedEngine implements EngineSource {
   }
 
   async #look(): Promise<void> {
-    const { times, onChange } = this.#parts;
+    const { times, onChange, adapters } = this.#parts;
     const { signal } = this.#over;
     while (!signal.aborted) {
       const lookers = [...this.#lookers];
       this.#lookers.clear();
       this.#nudge = new AbortController();
       const limit = AbortSignal.any([signal, AbortSignal.timeout(times.probeTimeoutMs)]);
-      const answer = await this.#manager.probe(this.#at, limit);
+      let answer = await this.#manager.probe(this.#at, limit);
+      if (answer.ok && (await adapters?.putBack(this.#at, answer.value, signal)) === true)
+        answer = await this.#manager.probe(
+          this.#at,
+          AbortSignal.any([signal, AbortSignal.timeout(times.probeTimeoutMs)]),
+        );
       if (signal.aborted) {
         for (const tell of lookers) tell();
         break;
       }
       this.#take(answer.ok ? answer.value : null, answer.ok ? null : describeFailure(answer.error));
-      const said = JSON.stringify([this.#info, this.#problem]);
+      const said = JSON.stringify([this.#info, this.#problem, adapters?.problem()]);
       if (said !== this.#said) onChange();
       this.#said = said;
       for (const tell of lookers) tell();

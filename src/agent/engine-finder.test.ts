@@ -1,10 +1,14 @@
 import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ollamaFlavor } from "../../test/support/stand-in/ollama-flavor.ts";
 import { reply } from "../../test/support/stand-in/flavor.ts";
 import { llamaCppFlavor, vllmFlavor } from "../../test/support/stand-in/flavors.ts";
 import { startStandIn } from "../../test/support/stand-in/start-stand-in.ts";
 import { systemClock } from "../core/clock.ts";
 import type { EngineKind } from "../core/replica.ts";
+import { AdapterBook } from "./adapters.ts";
 import { type AttachedOptions, attachedManagers } from "./attached-managers.ts";
 import { candidatesOf, isOwn, unlookedFor } from "./engine-candidates.ts";
 import { EngineFinder } from "./engine-finder.ts";
@@ -12,10 +16,12 @@ import type { EngineSource } from "./engine-source.ts";
 import { until } from "./fixtures/until.ts";
 
 const stop = new AbortController();
+const folder = mkdtempSync(join(tmpdir(), "flock-finder-"));
 const sources: EngineSource[] = [];
 afterAll(async () => {
   stop.abort();
   await Promise.all(sources.map((source) => source.release()));
+  rmSync(folder, { recursive: true });
 });
 
 const NOWHERE = { url: "", secret: "" };
@@ -48,6 +54,7 @@ function finderOf(options: AttachedOptions, preferred: EngineKind | null = null)
     clock: systemClock,
     times: { probeEveryMs: 20, probeTimeoutMs: 2_000 },
     onChange: () => (changes += 1),
+    book: new AdapterBook(folder),
   });
   return { finder, found, changes: () => changes };
 }

@@ -2,8 +2,10 @@ import type { Clock } from "../core/clock.ts";
 import type { EngineKind } from "../core/replica.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
 import { wait } from "../cluster/wait.ts";
+import type { AdapterBook } from "./adapters.ts";
 import { AttachedEngine, type AttachedTimes } from "./attached-engine.ts";
 import type { EngineSource } from "./engine-source.ts";
+import { KeptAdapters } from "./kept-adapters.ts";
 
 /** Where an engine may run that somebody else started. */
 export interface Candidate {
@@ -21,6 +23,8 @@ export interface FinderParts {
   readonly clock: Clock;
   readonly times: AttachedTimes;
   readonly onChange: () => void;
+  /** What was put on engines that take adapters while they run. */
+  readonly book: AdapterBook;
 }
 
 /** How long the start waits for answers: an engine that runs answers in milliseconds. */
@@ -78,9 +82,10 @@ export class EngineFinder {
   }
 
   #attach({ at, manager }: Candidate, note: string, found?: EngineInfo): void {
-    const { node, sources, clock, times, onChange } = this.#parts;
+    const { node, sources, clock, times, onChange, book } = this.#parts;
     const seen = found === undefined ? {} : { found };
-    const engine = new AttachedEngine(node, at, manager, { clock, times, onChange, note, ...seen });
+    const kept = manager.kind === "vllm" ? { adapters: new KeptAdapters(manager.kind, book, clock) } : {};
+    const engine = new AttachedEngine(node, at, manager, { clock, times, onChange, note, ...seen, ...kept });
     sources.push(engine);
     engine.start();
   }

@@ -19,7 +19,7 @@ export interface EngineSource {
   /** These three are what a person asks for. False: it was started by a person, and only a person can do it. */
   restart(): boolean;
   resume(): boolean;
-  /** Stays ended until `resume` or `restart`, or until the agent is started anew. Resolves when it is gone. */
+  /** Stays ended until `resume` or `restart`, also over a start of the agent. Resolves when it is gone. */
   halt(): Promise<boolean>;
   /** Looks at it now, because traffic saw something; an engine of ours that gets too many strikes is started again. */
   check(doubt: CheckBody): Promise<CheckAnswer>;

@@ -12,6 +12,7 @@ import { freePort } from "./free-port.ts";
 import { SHORT_TIMES } from "./fixtures/short-times.ts";
 import { until } from "./fixtures/until.ts";
 import { ManagedEngine } from "./managed-engine.ts";
+import { StoppedEngines } from "./stopped-engines.ts";
 
 const directories: string[] = [];
 const engines: ManagedEngine[] = [];
@@ -51,6 +52,7 @@ function rig(env: Readonly<Record<string, string>> = {}) {
       times: SHORT_TIMES,
       log: () => undefined,
       onChange: () => undefined,
+      stopped: new StoppedEngines(dataDir),
     });
     engines.push(engine);
     return engine;

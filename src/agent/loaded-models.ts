@@ -20,6 +20,8 @@ export interface LoadedModelsParts {
   /** Begins the ids of engines for further models. */
   readonly idPrefix: string;
   readonly create: (engineId: string, model: ModelChoice) => EngineSource;
+  /** Its engine is gone for good: loaded again it is a new one. */
+  readonly unloaded: (engineId: string) => void;
   readonly onChange: () => void;
   /** Fires when the agent ends. */
   readonly over: AbortSignal;
@@ -133,6 +135,7 @@ export class LoadedModels {
     this.#waiting.delete(loaded.engine);
     this.#remember();
     await loaded.engine.stop();
+    this.#parts.unloaded(loaded.engine.id);
     const { sources } = this.#parts;
     const place = sources.indexOf(loaded.engine);
     if (place >= 0) sources.splice(place, 1);

@@ -10,6 +10,7 @@ import { type Adapter, type AdapterBook, type AdapterChange, changeAdapters, ref
 import type { ModelRefusal } from "./loaded-models.ts";
 import { EngineProgress } from "./engine-progress.ts";
 import { type LogPiece, readLog } from "./log-file.ts";
+import type { StoppedEngines } from "./stopped-engines.ts";
 import { Supervisor, type SupervisorParts } from "./supervisor.ts";
 import { wait } from "../cluster/wait.ts";
 
@@ -22,6 +23,11 @@ const ADAPTERS_ON = { kind: "engine_failed", engine: "llama-server", cause: "its
 export interface AdapterLaunch {
   readonly book: AdapterBook;
   readonly spec: (adapters: readonly Adapter[]) => LaunchSpec;
+}
+
+export interface ManagedParts extends SupervisorParts {
+  /** Which engines a person stopped. */
+  readonly stopped: StoppedEngines;
 }
 
 /** An engine that Flock starts: the supervisor keeps it alive, the manager says what it serves. */
@@ -37,6 +43,7 @@ export class ManagedEngine implements EngineSource {
   /** So many in a row, and it is started again. */
   readonly #strikes: number;
   readonly #onChange: () => void;
+  readonly #stopped: StoppedEngines;
   readonly #over = new AbortController();
   readonly #adapters: AdapterLaunch | null;
   #spec: LaunchSpec;
@@ -51,7 +58,7 @@ export class ManagedEngine implements EngineSource {
     spec: LaunchSpec,
     models: readonly string[],
     manager: EngineManager,
-    parts: SupervisorParts,
+    parts: ManagedParts,
     adapters: AdapterLaunch | null = null,
   ) {
     this.#adapters = adapters;
@@ -64,6 +71,7 @@ export class ManagedEngine implements EngineSource {
     this.#progress = new EngineProgress(manager.kind);
     this.#strikes = parts.times.healthFailures;
     this.#onChange = parts.onChange;
+    this.#stopped = parts.stopped;
     this.#supervise = () => new Supervisor(this.#spec, { ...parts, onChange: () => this.#changed() });
     this.#supervisor = this.#supervise();
   }
@@ -100,6 +108,8 @@ export class ManagedEngine implements EngineSource {
 
   start(): void {
     this.#supervisor.start();
+    // What still runs of it is ended: a Flock that died in the middle of the stop left it.
+    if (this.#stopped.has(this.id)) void this.#supervisor.stop();
   }
 
   restart(): boolean {
@@ -109,6 +119,7 @@ export class ManagedEngine implements EngineSource {
   }
 
   resume(): boolean {
+    this.#stopped.set(this.id, false);
     if (this.#supervisor.state !== "stopped" || this.#over.signal.aborted) return true;
     this.#supervisor = this.#supervise();
     this.#supervisor.start();
@@ -117,6 +128,7 @@ export class ManagedEngine implements EngineSource {
   }
 
   async halt(): Promise<boolean> {
+    this.#stopped.set(this.id, true);
     await this.#supervisor.stop();
     return true;
   }

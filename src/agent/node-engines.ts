@@ -18,6 +18,7 @@ import { engineLogPath } from "./log-file.ts";
 import { LoadedModels } from "./loaded-models.ts";
 import { ManagedEngine } from "./managed-engine.ts";
 import { isFile, listModelFiles } from "./model-files.ts";
+import { StoppedEngines } from "./stopped-engines.ts";
 import { endStrays } from "./stray-engines.ts";
 import { SUPERVISOR_TIMES, type SupervisorTimes } from "./supervisor-times.ts";
 
@@ -52,13 +53,22 @@ export async function setUpEngines(
   // The agent's standard output is its log file.
   const log = (message: string) => console.log(`${new Date(clock.now()).toISOString()} ${message}`);
   const book = new AdapterBook(dataDir);
+  const stopped = new StoppedEngines(dataDir);
   const create = (
     id: string,
     modelId: string | null,
     manager: EngineManager,
     spec: (adapters: readonly Adapter[]) => LaunchSpec,
   ): ManagedEngine => {
-    const parts = { records, logPath: engineLogPath(dataDir, id), clock, times: times.supervisor, log, onChange };
+    const parts = {
+      records,
+      logPath: engineLogPath(dataDir, id),
+      clock,
+      times: times.supervisor,
+      log,
+      onChange,
+      stopped,
+    };
     const adapters = refusesAdapters(manager.kind) === null ? { book, spec } : null;
     return new ManagedEngine(node, spec(book.of(id)), modelId === null ? [] : [modelId], manager, parts, adapters);
   };
@@ -93,6 +103,7 @@ export async function setUpEngines(
     clock,
     times: times.attached,
     onChange,
+    book,
   });
   const found = await finder.lookOnce(signal);
   if (preferred !== null && !own?.ok) {
@@ -124,6 +135,7 @@ export async function setUpEngines(
     sources,
     idPrefix: main.id,
     create: more,
+    unloaded: (id) => stopped.set(id, false),
     onChange,
     over: signal,
   });

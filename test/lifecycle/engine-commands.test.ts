@@ -1,9 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { callAgent } from "../../src/cluster/agent-client.ts";
 import { readAgentRecord } from "../../src/cluster/agent-record.ts";
-import { MAIN, poll, startFlock, testEnv, type Flock } from "../support/start-flock.ts";
+import {
+  MAIN,
+  poll,
+  runFlockCli,
+  startFlock,
+  temporaryDirectory,
+  testEnv,
+  type Flock,
+} from "../support/start-flock.ts";
 
 let flock: Flock;
 beforeAll(async () => {
@@ -121,3 +129,20 @@ test("a node's process is started from the version of llama.cpp that was pinned"
     expect((await call("/v1/process/stop", { id: program })).ok).toBe(true);
   }
 });
+
+test("an engine that was stopped stays so when Flock is started anew, which says so, until a person starts it", async () => {
+  const dataDir = temporaryDirectory();
+  const first = await startFlock({ dataDir });
+  const stopped = await first.cli("engine", "stop", "local/embedded");
+  expect(stopped.stdout).toContain("stays so when Flock starts again");
+  expect(await first.signal("SIGTERM")).toBe(0);
+  const up = await runFlockCli(dataDir, ["up", "--detach"]);
+  expect(up.stdout).toContain("flock engine start local/embedded");
+  expect((await runFlockCli(dataDir, ["engine", "ls"])).stdout).toMatch(/local\/embedded +embedded +stopped/);
+  await runFlockCli(dataDir, ["engine", "start", "embedded"]);
+  await runFlockCli(dataDir, ["down"]);
+  const last = await startFlock({ dataDir });
+  expect((await last.cli("engine", "ls")).stdout).toMatch(/local\/embedded +embedded +ready/);
+  await last.stop();
+  rmSync(dataDir, { recursive: true });
+}, 60_000);

@@ -6,6 +6,7 @@ import { AttachedEngine } from "../../src/agent/attached-engine.ts";
 import { EngineRecords } from "../../src/agent/engine-record.ts";
 import type { EngineSource } from "../../src/agent/engine-source.ts";
 import { ManagedEngine } from "../../src/agent/managed-engine.ts";
+import { StoppedEngines } from "../../src/agent/stopped-engines.ts";
 import type { SupervisorTimes } from "../../src/agent/supervisor-times.ts";
 import type { NodeOperation } from "../../src/cluster/link.ts";
 import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
@@ -135,6 +136,7 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
         times: CHAOS_SUPERVISOR,
         log: () => undefined,
         onChange,
+        stopped: new StoppedEngines(dataDir),
       };
       engines.push(new ManagedEngine("local", spec, ["tiny"], embeddedManager, parts));
     } else {

@@ -40,8 +40,9 @@ export const engineStart = engineAct({
 export const engineStop = engineAct({
   action: "stop",
   description:
-    "Answers that run there get a few seconds to end. It stays stopped until it is started again, or Flock is; requests for its models are told so.",
-  said: ({ node, id }) => `${node}/${id} is stopped; start it again with: flock engine start ${node}/${id}`,
+    "Answers that run there get a few seconds to end. It stays stopped until it is started again, also when Flock is; requests for its models are told so.",
+  said: ({ node, id }) =>
+    `${node}/${id} is stopped, and stays so when Flock starts again; start it with: flock engine start ${node}/${id}`,
 });
 
 export const engineRestart = engineAct({

@@ -74,7 +74,7 @@ const act = createRoute({
   path: "/admin/v1/engines/{node}/{engine}/{action}",
   summary: "Start, stop or restart an engine that Flock keeps",
   description:
-    "A stopped engine stays so until it is started, or Flock is. The answer to a start comes before it is ready.",
+    "A stopped engine stays so until it is started, also when Flock is. The answer to a start comes before it is ready.",
   tags: ["engines"],
   security: bearer,
   request: {
