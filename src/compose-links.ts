@@ -19,7 +19,7 @@ import { type NodePort, openNodePort } from "./cluster/transport/node-port.ts";
 import { TUNNEL_WORD } from "./cluster/transport/tunnel-frames.ts";
 import { TUNNEL_TIMES } from "./cluster/transport/tunnel-pool.ts";
 import { tunnelServer } from "./cluster/transport/tunnel-server.ts";
-import { joinMesh } from "./compose-mesh.ts";
+import { type FollowedMesh, followMesh } from "./compose-mesh.ts";
 import { parseListen } from "./config/listen.ts";
 import type { Config } from "./config/settings.ts";
 import { systemClock } from "./core/clock.ts";
@@ -113,8 +113,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     remote,
   });
   let port: NodePort | null = null;
-  let mesh: readonly string[] = [];
-  const closing = new AbortController();
+  let mesh: FollowedMesh | null = null;
   let announcing: Promise<{ stop(): void }> | null = null;
   let interfaces = { atMs: Number.NEGATIVE_INFINITY, of: {} as ReturnType<typeof networkInterfaces> };
   const addresses = (): string[] => {
@@ -123,7 +122,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     // Asked for with every heartbeat of every worker, and slow: the kernel is asked once in a while.
     if (now - interfaces.atMs > INTERFACES_MS) interfaces = { atMs: now, of: networkInterfaces() };
     const { port: nodePort } = port;
-    const inMesh = mesh.map((address) => joinAddress(address, nodePort));
+    const inMesh = mesh?.addresses(place.host, nodePort) ?? [];
     const usable = usableAddresses(place.host, nodePort, interfaces.of);
     // Behind an address translation only the operator knows how others get here.
     const named = config.external_url === "" ? [] : [joinAddress(new URL(config.external_url).hostname, port.port)];
@@ -174,11 +173,8 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
         });
       }
       port = listening.value;
-      // Logging in may take a while; nodes on the plain network need not wait for it.
-      void joinMesh(config, closing.signal).then((joined) => {
-        if (joined.ok) mesh = joined.value;
-        else log.warn(joined.error.message, { mend: joined.error.mend });
-      });
+      // Logging in may take a while; nodes on the plain network need not wait for it. Workers hear of addresses as they beat.
+      mesh = followMesh(config, log, () => undefined);
       if (config.cluster.discovery && !isLoopback(place.host)) {
         const { port: clientPort, protocol } = new URL(parts.url);
         const scheme = protocol === "https:" ? "https" : "http";
@@ -214,7 +210,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       links.release();
     },
     async close() {
-      closing.abort();
+      mesh?.stop();
       (await announcing)?.stop();
       links.close();
       await port?.close();

@@ -9,6 +9,7 @@ import { machineLoad, nodeProcesses } from "./cluster/node-operations.ts";
 import { socketPath } from "./cluster/socket-path.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
 import type { LeaderOptions } from "./compose.ts";
+import { followMesh } from "./compose-mesh.ts";
 import { endAgent, entryOfDefault, toAgentOptions } from "./compose-node.ts";
 import type { CleanUp, ReadyReport, RunningLeader, StopReason } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
@@ -105,9 +106,16 @@ async function start(
   const clients = listenForClients(options, () => leaderUrl);
   cleanUp.push(() => clients.close());
 
+  const mesh = followMesh(values, log, () => beatNow());
+  cleanUp.push(() => Promise.resolve(mesh.stop()));
+  const addresses = (): string[] => {
+    if (place === null) return [];
+    const inMesh = mesh.addresses(place.host, link.port);
+    return [...new Set([...inMesh, ...usableAddresses(place.host, link.port, networkInterfaces())])];
+  };
+
   const firstBeat = Promise.withResolvers<void>();
   const beating = new AbortController();
-  const addresses = (): string[] => (place === null ? [] : usableAddresses(place.host, link.port, networkInterfaces()));
   const about = () => {
     const inventory = local.state()?.inventory;
     if (inventory === undefined) return null;
@@ -157,6 +165,7 @@ async function start(
     await link.inFlight.drain(AbortSignal.any([cut, AbortSignal.timeout(DRAIN_MS)]));
     beating.abort();
     await beats;
+    mesh.stop();
     await link.close();
     await clients.close();
     await endAgent(local, dataDir);

@@ -13,6 +13,11 @@ export function joinAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Is a port that listens on `host` there for callers of this machine's address in the mesh? */
+export function listensAt(host: string, address: string): boolean {
+  return ["", "0.0.0.0", "::", address].includes(host);
+}
+
 /**
  * Where other machines may reach a port of this one, the likeliest first: private networks, then other IPv4, then IPv6.
  * `host`: what it listens on, "" for everything. Addresses of one link alone (fe80::) are of no use to others.

@@ -104,6 +104,7 @@ const SAMPLES = {
   "mesh.auth_key": words,
   "mesh.login_server": urls,
   "mesh.tailnet_name": words,
+  "mesh.socket": paths,
   "cluster.coordinator_node": words,
   "cluster.reject_bearer": flip(false),
 } as const satisfies Record<SettingKey, readonly Sample[]>;

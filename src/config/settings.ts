@@ -225,6 +225,7 @@ export const SETTINGS = [
   setting("mesh.auth_key", text, "", "Auth key for the mesh", { secret: true, effective: true }),
   setting("mesh.login_server", url, "", "Control server of the mesh; empty: the mesh's own", NOW),
   setting("mesh.tailnet_name", text, "", "Name of the tailnet that this machine must be in", NOW),
+  setting("mesh.socket", path, "", "Where tailscaled listens for its own machine; empty: its usual place", NOW),
 
   setting(
     "cluster.coordinator_node",

@@ -1,21 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { z } from "zod";
 import { err, ok, type Result } from "../../core/result.ts";
 import { wait } from "../wait.ts";
-
-/** What the local `tailscaled` says of itself; much more stands in its answer. */
-const statusAnswer = z.object({
-  BackendState: z.string(),
-  Self: z.object({ TailscaleIPs: z.array(z.string()).nullish(), DNSName: z.string().nullish() }).nullish(),
-  CurrentTailnet: z.object({ Name: z.string().nullish(), MagicDNSSuffix: z.string().nullish() }).nullish(),
-});
-type Status = z.infer<typeof statusAnswer>;
+import { askLoginServer, askStatus, logIn, type Tailscaled, type TailscaledStatus } from "./tailscaled.ts";
 
 export interface MeshState {
   /** Of this machine in the mesh. */
   readonly addresses: readonly string[];
+  /** False: others reach it there, it reaches nobody. */
+  readonly callsOut: boolean;
 }
 
 export interface MeshProblem {
@@ -24,102 +15,128 @@ export interface MeshProblem {
 }
 
 export interface TailscaleParts {
-  /** Where `tailscaled` listens for its own machine. */
-  readonly socket: string;
-  /** The `tailscale` program; null: it is not installed. */
-  readonly program: string | null;
+  readonly daemon: Tailscaled;
   /** "" for none: then somebody has logged this machine in. */
   readonly authKey: string;
-  /** Control server; "" for Tailscale's own. */
+  /** Control server; "" for whichever it is. */
   readonly loginServer: string;
   /** The tailnet that it must be; "" for whichever. */
   readonly tailnet: string;
   readonly loginMs: number;
 }
 
-export const TAILSCALED_SOCKET =
-  process.platform === "darwin" ? "/var/run/tailscaled.socket" : "/var/run/tailscale/tailscaled.sock";
-
-const ASK_MS = 3_000;
 const POLL_MS = 250;
+const START_DAEMON =
+  process.platform === "darwin" ? "sudo brew services start tailscale" : "sudo systemctl start tailscaled";
 
 /**
- * Makes sure that this machine is in the mesh, and says by which addresses. A machine that is logged in is left as it
- * is; one that is not is logged in with the key, by Tailscale's own program, which changes no other setting.
+ * Makes sure that this machine is in the mesh, and says by which addresses. A machine that is logged in is left as it is,
+ * one that a person has taken out (`tailscale down`) too; one that is not logged in is logged in with the key, by Tailscale's
+ * own program.
  */
 export async function joinTailnet(parts: TailscaleParts, signal: AbortSignal): Promise<Result<MeshState, MeshProblem>> {
-  const first = await askStatus(parts.socket, signal);
-  if (first === null) {
-    const message = `mesh.backend is tailscale, but tailscaled does not answer at ${parts.socket}`;
-    return err({ message, mend: "sudo systemctl start tailscaled   # or FLOCK_MESH_BACKEND=lan" });
-  }
-  if (first.BackendState === "Running") return inTailnet(first, parts);
-  if (first.BackendState === "NeedsMachineAuth") return err(APPROVAL);
-  if (first.BackendState === "NeedsLogin" && parts.authKey === "")
-    return err({ message: "tailscaled is not logged in", mend: "tailscale up   # or FLOCK_MESH_AUTH_KEY=…" });
-  if (parts.program === null)
-    return err({ message: "the tailscale program is not installed", mend: "tailscale up   # once it is" });
-  const problem = await logIn(parts.program, parts, signal);
-  if (problem !== null) return err(problem);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(parts.loginMs)]);
-  while (!limit.aborted) {
-    const status = await askStatus(parts.socket, limit);
-    if (status?.BackendState === "Running") return inTailnet(status, parts);
-    if (status?.BackendState === "NeedsMachineAuth") return err(APPROVAL);
+  const first = await settledStatus(parts, limit);
+  if (first?.BackendState !== "NeedsLogin") return await standing(first, parts, signal);
+  const { authKey, daemon, loginServer, loginMs } = parts;
+  if (authKey === "") {
+    const mend = `${loginCommand(parts)}   # or FLOCK_MESH_AUTH_KEY=…`;
+    return err({ message: "this machine is not logged in to a tailnet", mend });
+  }
+  const { program } = daemon;
+  if (program === null) return err({ message: "the tailscale program is not installed", mend: "tailscale version" });
+  const said = await logIn({ ...daemon, program }, { authKey, loginServer, timeoutMs: loginMs }, signal);
+  if (said !== null) return err(loginProblem(said, parts, healthOf(await askStatus(daemon, signal))));
+  return await standing(await settledStatus(parts, limit), parts, signal);
+}
+
+/** Its state once it has made up its mind; null: it does not answer. */
+async function settledStatus({ daemon }: TailscaleParts, limit: AbortSignal): Promise<TailscaledStatus | null> {
+  for (;;) {
+    const status = await askStatus(daemon, limit);
+    if (status?.BackendState !== "NoState" && status?.BackendState !== "Starting") return status;
     await wait(POLL_MS, limit);
+    if (limit.aborted) return status;
   }
-  return err({ message: "tailscaled did not come up in time", mend: "tailscale status" });
 }
 
-function inTailnet({ Self, CurrentTailnet }: Status, { tailnet }: TailscaleParts): Result<MeshState, MeshProblem> {
-  const names = [CurrentTailnet?.Name, CurrentTailnet?.MagicDNSSuffix].filter((name) => typeof name === "string");
-  if (tailnet !== "" && !names.includes(tailnet)) {
-    const message = `this machine is in the tailnet ${names[0] ?? "of no name"}, but mesh.tailnet_name is ${tailnet}`;
-    return err({ message, mend: "tailscale switch --list" });
-  }
-  return ok({ addresses: Self?.TailscaleIPs ?? [] });
-}
-
-/** The key is in a file of our own while the program reads it: arguments can be read by other users. */
-async function logIn(program: string, parts: TailscaleParts, signal: AbortSignal): Promise<MeshProblem | null> {
-  const folder = mkdtempSync(join(tmpdir(), "flock-mesh-"));
-  try {
-    const args = ["--socket", parts.socket, "up", `--timeout=${Math.ceil(parts.loginMs / 1_000)}s`];
-    if (parts.authKey !== "") {
-      const file = join(folder, "auth-key");
-      writeFileSync(file, parts.authKey, { mode: 0o600 });
-      args.push(`--auth-key=file:${file}`);
+async function standing(
+  status: TailscaledStatus | null,
+  parts: TailscaleParts,
+  signal: AbortSignal,
+): Promise<Result<MeshState, MeshProblem>> {
+  switch (status?.BackendState) {
+    case undefined: {
+      const message = `mesh.backend is tailscale, but tailscaled does not answer at ${parts.daemon.socket ?? "all"}`;
+      return err({ message, mend: `${START_DAEMON}   # or FLOCK_MESH_BACKEND=lan` });
     }
-    if (parts.loginServer !== "") args.push(`--login-server=${parts.loginServer}`);
-    const run = Bun.spawn([program, ...args], { stdin: "ignore", stdout: "ignore", stderr: "pipe", signal });
-    const [said, code] = await Promise.all([new Response(run.stderr).text(), run.exited]);
-    if (code === 0) return null;
-    const [line = ""] = said.trim().split("\n");
-    const why = parts.authKey === "" ? line : line.replaceAll(parts.authKey, "…");
-    return { message: `tailscale up failed: ${why || `exit code ${code}`}`, mend: "tailscale status; tailscale up" };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { message: `tailscale cannot be run: ${why}`, mend: "tailscale status" };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    case "Running":
+      return wrongTailnet(status, parts) ?? (await wrongServer(parts, signal)) ?? ok(stateOf(status));
+    case "NeedsMachineAuth":
+      return err({
+        message: "the tailnet wants this machine to be approved first",
+        mend: "tailscale status   # after an admin of the tailnet has approved it",
+      });
+    case "Stopped":
+      return err({ message: "tailscale was stopped on this machine", mend: "sudo tailscale up" });
+    default:
+      return err({ message: `tailscale did not come up in time${healthOf(status)}`, mend: "tailscale status" });
   }
 }
 
-async function askStatus(socket: string, signal: AbortSignal): Promise<Status | null> {
-  try {
-    const answer = await fetch("http://local-tailscaled.sock/localapi/v0/status", {
-      unix: socket,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]),
-      keepalive: false,
-    });
-    const status = statusAnswer.safeParse(await answer.json());
-    return status.success ? status.data : null;
-  } catch {
-    return null;
-  }
+function stateOf({ Self, TUN }: TailscaledStatus): MeshState {
+  return { addresses: Self?.TailscaleIPs ?? [], callsOut: TUN !== false };
 }
 
-const APPROVAL: MeshProblem = {
-  message: "the tailnet wants this machine to be approved first",
-  mend: "tailscale status   # after an admin of the tailnet has approved it",
-};
+function wrongTailnet(
+  { CurrentTailnet }: TailscaledStatus,
+  { tailnet }: TailscaleParts,
+): Result<never, MeshProblem> | null {
+  const names = [CurrentTailnet?.Name, CurrentTailnet?.MagicDNSSuffix].filter((name) => typeof name === "string");
+  if (tailnet === "" || names.includes(tailnet)) return null;
+  const message = `this machine is in the tailnet ${names[0] ?? "of no name"}, but mesh.tailnet_name is ${tailnet}`;
+  return err({ message, mend: "tailscale switch --list   # or FLOCK_MESH_TAILNET_NAME=…" });
+}
+
+async function wrongServer(
+  { daemon, loginServer }: TailscaleParts,
+  signal: AbortSignal,
+): Promise<Result<never, MeshProblem> | null> {
+  if (loginServer === "") return null;
+  const server = await askLoginServer(daemon, signal);
+  if (server === null || withoutSlash(server) === withoutSlash(loginServer)) return null;
+  const message = `this machine is logged in at ${server}, but mesh.login_server is ${loginServer}`;
+  return err({ message, mend: `sudo tailscale login --login-server=${loginServer}   # or FLOCK_MESH_LOGIN_SERVER=…` });
+}
+
+/** What `tailscale up` says when it fails, with what mends it. */
+function loginProblem(said: string, parts: TailscaleParts, health: string): MeshProblem {
+  const lines = said.split("\n").map((line) => line.trim());
+  if (lines.some((line) => line.startsWith("Access denied"))) {
+    const message = "this user may not log tailscale in";
+    return { message, mend: "sudo tailscale set --operator=$USER   # once; or log in: " + loginCommand(parts) };
+  }
+  // It prints the whole command, with settings of somebody that must not be lost.
+  const whole = lines.find((line) => line.startsWith("tailscale up "));
+  if (whole !== undefined) {
+    const message = "tailscale has settings of its own on this machine, which a login must name too";
+    return { message, mend: `sudo ${whole.replace(/--auth-key=\S+/, "--auth-key=…").replace(/ --timeout=\S+/, "")}` };
+  }
+  if (said.startsWith("timeout waiting"))
+    return { message: `tailscale did not come up in time${health}`, mend: "tailscale status" };
+  const [line = said] = lines.filter((text) => text !== "");
+  return { message: `tailscale up failed: ${line}`, mend: `${loginCommand(parts)}   # or another FLOCK_MESH_AUTH_KEY` };
+}
+
+function healthOf(status: TailscaledStatus | null): string {
+  const [first] = status?.Health ?? [];
+  return first === undefined ? "" : `: ${first}`;
+}
+
+function loginCommand({ loginServer }: TailscaleParts): string {
+  return `sudo tailscale up${loginServer === "" ? "" : ` --login-server=${loginServer}`}`;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
+}
