@@ -136,6 +136,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
         linkPrivateKey: identity.linkPrivateKey,
         clock: systemClock,
         rotated: (node) => handlers.rotated(node),
+        skewed: (node, why) => handlers.skewed(node, why),
       });
       const listening = openNodePort({
         // Workers know the port that it had: it is asked for first.

@@ -47,6 +47,8 @@ export interface NodeHandlers {
   rotate(request: RotateRequest, from: NodeCaller): Promise<Result<ProofSubject, NodeRefusal>>;
   /** The first call signed with a node's next keys came: they are its keys from now on. */
   rotated(node: string): void;
+  /** The node calls, but its clock or the leader's is wrong. */
+  skewed(node: string, why: string): void;
   /** Everything else under /admin/v1: a command that was typed on a worker, or a model's file. The leader decides what a node may. */
   admin(request: Request, from: NodeCaller): Promise<Response>;
 }

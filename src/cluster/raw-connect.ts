@@ -51,6 +51,8 @@ export function connectRaw(target: RawTarget, signal: AbortSignal): Promise<Resu
         const shown = fingerprintShown(socket);
         if (pinned === undefined) return;
         if (shown === fingerprintOf(pinned) && socket.authorized) return settle(ok(socket.data));
+        const ofAnotherTime = shown === fingerprintOf(pinned) && /not yet valid|expired/i.test(describe(problem));
+        if (ofAnotherTime) return fail("by this machine's clock its certificate is not valid");
         if (shown !== null) return settle(err({ kind: "pin", message: `it shows another certificate (${shown})` }));
         fail(problem ?? "no TLS there");
       },

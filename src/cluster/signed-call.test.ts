@@ -22,7 +22,7 @@ function sign(call = CALL, at = 1_000_000, key = atLeader.toWorker): string {
 function verify(header: string | null, call: CallToVerify = CALL, at = 1_000_000, guard = new ReplayGuard()): string {
   const claim = parseSigned(header);
   if (claim === null) return "no claim";
-  const verified = verifySigned(claim, call, atWorker.toWorker, guard, clockAt(at));
+  const verified = verifySigned(claim, call, atWorker.toWorker, guard, clockAt(at), "leader");
   return verified.ok ? "taken" : `${verified.error.code}: ${verified.error.message}`;
 }
 
@@ -67,9 +67,9 @@ test("a clock that is more than five minutes off is named, with how far and whic
   const header = sign();
   expect(verify(header, CALL, 1_000_000 + MAX_SKEW_MS)).toBe("taken");
   expect(verify(header, CALL, 1_000_000 + MAX_SKEW_MS + 1_000)).toBe(
-    "clock_skew: the clocks of the two machines are 5 minutes apart (the caller's is behind); 5 minutes are allowed",
+    "clock_skew: the clocks of the two machines are 5 minutes apart (the leader's is behind); 5 minutes are allowed",
   );
-  expect(verify(header, CALL, 1_000_000 - 2 * MAX_SKEW_MS)).toContain("10 minutes apart (the caller's is ahead)");
+  expect(verify(header, CALL, 1_000_000 - 2 * MAX_SKEW_MS)).toContain("10 minutes apart (the leader's is ahead)");
 });
 
 test("no part of a header can be changed or left out", () => {

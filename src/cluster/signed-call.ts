@@ -85,16 +85,20 @@ export function verifySigned(
   key: Uint8Array,
   guard: ReplayGuard,
   clock: Clock,
+  caller: "worker" | "leader",
 ): Result<void, NodeRefusal> {
   const mac = Buffer.from(macOf(key, claim.head, call.method, call.path));
   if (!timingSafeEqual(mac, Buffer.from(claim.mac))) return err(badSignature("the signature does not fit the call"));
   if (call.body !== null && claim.bodyHash !== hashOf(call.body))
     return err(badSignature("the signature does not cover this body"));
   const aheadMs = claim.at - clock.now();
-  if (Math.abs(aheadMs) > MAX_SKEW_MS) return err(clockSkew(aheadMs));
+  if (Math.abs(aheadMs) > MAX_SKEW_MS) return err(clockSkew(aheadMs, caller));
   if (!guard.take(claim.life, claim.number, claim.at)) return err(badSignature("this call was made before"));
   return ok(undefined);
 }
+
+export const SET_CLOCK =
+  "timedatectl set-ntp true   # on the machine whose clock is wrong; on a Mac: sudo sntp -sS time.apple.com";
 
 export function badSignature(message: string): NodeRefusal {
   return {
@@ -104,14 +108,14 @@ export function badSignature(message: string): NodeRefusal {
   };
 }
 
-/** `aheadMs`: how far the caller's clock is ahead of ours. */
-export function clockSkew(aheadMs: number): NodeRefusal {
+/** `aheadMs`: how far the caller's clock is ahead of the other one's. */
+export function clockSkew(aheadMs: number, caller: "worker" | "leader"): NodeRefusal {
   const seconds = Math.round(Math.abs(aheadMs) / 1_000);
   const far = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} minutes`;
   return {
     code: "clock_skew",
-    message: `the clocks of the two machines are ${far} apart (the caller's is ${aheadMs > 0 ? "ahead" : "behind"}); 5 minutes are allowed`,
-    mend: "timedatectl set-ntp true   # on the machine whose clock is wrong; on a Mac: sudo sntp -sS time.apple.com",
+    message: `the clocks of the two machines are ${far} apart (the ${caller}'s is ${aheadMs > 0 ? "ahead" : "behind"}); 5 minutes are allowed`,
+    mend: SET_CLOCK,
   };
 }
 

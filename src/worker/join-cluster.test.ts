@@ -61,7 +61,11 @@ test("nobody there: the addresses that were tried, and why each failed", async (
 test("a wrong clock and an expired token are told before and after the leader is asked", async () => {
   await using leader = await startTestLeader();
   const token = await invite(leader, [leader.address]);
-  expect(await join(token, "", -7 * 60_000)).toContain("7 minutes apart (the caller's is behind)");
+  expect(await join(token, "", -7 * 60_000)).toContain("7 minutes apart (the worker's is behind)");
+  // Before the leader was set up no connection would come about.
+  expect(await join(token, "", -400 * 86_400_000)).toMatch(
+    /this machine's clock says 20\d\d-.*Z, when the leader's certificate is not valid \| timedatectl/,
+  );
   expect(leader.seen).toEqual([]);
   leader.clock.aheadMs = 301_000;
   // The joining machine's clock is right by the leader's.

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { makeCertificate } from "../cluster/certificate.ts";
 import { addressesToTry } from "../cluster/join-url.ts";
 import type { JoinTokenClaims } from "../cluster/join-token.ts";
@@ -12,13 +13,13 @@ import {
   registerAnswerV2,
   type RegisterRequest,
 } from "../cluster/node-protocol.ts";
-import { clockSkew, MAX_SKEW_MS } from "../cluster/signed-call.ts";
+import { clockSkew, MAX_SKEW_MS, SET_CLOCK } from "../cluster/signed-call.ts";
 import { commonProtocol } from "../cluster/transport/tunnel-frames.ts";
 import { protocolRefusal } from "../cluster/transport/tunnel-server.ts";
 import type { Clock } from "../core/clock.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { fetchCertificate } from "./fetch-certificate.ts";
-import { pinnedFetch, readLeaderAnswer } from "./leader-client.ts";
+import { pinnedFetch, readLeaderAnswer, wrongClock } from "./leader-client.ts";
 
 /** Why this machine did not join, in one line, and the command that mends it. */
 export interface JoinProblem {
@@ -49,10 +50,15 @@ export async function joinCluster(
   const found = await findLeader(addressesToTry({ host, token }, claims.addresses), claims, signal);
   if (!found.ok) return found;
   const { address, certificate } = found.value;
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  const now = clock.now();
+  // No connection would come about. A clock that is a little off is found below.
+  if (now < Date.parse(validFrom) || now > Date.parse(validTo))
+    return err({ message: wrongClock(new Date(now)), mend: SET_CLOCK });
   const hello = await helloOf(address, certificate, signal);
   if (!hello.ok) return hello;
   const aheadMs = clock.now() - hello.value.at;
-  if (Math.abs(aheadMs) > MAX_SKEW_MS) return err(clockSkew(aheadMs));
+  if (Math.abs(aheadMs) > MAX_SKEW_MS) return err(clockSkew(aheadMs, "worker"));
   if (commonProtocol(hello.value) === null) return err(protocolRefusal(hello.value.protocol));
 
   const own = makeCertificate(clock.now());

@@ -30,7 +30,7 @@ export class LeaderCheck {
     if (claim === null || claim.node !== this.#node) return err(badSignature("the call is not signed for this node"));
     let refusal: Result<void, NodeRefusal> = err(badSignature("this node has no key"));
     for (const { key, guard } of this.#known) {
-      refusal = verifySigned(claim, call, key, guard, this.#clock);
+      refusal = verifySigned(claim, call, key, guard, this.#clock, "leader");
       if (refusal.ok || refusal.error.code !== "signature") return refusal;
     }
     return refusal;

@@ -9,6 +9,13 @@ const OTHER = "another certificate";
 const STRANGER =
   "another leader answers than the one that this machine joined; if that was set up anew: flock leave, then flock join with a new token";
 
+const WRONG_TIME = "its certificate is not valid now";
+
+/** Said where the leader's certificate is the right one, and of another time. */
+export function wrongClock(now: Date): string {
+  return `this machine's clock says ${now.toISOString().slice(0, 16)}Z, when the leader's certificate is not valid`;
+}
+
 /** For TCP, TLS and a short answer together, at each address. */
 const ANSWER_MS = 10_000;
 
@@ -32,7 +39,7 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
     answerMs: number | null,
   ): Promise<Result<Response, LeaderCallFailure>> => {
     const tried: string[] = [];
-    let stranger = false;
+    let message = "the leader cannot be reached";
     for (const address of parts.addresses()) {
       headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }));
       const limit = answerMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
@@ -51,11 +58,12 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
       } catch (error) {
         const reason = reasonOf(error);
         tried.push(`${address} (${reason})`);
-        stranger ||= reason === OTHER;
+        if (reason === OTHER) message = STRANGER;
+        if (reason === WRONG_TIME) message = wrongClock(new Date());
         if (signal.aborted) break;
       }
     }
-    return err({ kind: "unreachable", message: stranger ? STRANGER : "the leader cannot be reached", tried });
+    return err({ kind: "unreachable", message, tried });
   };
   return {
     async call(method, path, body, signal) {
@@ -97,6 +105,7 @@ export function pinnedFetch(certificate: string): NonNullable<BunFetchRequestIni
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (/REFUSED|FailedToOpenSocket/i.test(code)) return "nothing listens there";
+  if (/NOT_YET_VALID|HAS_EXPIRED/.test(code)) return WRONG_TIME;
   if (/CERT|SIGNATURE|EPROTO/i.test(code)) return OTHER;
   return error instanceof Error && error.name === "TimeoutError" ? "no answer" : code || "no connection";
 }

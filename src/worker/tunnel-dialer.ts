@@ -38,8 +38,8 @@ export interface TunnelDialerParts {
   readonly times: DialTimes;
   /** A connection over which the leader has begun to talk. */
   readonly accept: (socket: RawSocket) => void;
-  /** The leader refused: with a code of `NodeRefusal`. */
-  readonly refused: (code: string, message: string) => void;
+  /** The leader does not take this node's connections: it is to be asked why. */
+  readonly refused: () => void;
   /** The address that answered. */
   readonly connected: (address: string) => void;
   readonly log: (message: string) => void;
@@ -166,13 +166,11 @@ export class TunnelDialer {
 
   /** A connection of this kind that the leader has taken; null: there or here something stood against it. */
   async #dial(address: string, kind: TunnelKind): Promise<RawSocket | null> {
-    const { tls, signer, times, refused, log } = this.#parts;
+    const { tls, signer, times, refused } = this.#parts;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(times.connectMs)]);
     const connected = await connectRaw({ ...splitAddress(address), tls }, signal);
     if (!connected.ok) {
-      const text = `${address}: ${connected.error.message}`;
-      if (!this.#stopped.signal.aborted && kind === "control" && !this.#said.has(text)) log(text);
-      this.#said.add(text);
+      if (kind === "control") this.#tell(`${address}: ${connected.error.message}`);
       return null;
     }
     const socket = connected.value;
@@ -183,8 +181,14 @@ export class TunnelDialer {
     socket.destroy();
     if (answer === undefined) return null;
     const { code, message } = answer.error;
-    refused(code, message);
+    this.#tell(`the leader refused the tunnel: ${message} (${code})`);
+    refused();
     return null;
+  }
+
+  #tell(what: string): void {
+    if (!this.#stopped.signal.aborted && !this.#said.has(what)) this.#parts.log(what);
+    this.#said.add(what);
   }
 }
 

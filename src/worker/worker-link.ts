@@ -113,10 +113,7 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     signer: () => signer,
     times: DIAL_TIMES,
     accept: (socket) => port.accept(socket),
-    refused(code, message) {
-      parts.log(`the leader refused the tunnel: ${message} (${code})`);
-      parts.refused();
-    },
+    refused: () => parts.refused(),
     connected: putFirst,
     log: (message) => parts.log(message),
   });

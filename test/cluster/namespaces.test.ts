@@ -167,7 +167,7 @@ describe.skipIf(why !== null)(`machines of their own${why === null ? "" : ` (${w
       () => "joined",
       (error: unknown) => String(error),
     );
-    expect(said).toContain("the clocks of the two machines are 10 minutes apart (the caller's is ahead)");
+    expect(said).toContain("the clocks of the two machines are 10 minutes apart (the worker's is ahead)");
     expect(said).toContain("timedatectl set-ntp true");
   }, 60_000);
 

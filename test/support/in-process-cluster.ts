@@ -99,6 +99,7 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
       if (entry?.next) links.put({ node, keys: entry.next, addresses: [] });
       seen.push(`rotated ${node}`);
     },
+    skewed: (node, why) => whole.skewed(node, why),
   });
   let address = "";
   const whole: NodeHandlers = {
@@ -130,6 +131,7 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
       return ok({ node, name: node, machine: MACHINE, assign: true, linkKey: keys.linkKey, since: clock.now() });
     },
     rotated: () => undefined,
+    skewed: () => undefined,
     admin: async (request, { node }) =>
       Response.json({ path: new URL(request.url).pathname, node, body: await request.text() }),
     ...handlers,
@@ -252,9 +254,9 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     signer: () => signer,
     times: { ...DIAL_TIMES, retryMs: [20, 200] },
     accept: (socket) => port.accept(socket),
-    refused: (code) => refusals.push(code),
+    refused: () => undefined,
     connected: () => undefined,
-    log: () => undefined,
+    log: (message) => refusals.push(message),
   });
   leader.known.set(node, { keys, next: null, revoked: false });
   leader.links.put({ node, keys, addresses: lan ? [`127.0.0.1:${port.port}`] : [] });

@@ -357,3 +357,13 @@ test("a rotation whose answer was lost is asked for again", async () => {
   const proven = await handlers.rotate({ keys: { linkKey: "k3", certificate: "c3" } }, { node, peer: null });
   expect(proven).toMatchObject({ ok: true, value: { node, linkKey: "k3", since: t.clock.now() } });
 });
+
+test("a node whose clock is wrong is told of where it is shown, once", async () => {
+  await using t = await openTestStore();
+  const { handlers, registry } = await rig(t);
+  const node = await join(handlers);
+  for (let call = 0; call < 3; call += 1) handlers.skewed(node, "the clocks are 10 minutes apart");
+  handlers.skewed("n_nobody", "the clocks are 10 minutes apart");
+  const told = registry.get(node)?.events.map(({ what }) => what) ?? [];
+  expect(told.filter((what) => what === "its calls are refused: the clocks are 10 minutes apart").length).toBe(1);
+});

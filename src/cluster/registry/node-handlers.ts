@@ -83,6 +83,19 @@ export function nodeHandlers(parts: NodeHandlerParts): NodeHandlers {
       const known = book.get(node);
       if (known?.keys) links.put({ node, keys: known.keys, addresses: known.addresses });
     },
+    skewed(node, why) {
+      const what = `its calls are refused: ${why}`;
+      // It goes on calling, every few seconds.
+      if (
+        registry
+          .get(node)
+          ?.events.slice(-3)
+          .some((event) => event.what === what) !== false
+      )
+        return;
+      registry.note(node, what);
+      log("a node's calls are refused", { node, why });
+    },
     admin: parts.admin,
   };
 }

@@ -15,6 +15,8 @@ export interface CallerCheckParts {
   readonly clock: Clock;
   /** The first call signed with a node's next keys came. */
   readonly rotated: (node: string) => void;
+  /** A call that was this node's without doubt was not taken: its clock is wrong. */
+  readonly skewed: (node: string, why: string) => void;
 }
 
 /** Says which worker a signed call is from. One for all ways in, so that a call is taken once whichever way it comes. */
@@ -35,6 +37,7 @@ export class CallerCheck {
     if (known.revoked) return err(revokedNode(claim.node));
     const verified = this.#verify(known.keys, claim, call);
     if (verified.ok) return ok({ node: claim.node });
+    if (verified.error.code === "clock_skew") this.#parts.skewed(claim.node, verified.error.message);
     if (known.next === null || verified.error.code !== "signature") return verified;
     const next = this.#verify(known.next, claim, call);
     if (!next.ok) return verified;
@@ -51,7 +54,7 @@ export class CallerCheck {
 
   #verify(keys: Pick<NodeKeys, "linkKey">, claim: NonNullable<ReturnType<typeof parseSigned>>, call: CallToVerify) {
     const { keys: derived, guard } = this.#of(keys.linkKey);
-    return verifySigned(claim, call, derived.toLeader, guard, this.#parts.clock);
+    return verifySigned(claim, call, derived.toLeader, guard, this.#parts.clock, "worker");
   }
 
   #of(linkKey: string): { readonly keys: SigningKeys; readonly guard: ReplayGuard } {

@@ -17,7 +17,8 @@ export interface TunnelServerParts {
 export function tunnelServer({ callers, poolOf, log }: TunnelServerParts): (socket: RawSocket, text: string) => void {
   return (socket, text) => {
     const refuse = ({ code, message, mend }: NodeRefusal): void => {
-      log("a tunnel was refused", { code, message, peer: socket.peerAddress });
+      // Those that call and call again have been named where they are known.
+      if (code !== "clock_skew") log("a tunnel was refused", { code, why: message, peer: socket.peerAddress });
       writeLine(socket, { error: { code, message, mend } } satisfies TunnelAnswer);
       socket.end();
     };

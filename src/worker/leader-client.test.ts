@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { makeCertificate, type OwnCertificate } from "../cluster/certificate.ts";
+import { connectRaw } from "../cluster/raw-connect.ts";
+import { leaderClient } from "./leader-client.ts";
+
+const FOREVER = new AbortController().signal;
+const YEAR_MS = 365 * 86_400_000;
+
+/** Somebody who answers with this certificate; asked by a worker that knows its leader by that one. */
+async function asked(shown: OwnCertificate, pinned: string) {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: shown.certificate, key: shown.key },
+    fetch: () => Response.json({}),
+  });
+  const address = `127.0.0.1:${server.port}`;
+  const calls = leaderClient({
+    certificate: pinned,
+    addresses: () => [address],
+    signer: () => ({ sign: () => "signed" }),
+    answered: () => undefined,
+  });
+  const called = await calls.call("POST", "/x", {}, FOREVER);
+  const dialled = await connectRaw({ host: "127.0.0.1", port: server.port ?? 0, tls: { pinned } }, FOREVER);
+  await server.stop(true);
+  return [called.ok ? "ok" : called.error.message, dialled.ok ? "ok" : dialled.error.message];
+}
+
+test("the leader by its certificate, another one, and the right one at the wrong time are told apart", async () => {
+  const [own, other] = [makeCertificate(Date.now()), makeCertificate(Date.now())];
+  expect(await asked(own, own.certificate)).toEqual(["ok", "ok"]);
+  expect(await asked(other, own.certificate)).toEqual([
+    expect.stringContaining("another leader answers than the one that this machine joined"),
+    expect.stringContaining("it shows another certificate"),
+  ]);
+  for (const madeAt of [Date.now() + YEAR_MS, Date.now() - 21 * YEAR_MS]) {
+    const certificate = makeCertificate(madeAt);
+    expect(await asked(certificate, certificate.certificate)).toEqual([
+      expect.stringMatching(/this machine's clock says \S+Z, when the leader's certificate is not valid/),
+      "by this machine's clock its certificate is not valid",
+    ]);
+  }
+});
