@@ -1,4 +1,6 @@
+import { copyFileSync, truncateSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   type ClusterLeader,
@@ -6,7 +8,7 @@ import {
   startClusterLeader,
   startClusterWorker,
 } from "../support/start-cluster.ts";
-import { poll } from "../support/start-flock.ts";
+import { poll, processesOf } from "../support/start-flock.ts";
 
 /** Long enough that some run whenever something is switched. */
 const LONG = Array.from({ length: 300 }, (_, at) => `w${at}`).join(" ");
@@ -130,6 +132,19 @@ test("what cannot be moved is refused at once, with names that were probably mea
   await at("team", ["one"]);
 }, 60_000);
 
+test("a node that cannot hold the model is told with numbers by the job, and nothing has changed", async () => {
+  const [whole, copy] = [one, leader].map(({ dataDir }) => join(dataDir, "models/team.gguf")) as [string, string];
+  // Whoever looks at this machine's file first takes the model for that large.
+  truncateSync(copy, 2 ** 41);
+  const refused = await leader.cli("model", "move", "team", "--to", "two");
+  copyFileSync(whole, copy);
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toMatch(
+    /model\.move failed: two has [\d.]+ GiB free, the model takes 2355 GiB; one serves team as before/,
+  );
+  await at("team", ["one"]);
+}, 60_000);
+
 test("a drain unloads what it has moved, under load; undrain loads the machine's own model again, others stay moved", async () => {
   const stop = streams(2);
   const drained = await leader.cli("node", "drain", "one");
@@ -157,4 +172,24 @@ test("a drain unloads what it has moved, under load; undrain loads the machine's
   expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
   const now = await where("team");
   expect([now.length, now.includes("two")]).toEqual([1, false]);
+}, 120_000);
+
+test("a node that is lost while it gets the model: the job fails with words, and the old one serves on", async () => {
+  const [from = ""] = await where("team");
+  const stop = streams(2);
+  const { agent } = processesOf(two.dataDir);
+  if (agent === null) throw new Error("no agent");
+  // It takes the order to load, and does not come to answer it.
+  process.kill(agent, "SIGSTOP");
+  const moving = await leader.cli("model", "move", "team", "--to", "two", "--no-wait", "--json");
+  const { id } = (JSON.parse(moving.stdout) as { job: { id: string } }).job;
+  await poll(60_000, async () => (await leader.cli("job", "show", id)).stdout.includes("loading it on two"));
+  await two.kill();
+  await poll(60_000, async () => /State +failed/.test((await leader.cli("job", "show", id)).stdout));
+  process.kill(agent, "SIGCONT");
+  const seen = await stop();
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+  const page = (await leader.cli("job", "show", id)).stdout;
+  expect(page).toContain(`; ${from} serves team as before`);
+  expect(await where("team")).toEqual([from]);
 }, 120_000);

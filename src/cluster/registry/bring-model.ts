@@ -44,7 +44,7 @@ export async function bringModel(
     if (answer.ok) {
       heardMs = performance.now();
       const { state, doneBytes, totalBytes, problem, way } = answer.value;
-      const how = atLeader ? `from ${name}` : sayWay(way, direct !== null, name);
+      const how = atLeader ? `from ${name}` : sayWay(way, direct !== null || !mayGoDirectly, name);
       if (state === "done") return ok(how);
       if (state === "failed") return err(problem ?? "it could not be brought");
       progress(`bringing its file ${how}, ${share(doneBytes, totalBytes)}`);

@@ -77,6 +77,35 @@ test("a node that cannot hold it leaves all as it was, with the reason", async (
   expect(routes.get("n_1")).toEqual(["team", "other"]);
 });
 
+test("a move that is broken off leaves both serving", async () => {
+  const { registry, routes, steps, serve } = cluster();
+  serve("n_2", ["team"], 2);
+  const over = new AbortController();
+  const moving = moveModel(
+    {
+      registry,
+      busy: () => 1,
+      put: async () => err("it is there"),
+      unload: async (node) => (steps.push(`unload on ${node}`), ok(undefined)),
+    },
+    MOVE,
+    { signal: over.signal, progress: () => over.abort(new Error("cancelled")) },
+  );
+  expect(await moving.catch((cause: unknown) => String(cause))).toContain("cancelled");
+  expect([routes.get("n_1"), routes.get("n_2"), steps]).toEqual([["team", "other"], ["team"], []]);
+});
+
+test("when the old node was lost while the new one could not have it, the job says both", async () => {
+  const { registry, move } = cluster();
+  const failed = await move({
+    async put() {
+      registry.lost("n_1", "its machine is gone");
+      return err("host-n_2: the leader answered 404");
+    },
+  });
+  expect(failed).toBe("host-n_2: the leader answered 404; host-n_1 is lost");
+});
+
 test("when the new node is lost before the old one let go, the old one takes requests again", async () => {
   const { registry, routes, move } = cluster();
   const failed = await move({

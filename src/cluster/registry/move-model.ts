@@ -47,17 +47,21 @@ export async function moveModel(
 ): Promise<void> {
   const { registry } = parts;
   const [source, target] = [from, to].map((id) => registry.get(id)?.name ?? id) as [string, string];
+  const asBefore = (): string =>
+    serves(registry, from, model)
+      ? `${source} serves ${model} as before`
+      : `${source} is ${registry.get(from)?.standing ?? "removed"}`;
   let brought = "";
   await untilHeard(registry, signal);
   if (!serves(registry, to, model)) {
     progress(0, STEPS, `bringing it to ${target}`);
     const put = await parts.put(model, to, from, signal, (message) => progress(0, STEPS, message));
     signal.throwIfAborted();
-    if (!put.ok) throw new Error(`${put.error}; ${source} serves ${model} as before`);
+    if (!put.ok) throw new Error(`${put.error}; ${asBefore()}`);
     brought = sayBrought(put.value.brought);
   }
   if (registry.get(to)?.standing !== "ready" || !serves(registry, to, model))
-    throw new Error(`${target} is ${registry.get(to)?.standing ?? "gone"}; ${source} serves ${model} as before`);
+    throw new Error(`${target} is ${registry.get(to)?.standing ?? "removed"}; ${asBefore()}`);
   registry.leave(from, model);
   registry.note(from, `new requests for ${model} go to ${target}`);
   try {
