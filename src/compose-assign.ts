@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { z } from "zod";
 import { type AssignParts, assignModel, sayBrought } from "./cluster/registry/assign-model.ts";
+import { isAlive } from "./cluster/process-identity.ts";
 import { unloadModel } from "./cluster/node-operations.ts";
 import { type DrainParts, drainNode, type MovedTo, takeUpDrain } from "./cluster/registry/drain-node.ts";
 import { moveModel, type MoveParts } from "./cluster/registry/move-model.ts";
@@ -33,6 +34,8 @@ export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bri
   readonly config: Config;
   readonly bundledCatalog: string;
   readonly board: () => BoardState;
+  /** Leaders before this one that may still give answers. */
+  readonly earlier: readonly number[];
   readonly log: Log;
 }
 
@@ -71,6 +74,7 @@ export function composePlacing(parts: PlacingParts): Placing {
     const done = await link.call(node, unloadModel(model), signal);
     return done.ok ? done : err(done.error.message);
   };
+  const alone = (): boolean => !parts.earlier.some(isAlive);
   const wanted = (): readonly string[] => {
     const { replicas } = parts.board();
     const defaultModel = models.defaultModel();
@@ -92,7 +96,7 @@ export function composePlacing(parts: PlacingParts): Placing {
       const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
       const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
       await keep(moved);
-      await drainNode({ registry, busy, move, unload }, node, { signal, progress, moved, keep });
+      await drainNode({ registry, busy, alone, move, unload }, node, { signal, progress, moved, keep });
     },
   });
   const assign = defineJob({
@@ -116,7 +120,8 @@ export function composePlacing(parts: PlacingParts): Placing {
   const moving = defineJob({
     kind: MOVE_JOB,
     schema: z.strictObject({ model: z.string(), from: z.string(), to: z.string() }),
-    run: ({ input, signal, progress }) => moveModel({ registry, busy, put, unload }, input, { signal, progress }),
+    run: ({ input, signal, progress }) =>
+      moveModel({ registry, busy, alone, put, unload }, input, { signal, progress }),
   });
   return {
     jobs: [drain, assign, moving],

@@ -29,6 +29,8 @@ export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
   readonly models: ModelDirectory;
   readonly board: () => BoardState;
   readonly bundledCatalog: string;
+  /** Leaders before this one that may still give answers. */
+  readonly earlier: readonly number[];
   /** A node has come that serves nothing yet. */
   readonly assign: (node: string) => void;
   /** A command that was typed on a worker. */

@@ -1,3 +1,4 @@
+import { isAlive } from "./cluster/process-identity.ts";
 import type { ComposedLeader, LeaderOptions } from "./compose.ts";
 import { localUrl, parseListen } from "./config/listen.ts";
 import { err, ok, type Result } from "./core/result.ts";
@@ -119,7 +120,8 @@ async function start(
       if (composed === null || server === null || report === null || stopping || makingRoom !== null) return null;
       makingRoom = composed.handOver();
       if (!LISTENS_BESIDE) server.quiet();
-      return { port: server.port, nodes: [...(await makingRoom)] };
+      const answering = [process.pid, ...(takesOver?.answering ?? []).filter(isAlive)];
+      return { port: server.port, nodes: [...(await makingRoom)], answering };
     },
     handedOver(successor) {
       control?.close();

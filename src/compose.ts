@@ -173,6 +173,7 @@ export async function composeLeader(
     program: options.program,
     board: () => board.state,
     bundledCatalog: options.bundledCatalog,
+    earlier: shell.takesOver?.answering ?? [],
     assign(node) {
       jobs
         .enqueue(ASSIGN_JOB, { node }, "flock")

@@ -9,6 +9,8 @@ export const handOver = z.object({
   port: z.number().int(),
   /** The newest state of each worker, so that the successor need not wait for their heartbeats. */
   nodes: z.array(z.object({ node: z.string(), life: z.number(), state: z.unknown() })),
+  /** Processes that still give answers which they began: it, and those before it. */
+  answering: z.array(z.number().int()).default([]),
 });
 export type HandOver = z.infer<typeof handOver>;
 

@@ -174,6 +174,21 @@ test("a drain unloads what it has moved, under load; undrain loads the machine's
   expect([now.length, now.includes("two")]).toEqual([1, false]);
 }, 120_000);
 
+test("a restart of the leader in the middle of a move goes on with it, and cuts no answer", async () => {
+  const [from = ""] = await where("team");
+  const to = from === "one" ? hostname() : "one";
+  const stop = streams(3);
+  const moving = await leader.cli("model", "move", "team", "--to", to, "--no-wait", "--json");
+  const { id } = (JSON.parse(moving.stdout) as { job: { id: string } }).job;
+  const restarted = await leader.cli("restart");
+  expect([restarted.code, restarted.stderr]).toEqual([0, ""]);
+  const followed = await leader.cli("job", "watch", id);
+  expect(followed.code === 0 ? "" : followed.stderr).toBe("");
+  await at("team", [to]);
+  const seen = await stop();
+  expect(seen.filter((replica) => !replica.endsWith("/team"))).toEqual([]);
+}, 120_000);
+
 test("a node that is lost while it gets the model: the job fails with words, and the old one serves on", async () => {
   const [from = ""] = await where("team");
   const stop = streams(2);

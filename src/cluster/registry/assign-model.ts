@@ -1,3 +1,4 @@
+import type { EngineStatus } from "../../core/node.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { type KnownFloors, modelNeed } from "../../placement/model-need.ts";
 import { place, sayRefused } from "../../placement/place.ts";
@@ -6,6 +7,7 @@ import type { Link } from "../link.ts";
 import { availableModels, loadModel, unloadModel } from "../node-operations.ts";
 import { wait } from "../wait.ts";
 import type { NodeBook } from "./node-book.ts";
+import type { NodeEntry } from "./node-entry.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 import { placementNodeOf } from "./node-views.ts";
 import type { PlacementBook } from "./placement-book.ts";
@@ -77,8 +79,10 @@ export async function assignModel(
       const there = new Set((files.get(stored.id) ?? []).map(({ id }) => id));
       return entry === null ? [] : [placementNodeOf(stored, entry, there, parts.busy)];
     });
-  // What an earlier attempt had begun there goes on.
-  const begun = wish.on === undefined ? undefined : nodes.find(({ id }) => isComing(registry, id, model));
+  // What an earlier attempt had begun there goes on, or is done by now.
+  const done = nodes.find(({ id }) => howFar(registry.get(id), model) === "served");
+  if (done !== undefined) return ok({ node: done.id, name: done.name, brought: null });
+  const begun = nodes.find(({ id }) => howFar(registry.get(id), model) === "coming");
   const { node, refused } = begun === undefined ? place(need, nodes) : { node: begun, refused: [] };
   if (node === null) return err(sayRefused(refused));
   let brought: string | null = null;
@@ -105,12 +109,16 @@ export function sayBrought(brought: string | null): string {
   return brought === null ? "" : `; its file came ${brought}`;
 }
 
-/** An engine of the node is on its way up with the model. */
-function isComing(registry: NodeRegistry, node: string, model: string): boolean {
-  const { engines = [], replicas = [] } = registry.get(node)?.state ?? {};
-  const served = replicas.some((replica) => replica.model === model);
-  return !served && engines.some(({ state, models }) => state !== "stopped" && models.includes(model));
+/** What a node that takes requests has of the model already. */
+function howFar(entry: NodeEntry | null, model: string): "served" | "coming" | "nothing" {
+  if (entry?.standing !== "ready" || entry.state === null) return "nothing";
+  const { engines, replicas } = entry.state;
+  if (replicas.some((replica) => replica.model === model)) return "served";
+  const coming = engines.some(({ managed, state, models }) => managed && COMING.has(state) && models.includes(model));
+  return coming ? "coming" : "nothing";
 }
+
+const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff"]);
 
 /** What lies on each ready node that answers. */
 async function filesOf(

@@ -8,6 +8,7 @@ const never = new AbortController().signal;
 
 /** What none of these tests looks at. */
 const nothing = { moved: {}, keep: async () => undefined };
+const alone = () => true;
 const unload = async () => ok(undefined);
 const none = async () => err("no");
 
@@ -38,6 +39,7 @@ test("a model that another node serves leaves at once, one that can move is serv
     {
       registry,
       busy: () => 0,
+      alone,
       async move(model, from, _signal, progress) {
         progress("half of it");
         seen.push([model, from, routes.get("n_1")]);
@@ -83,7 +85,7 @@ test("running answers end before the node counts as drained", async () => {
   let running = 2;
   const steps: string[] = [];
   const draining = drainNode(
-    { registry, busy: (id) => (id === "n_1/shared/shared" ? running : 0), move: none, unload },
+    { registry, busy: (id) => (id === "n_1/shared/shared" ? running : 0), alone, move: none, unload },
     "n_1",
     {
       ...nothing,
@@ -103,7 +105,7 @@ test("a drain that is broken off stops", async () => {
   const { registry } = cluster();
   registry.startDrain("n_1", new Set(), 5);
   const over = new AbortController();
-  const draining = drainNode({ registry, busy: () => 1, move: none, unload }, "n_1", {
+  const draining = drainNode({ registry, busy: () => 1, alone, move: none, unload }, "n_1", {
     ...nothing,
     signal: over.signal,
     progress: () => over.abort(new Error("undrained")),
@@ -115,7 +117,7 @@ test("a drain that is broken off stops", async () => {
 test("a node that is lost in the middle of its drain has nothing left to wait for", async () => {
   const { registry } = cluster();
   registry.startDrain("n_1", new Set(), 5);
-  const draining = drainNode({ registry, busy: () => 1, move: none, unload }, "n_1", {
+  const draining = drainNode({ registry, busy: () => 1, alone, move: none, unload }, "n_1", {
     ...nothing,
     signal: never,
     progress: () => registry.lost("n_1", "its machine is gone"),
@@ -144,6 +146,7 @@ test("a moved model is unloaded when its own answers have ended, others may stil
     {
       registry,
       busy: (id) => (id.endsWith("/alone") ? running.alone : id.endsWith("/shared") ? running.shared : 0),
+      alone,
       move: none,
       async unload(_node, model) {
         steps.push(`unload ${model} beside ${running.shared} of others`);
@@ -180,7 +183,7 @@ test("a moved model stays loaded where its new node is gone, its engine serves a
   registry.beat("n_1", beatOf({ ...lora, replicas }));
   registry.startDrain("n_1", new Set(), 5);
   const refuse = async () => err("not now");
-  await drainNode({ registry, busy: () => 0, move: none, unload: refuse }, "n_1", {
+  await drainNode({ registry, busy: () => 0, alone, move: none, unload: refuse }, "n_1", {
     ...nothing,
     signal: never,
     progress: () => undefined,
@@ -194,4 +197,29 @@ test("a moved model stays loaded where its new node is gone, its engine serves a
     ]),
   );
   expect(registry.get("n_1")?.standing).toBe("drained");
+});
+
+test("while the leader before still gives answers nothing is unloaded, and the node does not count as drained", async () => {
+  const { registry } = cluster();
+  registry.beat("n_2", beatOf(stateOf("n_2", ["shared", "alone"], 2)));
+  registry.startDrain("n_1", new Set(), 5);
+  let before = true;
+  const steps: string[] = [];
+  const parts = {
+    registry,
+    busy: () => 0,
+    alone: () => !before,
+    move: none,
+    unload: async () => (steps.push("unload"), ok(undefined)),
+  };
+  await drainNode(parts, "n_1", {
+    ...nothing,
+    signal: never,
+    moved: { alone: "n_2" },
+    progress(_done, _total, message) {
+      steps.push(message);
+      before = false;
+    },
+  });
+  expect(steps).toEqual(["answers of the leader before to end", "unload", "no request runs there any more"]);
 });

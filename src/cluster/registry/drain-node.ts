@@ -1,13 +1,14 @@
 import type { Result } from "../../core/result.ts";
 import { wait } from "../wait.ts";
 import type { Assigned } from "./assign-model.ts";
-import { type MoveParts, runningOf, serves, sharedWith, unloadedNote, untilHeard } from "./move-model.ts";
+import { type MoveParts, runningOf, sayRunning, serves, sharedWith, unloadedNote, untilHeard } from "./move-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 
 export interface DrainParts {
   readonly registry: NodeRegistry;
   /** Requests of this leader in flight on a replica. */
   readonly busy: (replicaId: string) => number;
+  readonly alone: MoveParts["alone"];
   /** Puts the model on another node; resolves when it is served there. The error says why none can. */
   readonly move: (
     model: string,
@@ -85,14 +86,13 @@ export async function drainNode(parts: DrainParts, id: string, context: DrainCon
     if (entry !== null && entry.drainedAt === null) throw new Error("the drain was taken back");
     if (entry === null || entry.standing === "lost") break;
     for (const [model, to] of loaded) {
-      if (runningOf(parts, id, model) > 0) continue;
+      if (runningOf(parts, id, model) > 0 || !parts.alone()) continue;
       loaded.delete(model);
       registry.note(id, await unloadMoved(parts, id, model, to, signal));
     }
     const running = runningOf(parts, id, null);
-    if (running === 0 && loaded.size === 0) break;
-    if (running !== said)
-      progress(models.length, total, `${running} running ${running === 1 ? "answer" : "answers"} to end`);
+    if (running === 0 && loaded.size === 0 && parts.alone()) break;
+    if (running !== said) progress(models.length, total, `${sayRunning(running)} to end`);
     said = running;
     await wait(LOOK_MS, signal);
   }

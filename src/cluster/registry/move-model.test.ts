@@ -18,6 +18,7 @@ function cluster() {
   const parts = (over: Partial<MoveParts> = {}): MoveParts => ({
     registry: rig.registry,
     busy: () => 0,
+    alone: () => true,
     async put() {
       steps.push("put");
       serve("n_2", ["team"], 2);
@@ -85,6 +86,7 @@ test("a move that is broken off leaves both serving", async () => {
     {
       registry,
       busy: () => 1,
+      alone: () => true,
       put: async () => err("it is there"),
       unload: async (node) => (steps.push(`unload on ${node}`), ok(undefined)),
     },
@@ -157,4 +159,14 @@ test("after a start of the leader it waits until the nodes have been heard, and 
     "3/3 host-n_2 serves team",
   ]);
   expect(routes.get("n_1")).toEqual(["other"]);
+});
+
+test("after a restart it is not unloaded before the leader before has ended its answers", async () => {
+  const { steps, move } = cluster();
+  let looks = 0;
+  expect(await move({ alone: () => (looks += 1) > 2 })).toBeUndefined();
+  expect(steps.slice(2, 4)).toEqual([
+    "1/3 answers of the leader before on host-n_1 to end",
+    "2/3 unloading it on host-n_1",
+  ]);
 });

@@ -8,6 +8,8 @@ export interface MoveParts {
   readonly registry: NodeRegistry;
   /** Requests of this leader in flight on a replica. */
   readonly busy: (replicaId: string) => number;
+  /** False after a restart while the leader before still gives answers, which `busy` does not count. */
+  readonly alone: () => boolean;
   /** Loads the model on a node, its file brought along. The error says why it cannot have it. */
   readonly put: (
     model: string,
@@ -108,6 +110,12 @@ export function runningOf(
   return meant.reduce((sum, replica) => sum + busy(replica.id), 0);
 }
 
+/** 0: those are of the leader before. */
+export function sayRunning(running: number): string {
+  if (running === 0) return "answers of the leader before";
+  return `${running} running ${running === 1 ? "answer" : "answers"}`;
+}
+
 async function untilQuiet(
   parts: MoveParts,
   { model, from, to }: Move,
@@ -122,9 +130,8 @@ async function untilQuiet(
       throw new Error(`${source} was ${before} before it let go of ${model}; ${target} serves it`);
     if (!serves(registry, to, model)) throw new Error(`${target} serves ${model} no more; ${source} does again`);
     const running = runningOf(parts, from, model);
-    if (running === 0) return;
-    if (running !== said)
-      progress(1, STEPS, `${running} running ${running === 1 ? "answer" : "answers"} on ${source} to end`);
+    if (running === 0 && parts.alone()) return;
+    if (running !== said) progress(1, STEPS, `${sayRunning(running)} on ${source} to end`);
     said = running;
     await wait(LOOK_MS, signal);
   }
