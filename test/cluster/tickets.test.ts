@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
 import type { LinkFailure, NodeOperation } from "../../src/cluster/link.ts";
+import { availableModels } from "../../src/cluster/node-operations.ts";
 import { connectRaw } from "../../src/cluster/raw-connect.ts";
 import { type DirectWay, digestOfParts } from "../../src/cluster/ticket.ts";
 import { firstLine } from "../../src/cluster/transport/accept-node.ts";
@@ -11,6 +12,7 @@ import { toByteStream } from "../../src/cluster/transport/byte-stream.ts";
 import { openDirect, TICKET_WORD } from "../../src/cluster/transport/ticket-stream.ts";
 import { err, ok, type Result } from "../../src/core/result.ts";
 import { startTestLeader, startTestWorker, type TestLeader, type TestWorker } from "../support/in-process-cluster.ts";
+import { poll } from "../support/start-flock.ts";
 
 const FOREVER = new AbortController().signal;
 const BYTES = new Uint8Array(3_000_000).map((_, at) => (at * 11) % 253);
@@ -162,4 +164,17 @@ test("nobody is given a way to the leader's own machine, to itself from there, o
   ] as const) {
     expect(leader.links.directWay(from, to, "file/m", null)).toBeNull();
   }
+});
+
+test("guests that say nothing keep others out only so far as they are there, and never the leader", async () => {
+  const way = wayFor(caller);
+  const [host = "", port = ""] = (way.addresses[0] ?? "").split(":");
+  const tls = { pinned: way.certificate, own: ownOf(other) };
+  const idle = await Promise.all(
+    Array.from({ length: 64 }, () => connectRaw({ host, port: Number(port), tls }, FOREVER)),
+  );
+  await poll(5_000, async () => (await refusal(way)) === "no answer");
+  expect((await leader.links.call(holder.node, availableModels(), FOREVER)).ok).toBe(true);
+  for (const one of idle) if (one.ok) one.value.destroy();
+  await poll(5_000, async () => (await refusal(way)) === "opened");
 });
