@@ -7,26 +7,15 @@ import { ok, type Result } from "./core/result.ts";
 export async function leaderOfWorker(dataDir: string): Promise<Result<LeaderWay | null, LeaderProblem>> {
   // What reads the file and signs is loaded only where there is one: every command comes by here.
   if (!existsSync(`${dataDir}/node.json`)) return ok(null);
-  const [{ readCredential }, { signingKeys }, { callSigner }, { leaderClient }, { systemClock }] = await Promise.all([
+  const [{ readCredential }, { callsToLeader }] = await Promise.all([
     import("./worker/credential-file.ts"),
-    import("./cluster/link-key.ts"),
-    import("./cluster/signed-call.ts"),
-    import("./worker/leader-client.ts"),
-    import("./core/clock.ts"),
+    import("./compose-leader-calls.ts"),
   ]);
   const read = readCredential(dataDir);
   if (!read.ok) return read;
   if (read.value === null) return ok(null);
-  const { node, leader, linkPrivateKey } = read.value;
-  const key = signingKeys(linkPrivateKey, leader.keys.linkKey).toLeader;
-  const life = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
-  const signer = callSigner({ node, key, clock: systemClock, life });
-  const calls = leaderClient({
-    certificate: leader.keys.certificate,
-    addresses: () => leader.addresses,
-    signer: () => signer,
-    answered: () => undefined,
-  });
+  const { leader } = read.value;
+  const calls = callsToLeader(read.value);
   return ok({
     url: `https://${leader.addresses[0] ?? "leader"}`,
     async send(request, signal) {

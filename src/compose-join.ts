@@ -3,16 +3,14 @@ import { hostname } from "node:os";
 import { readInventory } from "./agent/inventory.ts";
 import type { LeaderProblem } from "./cli/leader-control.ts";
 import type { JoinInput, Member } from "./cli/membership.ts";
-import { signingKeys } from "./cluster/link-key.ts";
 import { NODE_PATHS } from "./cluster/node-protocol.ts";
-import { callSigner } from "./cluster/signed-call.ts";
+import { callsToLeader } from "./compose-leader-calls.ts";
 import { joinMesh } from "./compose-mesh.ts";
 import { systemClock } from "./core/clock.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";
 import { credentialPath, keepCredential, readMembership } from "./worker/credential-file.ts";
 import { joinCluster } from "./worker/join-cluster.ts";
-import { leaderClient } from "./worker/leader-client.ts";
 import { machineId } from "./worker/machine-id.ts";
 import { readJoinToken } from "./cluster/join-tokens.ts";
 
@@ -72,16 +70,8 @@ export async function leaveCluster(
     rmSync(credentialPath(dataDir), { force: true });
     return ok({ node, leader: leader.addresses[0] ?? "", told: true });
   }
-  const { node, leader, linkPrivateKey } = read.value;
-  const key = signingKeys(linkPrivateKey, leader.keys.linkKey).toLeader;
-  const life = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
-  const signer = callSigner({ node, key, clock: systemClock, life });
-  const calls = leaderClient({
-    certificate: leader.keys.certificate,
-    addresses: () => leader.addresses,
-    signer: () => signer,
-    answered: () => undefined,
-  });
+  const { node, leader } = read.value;
+  const calls = callsToLeader(read.value);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LEAVE_MS)]);
   const left = await calls.call("POST", NODE_PATHS.leave, {}, limit);
   // Removed there already is as good.

@@ -10,7 +10,7 @@ import { ReplicaWatch } from "./health/replica-watch.ts";
 import { routedPicker } from "./gateway/routed-picker.ts";
 import { Detours } from "./routing/detours.ts";
 import { ReplicaBoard } from "./routing/replica-board.ts";
-import { systemRouterClock } from "./routing/route-ask.ts";
+import { systemRouterClock } from "./routing/router-port.ts";
 import { Router, type RouterLimits, type RouterOptions } from "./routing/router.ts";
 
 export interface ReplicaParts {

@@ -13,6 +13,8 @@ import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
 import { loadChains, logDecision } from "./compose-routing.ts";
+import { engineLink } from "./compose-engine-link.ts";
+import { healthOf, reportReady } from "./compose-ready.ts";
 import type { CleanUp, ReadyReport } from "./compose-start.ts";
 import { parseListen } from "./config/listen.ts";
 import type { LoadedConfig } from "./config/load.ts";
@@ -30,7 +32,6 @@ import { rebuildRollups } from "./jobs/rebuild-rollups.ts";
 import type { Handlers } from "./leader/listen.ts";
 import { hints } from "./leader/hints.ts";
 import type { HandOver } from "./leader/hand-over.ts";
-import { readyBlock } from "./leader/ready-block.ts";
 import { shrinkAfterStart } from "./leader/shrink-after-start.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
 import { ModelDirectory } from "./routing/model-directory.ts";
@@ -46,7 +47,6 @@ import { bootstrapAdmin } from "./tenancy/bootstrap-admin.ts";
 import { KeyRing } from "./tenancy/key-ring.ts";
 
 const LOCAL_NODE = "local";
-const JSON_BODY = { "content-type": "application/json" };
 const AGENT_START_MS = 30_000;
 
 export interface LeaderOptions {
@@ -199,25 +199,7 @@ export async function composeLeader(
     ...limits.gateway,
     replicas: replicas.picker,
     detours: replicas.detours,
-    link: {
-      fetch: (replica, path, { body, fresh, signal, contentType }) =>
-        cluster.link.fetch(
-          replica.node,
-          replica.engineId,
-          {
-            method: "POST",
-            path,
-            headers: contentType === undefined ? JSON_BODY : { "content-type": contentType },
-            body,
-            fresh,
-          },
-          signal,
-        ),
-      describe(replica) {
-        const engine = board.engineOf(replica);
-        return { endpoint: engine?.endpoint ?? "", start: engine?.start ?? "flock up" };
-      },
-    },
+    link: engineLink(cluster.link, board),
     usage: records,
     metrics,
     log,
@@ -231,16 +213,8 @@ export async function composeLeader(
     kinds: [rebuildRollups(store.sql, settler), installEngineJob(cluster), ...cluster.jobs],
   });
 
-  const health = (): Health => {
-    const problems: string[] = [];
-    if (board.state.replicas.length === 0) problems.push("no model is loaded");
-    if (shell.stopping()) problems.push("Flock is stopping");
-    const { problem } = records.health();
-    if (problem !== null) problems.push(problem);
-    // The journal holds the records meanwhile: requests are served and accounted, so traffic may come.
-    const away = settler.health().problem;
-    return { problems, warnings: away === null ? [] : [away] };
-  };
+  const health = (): Health =>
+    healthOf({ served: board.state.replicas.length, stopping: shell.stopping(), records, settler });
   let admin: Promise<AdminSide> | null = null;
   const loadAdmin = (): Promise<AdminSide> =>
     loadAdminSide(
@@ -286,7 +260,7 @@ export async function composeLeader(
       aliases: (keyId) => models.aliasesOf(keyId),
       startedAt,
     },
-    health: { health, renderMetrics: () => metrics.render(), keys: gateway.keys },
+    health: { health, renderMetrics: () => metrics.render(replicas.router.queues()), keys: gateway.keys },
     responses:
       values.responses.store === "disk"
         ? new DiskResponses({ dir: join(dataDir, "responses"), clock: systemClock, log })
@@ -318,25 +292,17 @@ export async function composeLeader(
   }
   await jobs.start();
 
-  const ready = whenReady(link, board, options.progress).then(async (state): Promise<ReadyReport> => {
-    const { value: key } = adminKey;
-    // Only for a person: what takes over from another process says nothing on a terminal.
-    const invited = shell.takesOver === null ? await cluster.invite().catch(() => null) : null;
-    const block = readyBlock({
+  const ready = whenReady(link, board, options.progress).then((state) =>
+    reportReady({
+      options,
       state,
       url,
       defaultModel: models.defaultModel(),
-      newAdminKey: key.kind === "created" && !keyless ? key.secret : null,
-      adminKeyFile: key.path,
-      keyProblem: key.kind === "unusable" ? key : null,
-      keyless,
-      modelsDir: values.storage.models_dir,
-      join: invited?.ok === true ? invited.value : null,
-      program: options.program,
-      gpuCommand: options.gpuCommand,
-    });
-    return { block, problem: state.replicas.length === 0 ? "no model is loaded" : null };
-  });
+      adminKey: adminKey.value,
+      // Only for a person: what takes over from another process says nothing on a terminal.
+      invite: shell.takesOver === null ? () => cluster.invite() : null,
+    }),
+  );
   void ready
     .then(() => loadChains(options, replicas.detours, models))
     .then(() => shrinkAfterStart(() => metrics.inFlight))

@@ -1,5 +1,5 @@
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
-import type { RouteAsk } from "../../src/routing/route-ask.ts";
+import type { RouteAsk } from "../../src/core/route-ask.ts";
 import { Router } from "../../src/routing/router.ts";
 import { percentile } from "../statistics.ts";
 import { EventQueue } from "./event-queue.ts";

@@ -1,5 +1,6 @@
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
-import type { Lease, RouteAsk } from "../../src/routing/route-ask.ts";
+import type { RouteAsk } from "../../src/core/route-ask.ts";
+import type { Lease } from "../../src/routing/router-port.ts";
 import { Router } from "../../src/routing/router.ts";
 import { EventQueue } from "./event-queue.ts";
 import { SimEngine } from "./sim-engine.ts";

@@ -5,7 +5,8 @@ import type { TokenUsage } from "../core/token-usage.ts";
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import type { HangUp } from "./hang-up.ts";
-import type { Choice, Grant, MetricsSink, Need, QueuePlace, Resolved, UsageSink } from "./ports.ts";
+import type { QueuePlace } from "../core/route-ask.ts";
+import type { Choice, Grant, MetricsSink, Need, Resolved, UsageSink } from "./ports.ts";
 
 export interface AccountDeps {
   readonly usage: UsageSink;

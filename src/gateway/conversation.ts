@@ -1,5 +1,5 @@
 import type { ScannedBody } from "../wire/scan-body.ts";
-import type { Conversation } from "./ports.ts";
+import type { Conversation } from "../core/route-ask.ts";
 
 /** Headers in which clients name their session: Claude Code, opencode, Codex and others. */
 const SESSION_HEADERS = [

@@ -5,6 +5,7 @@ import type { LimitStandings } from "../core/limit-standing.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Replica } from "../core/replica.ts";
 import type { Result } from "../core/result.ts";
+import type { RouteAsk } from "../core/route-ask.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 
@@ -81,39 +82,6 @@ export interface AdmissionPolicy {
 /** How a key stands with its limits, for the headers of its answers. No I/O. */
 export interface LimitReport {
   of(principal: Principal): LimitStandings;
-}
-
-/** What a conversation can be known by, so that it goes where its beginning is in the cache. */
-export interface Conversation {
-  /** The client's own name for it, with its key; "" for none. */
-  readonly session: string;
-  /** The bytes of the prompt, from its beginning, without what changes from turn to turn. */
-  readonly prompt: Uint8Array;
-}
-
-/** A request that looks for a replica. */
-export interface RouteAsk {
-  readonly requestId: string;
-  readonly model: string;
-  readonly keyId: string;
-  /** It can wait: interactive requests go before it. */
-  readonly batch: boolean;
-  readonly promptTokens: number;
-  readonly maxOutputTokens: number | null;
-  /** It waits for an engine that is starting: nobody else could answer meanwhile. */
-  readonly patient: boolean;
-  /** Read once, and only where replicas compete. */
-  conversation(): Conversation;
-  /** Read only where some replicas of the model see images and others do not. */
-  hasImages(): boolean;
-  /** Called when it has to wait for a slot. */
-  queued(place: QueuePlace): void;
-}
-
-/** Where a request stands that waits. */
-export interface QueuePlace {
-  /** 1 is next; 0: it does not wait any more. */
-  position(): number;
 }
 
 /** A slot of a replica, taken by one request. */

@@ -3,7 +3,7 @@ import type { Replica } from "../core/replica.ts";
 import type { Account } from "./account.ts";
 import { BodyWants } from "./body-wants.ts";
 import { readConversation } from "./conversation.ts";
-import type { Conversation, QueuePlace, RouteAsk } from "./ports.ts";
+import type { Conversation, QueuePlace, RouteAsk } from "../core/route-ask.ts";
 
 const LARGE_TOKENS = 16_384;
 

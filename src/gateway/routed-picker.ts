@@ -2,7 +2,8 @@ import type { Failure } from "../core/failure.ts";
 import type { EngineKind, Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { EngineWire } from "../engine/driver.ts";
-import type { Choice, Lease, ReplicaPicker, RouteAsk } from "./ports.ts";
+import type { RouteAsk } from "../core/route-ask.ts";
+import type { Choice, Lease, ReplicaPicker } from "./ports.ts";
 
 /** A slot as the router gives it. */
 interface RoutedLease extends Lease {

@@ -1,7 +1,8 @@
 import type { Failure } from "../core/failure.ts";
 import type { Reply, ReplySink, ReplyStream } from "../core/reply.ts";
 import type { Account } from "./account.ts";
-import type { GatewayDeps, QueuePlace } from "./ports.ts";
+import type { QueuePlace } from "../core/route-ask.ts";
+import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
 
 /** An answer that comes piece by piece when it is asked for. */

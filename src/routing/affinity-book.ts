@@ -2,7 +2,7 @@ import type { TokenUsage } from "../core/token-usage.ts";
 import type { Affinity } from "./choose-replica.ts";
 import { type Given, PrefixIndex } from "./prefix-index.ts";
 import { type PromptBlocks, promptBlocks } from "./prompt-blocks.ts";
-import type { RouteAsk } from "./route-ask.ts";
+import type { RouteAsk } from "../core/route-ask.ts";
 import { SessionMap } from "./session-map.ts";
 
 /** A request's conversation, as far as it matters here. */

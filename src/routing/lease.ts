@@ -1,7 +1,7 @@
 import type { Replica } from "../core/replica.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { ReplicaLoad } from "./replica-load.ts";
-import type { Lease } from "./route-ask.ts";
+import type { Lease } from "./router-port.ts";
 
 /** A token of an answer takes longer than one of a prompt: engines work a prompt off many tokens at a time. */
 export const OUTPUT_WEIGHT = 4;

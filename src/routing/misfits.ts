@@ -1,5 +1,5 @@
 import type { Candidate } from "./choose-replica.ts";
-import type { RouteAsk } from "./route-ask.ts";
+import type { RouteAsk } from "../core/route-ask.ts";
 
 type Asked = Pick<RouteAsk, "promptTokens" | "hasImages">;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { askOf, replicaOf, routerRig } from "./fixtures/router-rig.ts";
-import type { Lease, Picked } from "./route-ask.ts";
+import type { Lease, Picked } from "./router-port.ts";
 
 interface Asked {
   readonly key: string;

@@ -2,17 +2,18 @@ import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok } from "../core/result.ts";
 import { AffinityBook, type Told } from "./affinity-book.ts";
+import { ChangeBell } from "./change-bell.ts";
 import { chooseReplica } from "./choose-replica.ts";
 import { misfits } from "./misfits.ts";
 import { explainRoute, type ReplicaVerdict, type RouteExplanation } from "./explain-route.ts";
 import type { Fit } from "./fair-queue.ts";
-import { KeyActivity } from "./key-activity.ts";
 import { type LeaseTerms, OUTPUT_WEIGHT, SlotLease } from "./lease.ts";
 import { ModelDesk } from "./model-desk.ts";
+import { Openings } from "./openings.ts";
 import type { ReplicaBoard } from "./replica-board.ts";
-import type { ReplicaLoad } from "./replica-load.ts";
 import { ReplicaLoads } from "./replica-loads.ts";
-import type { Picked, QueuePlace, RouteAsk, RouterClock } from "./route-ask.ts";
+import type { QueuePlace, RouteAsk } from "../core/route-ask.ts";
+import type { Picked, RouterClock } from "./router-port.ts";
 import { cancelled, WaitingRequest } from "./waiting-request.ts";
 
 export interface RouterLimits {
@@ -52,13 +53,15 @@ export class Router {
   readonly #desks = new Map<string, Desk>();
   readonly #loads: ReplicaLoads;
   readonly #book: AffinityBook;
-  readonly #activity = new KeyActivity();
-  readonly #changes = new Set<() => void>();
+  readonly #openings: Openings;
+  readonly #changes: ChangeBell;
   readonly #later = new Set<Desk>();
 
   constructor(options: RouterOptions) {
     this.#options = options;
     this.#book = new AffinityBook(options.stickySessions);
+    this.#openings = new Openings(options.board, options.severalKeys);
+    this.#changes = new ChangeBell(options.clock);
     this.#loads = new ReplicaLoads((replicaId) => this.#book.forget(replicaId));
     options.board.onChange(() => this.#changed());
     this.#changed();
@@ -76,6 +79,11 @@ export class Router {
   /** Requests that wait for a slot of the model. */
   waiting(model: string): number {
     return this.#desks.get(model)?.queue.length ?? 0;
+  }
+
+  /** The same of every model that is served, or was. */
+  queues(): readonly { readonly model: string; readonly waiting: number }[] {
+    return [...this.#desks].map(([model, { queue }]) => ({ model, waiting: queue.length }));
   }
 
   /** A live replica of the model, without a slot of it: for questions that cost the engine next to nothing. */
@@ -96,7 +104,7 @@ export class Router {
   /** A slot, at once where one is free for this key. `tried` holds ids of replicas that failed this request. */
   pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal): Picked | Promise<Picked> {
     const nowMs = this.#options.clock.nowMs();
-    this.#activity.saw(ask.keyId, nowMs);
+    this.#openings.saw(ask.keyId, nowMs);
     const desk = this.#desks.get(ask.model);
     if (desk !== undefined && desk.queue.length === 0) {
       const lease = this.#take(desk, ask, tried, nowMs, 0);
@@ -115,7 +123,7 @@ export class Router {
     const costTokens = ask.promptTokens + desk.expectedOutputTokens(ask.maxOutputTokens) * OUTPUT_WEIGHT;
     const replicas = explainRoute(
       desk.loads,
-      (load) => this.#refusal(load, ask, tried, nowMs) ?? misfit(load),
+      (load) => this.#openings.refusal(load, ask, tried, nowMs) ?? misfit(load),
       (candidates) => chooseReplica({ candidates, affinities, costTokens, localNode }),
     );
     return { waiting: desk.queue.length, replicas };
@@ -131,12 +139,12 @@ export class Router {
     while (!signal.aborted) {
       const nowMs = clock.nowMs();
       const desk = this.#desks.get(ask.model);
-      const shutMs = desk === undefined ? Number.POSITIVE_INFINITY : this.#shutMs(desk, tried, nowMs);
+      const shutMs = desk === undefined ? Number.POSITIVE_INFINITY : this.#openings.shutMs(desk, tried, nowMs);
       if (desk !== undefined && shutMs === 0) return this.#queueUp(desk, ask, tried, signal, sinceMs);
       const leftMs = sinceMs + limits.replicaWaitMs - nowMs;
       const hope = shutMs < Number.POSITIVE_INFINITY || board.comingUp(ask.model);
       if (!hope || !ask.patient || leftMs <= 0) return err(board.down(ask.model));
-      await this.#change(Math.min(leftMs, shutMs), signal);
+      await this.#changes.wait(Math.min(leftMs, shutMs), signal);
     }
     return cancelled();
   }
@@ -191,7 +199,7 @@ export class Router {
 
   /** Of several replicas the one that came free suits best whose conversation it knows, and those whom none knows. */
   #fit(desk: Desk, entry: WaitingRequest, nowMs: number): Fit {
-    const candidates = this.#candidates(desk, entry.ask, entry.tried, nowMs);
+    const candidates = this.#openings.of(desk, entry.ask, entry.tried, nowMs);
     if (candidates.length === 0) return "no";
     if (desk.loads.length === 1) return "well";
     entry.told ??= this.#book.read(entry.ask);
@@ -224,11 +232,11 @@ export class Router {
     const terms = { keyId, batch, queueMs, outputTokens, startedMs: nowMs };
     const [only] = desk.loads;
     if (desk.loads.length === 1 && only !== undefined) {
-      if (this.#refusal(only, ask, tried, nowMs) !== null) return null;
+      if (this.#openings.refusal(only, ask, tried, nowMs) !== null) return null;
       this.#tell(ask, tried);
       return this.#begin(desk, { ...terms, load: only, reason: "only replica", promptTokens }, null);
     }
-    const candidates = this.#candidates(desk, ask, tried, nowMs);
+    const candidates = this.#openings.of(desk, ask, tried, nowMs);
     if (candidates.length === 0) return null;
     this.#tell(ask, tried);
     const told = before ?? this.#book.read(ask);
@@ -258,38 +266,6 @@ export class Router {
     });
   }
 
-  /** The replicas that may take the request now. */
-  #candidates(desk: Desk, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number): ReplicaLoad[] {
-    const free = desk.loads.filter((load) => this.#refusal(load, ask, tried, nowMs) === null);
-    if (!desk.mixed || free.length === 0) return free;
-    const misfit = misfits(desk.loads, ask);
-    return free.filter((load) => misfit(load) === null);
-  }
-
-  /** Why the replica cannot take the request now; null: it can. */
-  #refusal(load: ReplicaLoad, ask: RouteAsk, tried: ReadonlySet<string>, nowMs: number): string | null {
-    const { replica, freeSlots } = load;
-    if (tried.size > 0 && tried.has(replica.id)) return "it failed this request";
-    if (this.#options.board.shutMs(replica.id, nowMs) > 0) return "it failed lately";
-    if (freeSlots <= 0) return "no free slot";
-    if (freeSlots > 1 || replica.slots === 1 || load.heldBy(ask.keyId) === 0) return null;
-    return this.#othersMayCome(ask.keyId, replica.slots, nowMs) ? "its last free slot is kept for other keys" : null;
-  }
-
-  /** With two slots keeping one costs half of the replica: only while others are really there. */
-  #othersMayCome(keyId: string, slots: number, nowMs: number): boolean {
-    return this.#activity.others(keyId, nowMs) || (slots > 2 && this.#options.severalKeys());
-  }
-
-  /** How long all replicas that are left to the request are shut, at the least; infinite: none is left. */
-  #shutMs(desk: Desk, tried: ReadonlySet<string>, nowMs: number): number {
-    let soonest = Number.POSITIVE_INFINITY;
-    for (const { replica } of desk.loads) {
-      if (!tried.has(replica.id)) soonest = Math.min(soonest, this.#options.board.shutMs(replica.id, nowMs));
-    }
-    return soonest;
-  }
-
   #changed(): void {
     const { board } = this.#options;
     const byModel = Map.groupBy(board.state.replicas, ({ model }) => model);
@@ -300,8 +276,7 @@ export class Router {
       if (desk.queue.length > 0) this.#dismiss(desk);
     }
     this.#loads.prune(board.state.replicas);
-    const changes = [...this.#changes];
-    for (const wake of changes) wake();
+    this.#changes.ring();
   }
 
   /** Those whom no replica is left for hear of it, unless one may come back that they wait for. */
@@ -314,21 +289,6 @@ export class Router {
       desk.queue.remove(entry);
       entry.settle(err(board.down(desk.model)));
     }
-  }
-
-  /** Resolves at the next change, after `limitMs`, or when the client goes. */
-  #change(limitMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        stop();
-        this.#changes.delete(done);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const stop = this.#options.clock.after(limitMs, done);
-      this.#changes.add(done);
-      signal.addEventListener("abort", done, { once: true });
-    });
   }
 }
 

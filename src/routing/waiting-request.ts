@@ -2,7 +2,8 @@ import type { Failure } from "../core/failure.ts";
 import { err } from "../core/result.ts";
 import type { Told } from "./affinity-book.ts";
 import type { Waiting } from "./fair-queue.ts";
-import type { Picked, RouteAsk } from "./route-ask.ts";
+import type { RouteAsk } from "../core/route-ask.ts";
+import type { Picked } from "./router-port.ts";
 
 /** A request in a queue. It is settled once: with a slot, or with why it got none. */
 export class WaitingRequest implements Waiting {

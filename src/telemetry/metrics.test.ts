@@ -76,3 +76,16 @@ test("histograms are cumulative, with a sum and a count, over every kind of succ
   expect(text).toContain(`# TYPE ${name} histogram`);
   expect(text).toContain('flock_tokens_total{model="flock-tiny",kind="prompt"} 60');
 });
+
+test("how many wait for each model stands there, and how long those who were answered had waited", async () => {
+  const metrics = new Metrics();
+  for (const queueMs of [0, 2_000]) metrics.requestEnded({ ...record, queueMs }, 200);
+  const { text } = await metrics.render([
+    { model: "flock-tiny", waiting: 3 },
+    { model: "other", waiting: 0 },
+  ]);
+  expect(text).toContain('flock_queue_length{model="flock-tiny"} 3\n');
+  expect(text).toContain('flock_queue_length{model="other"} 0\n');
+  expect(text).toContain('flock_queue_wait_seconds_bucket{le="1",model="flock-tiny",protocol="openai"} 1\n');
+  expect(text).toContain('flock_queue_wait_seconds_bucket{le="2.5",model="flock-tiny",protocol="openai"} 2\n');
+});

@@ -37,8 +37,10 @@ export class Metrics {
     this.#openStreams -= 1;
   }
 
-  /** The Prometheus text exposition. */
-  async render(): Promise<{ contentType: string; text: string }> {
+  /** The Prometheus text exposition. `queues`: how many requests wait for a slot of each model. */
+  async render(
+    queues: readonly { readonly model: string; readonly waiting: number }[] = [],
+  ): Promise<{ contentType: string; text: string }> {
     const prom = await import("prom-client");
     const registry = new prom.Registry();
     const registers = [registry];
@@ -56,6 +58,7 @@ export class Metrics {
     });
     const latency = new Distributions();
     const firstToken = new Distributions();
+    const queueWait = new Distributions();
     for (const tally of this.#tallies.all()) {
       const { model, protocol, outcome, error, status } = tally;
       requests.inc({ model, protocol, outcome, error, status }, tally.requests);
@@ -63,6 +66,7 @@ export class Metrics {
       if (outcome !== "ok") continue;
       latency.add({ model, protocol }, tally.latency);
       firstToken.add({ model, protocol }, tally.firstToken);
+      queueWait.add({ model, protocol }, tally.queueWait);
     }
     const histogram = (name: string, help: string, values: Distributions): void => {
       const metric = new prom.Histogram({ name, help, labelNames: ["model", "protocol"], registers });
@@ -77,6 +81,14 @@ export class Metrics {
       "From the request's arrival to the first content of its answer.",
       firstToken,
     );
+    histogram("flock_queue_wait_seconds", "How long requests that were answered had waited for a slot.", queueWait);
+    const queueLength = new prom.Gauge({
+      name: "flock_queue_length",
+      help: "Requests that wait for a slot of the model now.",
+      labelNames: ["model"],
+      registers,
+    });
+    for (const { model, waiting } of queues) queueLength.set({ model }, waiting);
     const gauge = (name: string, help: string, value: number): void =>
       new prom.Gauge({ name, help, registers }).set(value);
     gauge("flock_requests_in_flight", "Requests being served now.", this.#inFlight);

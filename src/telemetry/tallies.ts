@@ -36,6 +36,7 @@ export class Tally {
   completionTokens = 0;
   readonly latency = new Distribution();
   readonly firstToken = new Distribution();
+  readonly queueWait = new Distribution();
 
   constructor({ servedModel, protocol, outcome, errorKind }: UsageRecord, status: number) {
     this.model = servedModel;
@@ -62,6 +63,7 @@ export class Tally {
     this.completionTokens += record.completionTokens;
     if (record.outcome !== "ok") return;
     this.latency.add(record.latencyMs / 1000);
+    this.queueWait.add(record.queueMs / 1000);
     if (record.ttftMs !== null) this.firstToken.add(record.ttftMs / 1000);
   }
 }

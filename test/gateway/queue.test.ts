@@ -64,6 +64,8 @@ test("who hangs up in the queue is gone at once: the engine never hears of it", 
     const answer = gateway.chat({ stream }, { signal: abort.signal });
     answer.catch(() => undefined);
     await poll(5000, () => gateway.router.waiting("scripted") === 1);
+    const metrics = await (await fetch(`${gateway.url}/metrics`, { headers: { "x-api-key": "any" } })).text();
+    expect(metrics).toContain('flock_queue_length{model="scripted"} 1\n');
     abort.abort();
     await poll(5000, () => gateway.router.waiting("scripted") === 0);
   }

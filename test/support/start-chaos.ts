@@ -19,11 +19,10 @@ import type { UsageRecord } from "../../src/core/usage-record.ts";
 import { embeddedLaunch, embeddedManager } from "../../src/engine/embedded/manage.ts";
 import { llamaCppManager } from "../../src/engine/llama-cpp/manage.ts";
 import { DEFAULT_LIMITS, type GatewayDeps } from "../../src/gateway/ports.ts";
-import { MemoryResponseStore } from "../../src/gateway/memory-response-store.ts";
 import type { HealthTimes } from "../../src/health/health-times.ts";
-import { createApp } from "../../src/http/app.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { gatewayApp } from "./gateway-app.ts";
 
 /** A tenth of a second here is what ten seconds are in earnest; what a busy machine may take stays generous. */
 export const CHAOS_HEALTH: HealthTimes = {
@@ -174,22 +173,14 @@ export async function startChaos(kinds: readonly ChaosEngine[]): Promise<Chaos> 
     node: "local",
   };
   const { board } = replicas;
-  const app = createApp({
+  const app = gatewayApp({
     gateway,
     keyless: true,
-    models: {
-      keys: gateway.keys,
-      replicas: () => board.state.replicas,
-      aliases: (keyId) => models.aliasesOf(keyId),
-      startedAt: 0,
-    },
-    health: {
-      health: () => ({ problems: [], warnings: [] }),
-      renderMetrics: () => metrics.render(),
-      keys: gateway.keys,
-    },
-    responses: new MemoryResponseStore(systemClock),
-    admin: () => Promise.reject(new Error("no admin API in this test")),
+    models,
+    board,
+    router: replicas.router,
+    metrics,
+    clock: systemClock,
   });
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: (req) => app.fetch(req, {}) });
   for (const engine of engines) engine.start();

@@ -8,23 +8,22 @@ import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import type { EngineWire } from "../../src/engine/driver.ts";
 import { llamaCppWire } from "../../src/engine/llama-cpp/wire.ts";
 import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/gateway/ports.ts";
-import { MemoryResponseStore } from "../../src/gateway/memory-response-store.ts";
 import { HEALTH_TIMES, type HealthTimes } from "../../src/health/health-times.ts";
 import type { WatchParts } from "../../src/health/ports.ts";
 import { ReplicaWatch } from "../../src/health/replica-watch.ts";
-import { createApp } from "../../src/http/app.ts";
 import { AliasTable } from "../../src/routing/alias-table.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { routedPicker } from "../../src/gateway/routed-picker.ts";
 import { Detours } from "../../src/routing/detours.ts";
 import { ReplicaBoard } from "../../src/routing/replica-board.ts";
-import { systemRouterClock } from "../../src/routing/route-ask.ts";
+import { systemRouterClock } from "../../src/routing/router-port.ts";
 import { Router } from "../../src/routing/router.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { keyLimits } from "../../src/tenancy/key-limits.ts";
 import { LocalLeases } from "../../src/tenancy/local-leases.ts";
 import { LocalRates } from "../../src/tenancy/local-rates.ts";
 import type { ScriptedEngine } from "./scripted-engine.ts";
+import { gatewayApp } from "./gateway-app.ts";
 
 export interface GatewayOptions {
   /** Each is one replica of the model `scripted`. */
@@ -162,23 +161,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     limits,
     node: "local",
   };
-  const app = createApp({
-    gateway,
-    keyless: false,
-    models: {
-      keys: gateway.keys,
-      replicas: () => board.state.replicas,
-      aliases: (keyId) => models.aliasesOf(keyId),
-      startedAt: 0,
-    },
-    health: {
-      health: () => ({ problems: [], warnings: [] }),
-      renderMetrics: () => metrics.render(),
-      keys: gateway.keys,
-    },
-    responses: new MemoryResponseStore(CLOCK),
-    admin: () => Promise.reject(new Error("no admin API in this test")),
-  });
+  const app = gatewayApp({ gateway, keyless: false, models, board, router, metrics, clock: CLOCK });
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { systemRouterClock } from "./route-ask.ts";
+import { systemRouterClock } from "./router-port.ts";
 
 test("a wait without an end does not run at once", async () => {
   let ran = false;
