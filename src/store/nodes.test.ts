@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { listNodes, markRemoved, markSeen, putNode, setDrained, type StoredNode } from "./nodes.ts";
+import {
+  forgetRemoved,
+  isRemoved,
+  listNodes,
+  markRemoved,
+  markSeen,
+  putNode,
+  setDrained,
+  type StoredNode,
+} from "./nodes.ts";
 import { deletePlacement, listPlacements, putPlacement, type StoredPlacement } from "./placements.ts";
 import { onEachDatabase } from "./test-store.ts";
 
@@ -51,6 +60,28 @@ onEachDatabase((openTestStore) => {
     await store.write((tx) => markRemoved(tx, "n_1", 11));
     expect(await listNodes(store.sql)).toMatchObject([{ id: "n_1", name: "n_1", machine: "", removedAt: 11 }]);
     expect(await listPlacements(store.sql)).toEqual([]);
+  });
+
+  test("removed nodes are known as that, until they are forgotten; others are not", async () => {
+    await using t = await openTestStore();
+    const { store } = t;
+    const later = { ...NODE, id: "n_2", name: "other" };
+    await store.write(async (tx) => {
+      for (const node of [NODE, later, { ...NODE, id: "n_3", name: "third" }]) await putNode(tx, node);
+      await markRemoved(tx, "n_1", 11);
+      await markRemoved(tx, "n_2", 20);
+    });
+    const removed = await store.write((tx) => Promise.all(["n_1", "n_2", "n_3", "n_4"].map((id) => isRemoved(tx, id))));
+    expect(removed).toEqual([true, true, false, false]);
+    // A row that something still names stays, rather than stand in the way of a start.
+    await store.write((tx) => putPlacement(tx, PLACEMENT));
+    await store.write((tx) => forgetRemoved(tx, 30));
+    expect((await listNodes(store.sql)).map(({ id }) => id)).toEqual(["n_1", "n_3"]);
+    await store.write((tx) => deletePlacement(tx, PLACEMENT.id));
+    await store.write((tx) => forgetRemoved(tx, 11));
+    expect((await listNodes(store.sql)).map(({ id }) => id)).toEqual(["n_1", "n_3"]);
+    await store.write((tx) => forgetRemoved(tx, 12));
+    expect((await listNodes(store.sql)).map(({ id }) => id)).toEqual(["n_3"]);
   });
 
   test("a placement keeps who put it there when its state changes", async () => {

@@ -41,7 +41,7 @@ export function readCredential(dataDir: string): Result<NodeCredential | null, C
   const read = readMembership(dataDir);
   if (!read.ok || read.value === null || !("removed" in read.value)) return read as Result<NodeCredential, never>;
   const { message, mend } = read.value.removed;
-  return err({ message, mend: `${mend}; flock leave   # to run without a cluster` });
+  return err({ message, mend: `${mend}; or flock leave, to run without a cluster` });
 }
 
 /** Also of a machine that was taken out of its cluster. */
