@@ -16,6 +16,7 @@ import type { Counters } from "./counters.ts";
 import type { LoadedModel } from "./load-model.ts";
 import { describeToken, type TokenLogprob } from "./logprobs.ts";
 import { keepPrefix, keepState } from "./prefix.ts";
+import type { SliceSize } from "./slice-size.ts";
 import { StopFilter } from "./stop-filter.ts";
 import { TokenText } from "./token-text.ts";
 
@@ -52,10 +53,6 @@ export interface GenerateEnd {
 /** `logprobs`: of the tokens since the last text. */
 export type GenerateEvent = (AnswerPart & { readonly logprobs?: readonly TokenLogprob[] }) | GenerateEnd;
 
-/** So many prompt tokens are evaluated at once, of all sequences together: others write a token in between. */
-const PREFILL_SLICE_TOKENS = 256;
-/** llama.cpp's attention on a CPU is ten times slower a token for fewer than 64 at once. */
-const LEAST_SLICE_TOKENS = 72;
 /** How far back the presence and frequency penalties look. */
 const PENALTY_WINDOW_TOKENS = 1024;
 
@@ -65,7 +62,7 @@ const PENALTY_WINDOW_TOKENS = 1024;
  * room: the caller has counted.
  */
 export async function* generate(
-  { model, pool }: Pick<LoadedModel, "model" | "pool">,
+  { model, pool, sliceSize }: Pick<LoadedModel, "model" | "pool" | "sliceSize">,
   job: GenerateJob,
   counters: Counters,
   clock: Clock,
@@ -75,7 +72,7 @@ export async function* generate(
   counters.sequencesBusy++;
   try {
     const startedMs = clock.monotonicMs();
-    const cachedTokens = await prefill(sequence, job.tokens, counters, signal);
+    const cachedTokens = await prefill(sequence, job.tokens, sliceSize, counters, clock, signal);
     const text = new TokenText(model, job.tokens, job.marks);
     const filter = new StopFilter(job.stop);
     const reader = new AnswerReader(job.form);
@@ -179,7 +176,9 @@ async function waitForSequence(
 async function prefill(
   sequence: LlamaContextSequence,
   tokens: Token[],
+  sliceSize: SliceSize,
   counters: Counters,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<number> {
   signal.throwIfAborted();
@@ -188,10 +187,12 @@ async function prefill(
   const end = tokens.length - 1;
   for (let at = cachedTokens; at < end;) {
     signal.throwIfAborted();
-    const share = Math.max(LEAST_SLICE_TOKENS, Math.floor(PREFILL_SLICE_TOKENS / counters.sequencesBusy));
+    const most = sliceSize.tokens(counters.sequencesBusy > 1);
     // A small rest goes along with the last whole slice.
-    const slice = tokens.slice(at, end - at < share * 1.5 ? end : at + share);
+    const slice = tokens.slice(at, end - at < most * 1.5 ? end : at + most);
+    const startedMs = clock.monotonicMs();
     await sequence.evaluateWithoutGeneratingNewTokens(slice, { evaluationPriority: batchPlace(sequence) });
+    sliceSize.took(slice.length, clock.monotonicMs() - startedMs);
     counters.promptTokensEvaluated += slice.length;
     at += slice.length;
     await breathe();

@@ -15,6 +15,7 @@ import { type Fit, fit } from "../fit.ts";
 import { RankingContext } from "./rerank.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import type { EngineSettings } from "./settings.ts";
+import { SliceSize } from "./slice-size.ts";
 import { HARMONY_MARKS } from "./answer/harmony.ts";
 import { TOOL_MARKS } from "../../dialect/tool-text/tool-syntax.ts";
 import { GrammarCache } from "./grammar/grammar-cache.ts";
@@ -33,6 +34,7 @@ export interface LoadedModel {
   readonly marks: ReadonlyMap<Token, string>;
   readonly embeddings: EmbeddingContext;
   readonly ranking: RankingContext;
+  readonly sliceSize: SliceSize;
   /** Tokens of one sequence. */
   readonly contextTokens: number;
   /** What it computes on, e.g. `CUDA: NVIDIA GeForce RTX 4090`; null: the CPU. */
@@ -77,6 +79,7 @@ export async function loadModel(
     return ok({
       model,
       pool: new SequencePool(sequences),
+      sliceSize: new SliceSize(),
       template,
       grammars: new GrammarCache(llama, model),
       marks: controlTokens(model, [...(template.toolSyntax === "harmony" ? HARMONY_MARKS : TOOL_MARKS), open, close]),
