@@ -62,7 +62,7 @@ const PENALTY_WINDOW_TOKENS = 1024;
  * room: the caller has counted.
  */
 export async function* generate(
-  { model, pool, sliceSize }: Pick<LoadedModel, "model" | "pool" | "sliceSize">,
+  { model, pool, sliceSize, silent }: Pick<LoadedModel, "model" | "pool" | "sliceSize" | "silent">,
   job: GenerateJob,
   counters: Counters,
   clock: Clock,
@@ -95,7 +95,7 @@ export async function* generate(
       job.tokens.slice(-1),
       // The type tells what comes when they are asked for, which is when they are looked at.
       { probabilities: job.logprobs !== null } as { readonly probabilities: true },
-      { ...evaluateOptions(job, model, reader, written), evaluationPriority: batchPlace(sequence) },
+      { ...evaluateOptions(job, model, silent, reader, written), evaluationPriority: batchPlace(sequence) },
     );
     try {
       for (let step = await tokens.next(); !step.done;) {
@@ -205,6 +205,7 @@ async function prefill(
 function evaluateOptions(
   job: GenerateJob,
   model: LoadedModel["model"],
+  silent: readonly Token[],
   reader: AnswerReader,
   written: readonly Token[],
 ): SequenceEvaluateOptions {
@@ -223,7 +224,7 @@ function evaluateOptions(
     ...(grammar === null
       ? {}
       : { grammarEvaluationState: () => (grammar.afterThinking && reader.isThinking ? undefined : grammar.state) }),
-    ...(logitBias.size === 0 ? {} : { tokenBias: toTokenBias(model, logitBias) }),
+    ...tokenBias(model, logitBias, grammar === null ? [] : silent.filter((token) => !job.marks.has(token))),
     ...(presencePenalty === 0 && frequencyPenalty === 0
       ? {}
       : {
@@ -238,8 +239,15 @@ function evaluateOptions(
   };
 }
 
-function toTokenBias(model: LoadedModel["model"], logitBias: ReadonlyMap<number, number>): TokenBias {
+/** `never`: would count as text to the grammar, and be missing in the answer. */
+function tokenBias(
+  model: LoadedModel["model"],
+  logitBias: ReadonlyMap<number, number>,
+  never: Token[],
+): { readonly tokenBias?: TokenBias } {
+  if (logitBias.size === 0 && never.length === 0) return {};
   const bias = new TokenBias(model.tokenizer);
   for (const [token, logit] of logitBias) bias.set(token as Token, { logit });
-  return bias;
+  if (never.length > 0) bias.set(never, "never");
+  return { tokenBias: bias };
 }

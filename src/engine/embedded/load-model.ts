@@ -20,7 +20,7 @@ import { HARMONY_MARKS } from "./answer/harmony.ts";
 import { TOOL_MARKS } from "../../dialect/tool-text/tool-syntax.ts";
 import { GrammarCache } from "./grammar/grammar-cache.ts";
 import { type ChatTemplate, chatTemplate } from "./template/chat-template.ts";
-import { controlTokens } from "./template/control-text.ts";
+import { controlTokens, silentTokens } from "./template/control-text.ts";
 
 /** States of one sequence that are kept to go back to, for models whose state cannot be cut. */
 const MOST_CHECKPOINTS = 4;
@@ -32,6 +32,8 @@ export interface LoadedModel {
   readonly grammars: GrammarCache;
   /** Control tokens that stand around calls and thinking: text to us. */
   readonly marks: ReadonlyMap<Token, string>;
+  /** All tokens that are text to nobody, those marks among them. */
+  readonly silent: readonly Token[];
   readonly embeddings: EmbeddingContext;
   readonly ranking: RankingContext;
   readonly sliceSize: SliceSize;
@@ -83,6 +85,7 @@ export async function loadModel(
       template,
       grammars: new GrammarCache(llama, model),
       marks: controlTokens(model, [...(template.toolSyntax === "harmony" ? HARMONY_MARKS : TOOL_MARKS), open, close]),
+      silent: silentTokens(model),
       ranking: new RankingContext(model, context.contextSize, settings.threads),
       embeddings: new EmbeddingContext(model, context.contextSize, settings.threads),
       contextTokens: context.contextSize,

@@ -56,12 +56,12 @@ test("between two tokens of a stream little of another's prompt of 30,000 tokens
   const writing = generate(loaded, job(loaded.model.tokenize("writer"), 20_000), counters, systemClock, stop.signal);
   await writing.next();
   const prompt = loaded.model.tokenize("abcdefghij".repeat(PROMPT_TOKENS / 10));
-  let reading = true;
+  const over = new AbortController();
   const read = Array.fromAsync(generate(loaded, job(prompt, 1), counters, systemClock, stop.signal)).finally(() => {
-    reading = false;
+    over.abort();
   });
   const seen: { evaluated: number; workedMs: number }[] = [];
-  while (reading) {
+  while (!over.signal.aborted) {
     await writing.next();
     const { user, system } = process.cpuUsage();
     seen.push({ evaluated: counters.promptTokensEvaluated, workedMs: (user + system) / 1000 });

@@ -177,6 +177,14 @@ describe("a schema", () => {
   }
 });
 
+test("tokens that show nothing are no characters of a string", async () => {
+  // The tokens <unk> and <s>: the grammar would take them for five and three characters.
+  const wanted = { type: "string", minLength: 6, maxLength: 9 };
+  const format = { type: "json_schema", json_schema: { name: "x", strict: true, schema: wanted } };
+  const { choices } = await answer({ response_format: format, seed: 1, logit_bias: { ...NOT_UTF8, 0: 50, 1: 60 } });
+  expect(violation(JSON.parse(choices[0]?.message.content ?? "") as JsonValue, wanted)).toBeNull();
+});
+
 test("json_object gives an object", async () => {
   for (const seed of [1, 2, 3, 4]) {
     const { choices } = await answer({

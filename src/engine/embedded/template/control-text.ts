@@ -1,7 +1,9 @@
 import { type LlamaModel, LlamaText, SpecialTokensText, type Token } from "node-llama-cpp";
 
 /** `token_type` in GGUF. */
+const UNKNOWN = 2;
 const CONTROL = 3;
+const SILENT: ReadonlySet<number> = new Set([UNKNOWN, CONTROL]);
 
 /** Which control tokens of the vocabulary have one of these texts. */
 export function controlTokens(model: LlamaModel, texts: readonly string[]): Map<Token, string> {
@@ -12,6 +14,14 @@ export function controlTokens(model: LlamaModel, texts: readonly string[]): Map<
     if (id >= 0 && Number(types[id]) === CONTROL) found.set(id as Token, text);
   }
   return found;
+}
+
+/** Tokens that show nothing in an answer, though a grammar takes them for the text that they have in the vocabulary. */
+export function silentTokens(model: LlamaModel): Token[] {
+  const { token_type: types } = model.fileInfo.metadata.tokenizer.ggml;
+  return [...types.entries()]
+    .filter(([id, type]) => SILENT.has(type) && !model.isEogToken(id as Token))
+    .map(([id]) => id as Token);
 }
 
 /** The texts of control tokens of a vocabulary, which must not be made by what somebody says. */
