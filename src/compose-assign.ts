@@ -24,7 +24,9 @@ export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
 
-const drainCheckpoint = z.object({ moved: z.record(z.string(), z.string()) });
+export const drainInput = z.strictObject({ node: z.string() });
+/** What a drain job remembers: the models that it has moved, and where each is now. */
+export const drainCheckpoint = z.object({ moved: z.record(z.string(), z.string()) });
 
 export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bring" | "link"> {
   readonly link: NodeLinks;
@@ -90,7 +92,7 @@ export function composePlacing(parts: PlacingParts): Placing {
   };
   const drain = defineJob({
     kind: DRAIN_JOB,
-    schema: z.strictObject({ node: z.string() }),
+    schema: drainInput,
     async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
       if (resumeFrom !== null) await takeUpDrain(registry, node, signal);
       const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};

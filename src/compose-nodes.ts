@@ -1,5 +1,5 @@
 import type { Cluster } from "./compose-cluster.ts";
-import { DRAIN_JOB } from "./compose-assign.ts";
+import { DRAIN_JOB, drainCheckpoint, drainInput } from "./compose-assign.ts";
 import { modelMover } from "./compose-move.ts";
 import { availableModels, engineLogs, loadModel, machineLoad } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
@@ -27,6 +27,8 @@ export interface AdminNodesParts {
 const ASK_MS = 3_000;
 const LOG_LINES = 20;
 const REQUESTS = 10;
+/** Among so many a node's last drains are looked for. */
+const LAST_JOBS = 500;
 
 /** What the admin API asks of the cluster. */
 export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodesParts): AdminNodes {
@@ -43,12 +45,21 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     done(result.value);
     return ok(view(result.value));
   };
-  /** The model that the machine's configuration wants there, where a drain has unloaded it. Others stay where they moved. */
-  const loadOwn = async (id: string): Promise<void> => {
+  /** Models that drains since then have moved away from a node. */
+  const movedSince = async (id: string, drainedAt: number): Promise<ReadonlySet<string>> => {
+    const drains = (await jobs.list(LAST_JOBS)).filter(
+      ({ kind, input, createdAt }) =>
+        kind === DRAIN_JOB && createdAt >= drainedAt && drainInput.safeParse(input).data?.node === id,
+    );
+    return new Set(drains.flatMap((job) => Object.keys(drainCheckpoint.safeParse(job.checkpoint).data?.moved ?? {})));
+  };
+  /** The model that the machine's configuration wants there, where the drain has unloaded it. Others stay where they moved. */
+  const loadOwn = async (id: string, drainedAt: number): Promise<void> => {
+    const moved = await movedSince(id, drainedAt);
     const limit = AbortSignal.timeout(ASK_MS);
-    const there = await link.call(id, availableModels(), limit);
-    const own = there.ok ? there.value.find((model) => model.default && model.engine === null) : undefined;
-    if (own === undefined) return;
+    const there = moved.size === 0 ? null : await link.call(id, availableModels(), limit);
+    const own = there?.ok === true ? there.value.find((model) => model.default && moved.has(model.id)) : undefined;
+    if (own === undefined || own.engine !== null) return;
     const loading = await link.call(id, loadModel({ id: own.id }), limit);
     registry.note(id, loading.ok ? `${own.id} is loaded again` : `${own.id} is not loaded: ${loading.error.message}`);
   };
@@ -107,9 +118,9 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     },
     moveModel: modelMover({ cluster, jobs, store }),
     async undrain(id, actor) {
-      const wasDrained = (book.get(id)?.drainedAt ?? null) !== null;
+      const drainedAt = book.get(id)?.drainedAt ?? null;
       const back = changed(await book.undrain(id, nameOf(actor)), () => registry.undrain(id));
-      if (back.ok && wasDrained) await loadOwn(id);
+      if (back.ok && drainedAt !== null) await loadOwn(id, drainedAt);
       return back;
     },
     async remove(id, actor) {

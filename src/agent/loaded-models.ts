@@ -116,8 +116,8 @@ export class LoadedModels {
   }
 
   /**
-   * Resolves when its engine is gone. The default model comes back when it is loaded, or when the agent is started anew:
-   * that it is served here is what this machine's configuration says.
+   * Resolves when its engine is gone. The default model's stays stopped, also over a start of the agent, until the model is
+   * loaded or somebody starts its engine.
    */
   async unload(id: string): Promise<Result<void, ModelRefusal>> {
     const wanted = id.toLowerCase();
