@@ -80,6 +80,12 @@ export class Account {
     this.place = null;
   }
 
+  /** Something of the answer is not as the engine gave it; stands in `x-flock-adjusted` where the headers are not gone. */
+  adjust(what: string): void {
+    if (this.adjusted === "") this.adjusted = what;
+    else if (!this.adjusted.endsWith(what)) this.adjusted += `; ${what}`;
+  }
+
   /** What `x-flock-route` and the record say: how the name was understood, and why this replica. */
   get routeReason(): string {
     if (this.resolved === null) return "";

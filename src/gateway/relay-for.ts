@@ -24,6 +24,8 @@ export interface RelayOptions {
   readonly meta: AnswerMeta;
   /** Who asks; see `EngineWire.plan`. */
   readonly tenant: string;
+  /** Told what of the answer is not as the engine wrote it. */
+  readonly answerAdjusted: (what: string) => void;
 }
 
 /**
@@ -86,7 +88,7 @@ function translate(options: RelayOptions): Result<ChatRelay, Failure> {
   if (!request.ok) return request;
   const { includeUsage, thinking } = request.value;
   const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };
-  const { dialect, collect, tenant } = options;
+  const { dialect, collect, tenant, answerAdjusted } = options;
   const ignored = dialect.ignored?.(body) ?? [];
-  return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant, ignored }));
+  return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant, ignored, answerAdjusted }));
 }

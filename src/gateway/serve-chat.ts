@@ -90,6 +90,7 @@ export async function replyToChat(
     stream,
     collect: granted === "piecemeal",
     tenant: account.principal?.keyId ?? "",
+    answerAdjusted: (what) => account.adjust(what),
     meta: {
       id: `${surface.idPrefix}${requestId.slice(4)}`,
       model: fields.value.model,

@@ -27,7 +27,12 @@ export interface TranslationOptions {
   readonly tenant: string;
   /** What of the client's body the request does not hold. */
   readonly ignored?: readonly string[];
+  /** Told what of the answer is not as the engine wrote it, when that is seen. */
+  readonly answerAdjusted?: (what: string) => void;
 }
+
+/** Stands in `x-flock-adjusted`, and in a comment of the stream where the headers are gone. */
+const READ_AS_CALL = "tool call read out of the text";
 
 /** Client and engine speak different dialects: every answer goes through `core/`'s events. */
 export function translatingRelay(options: TranslationOptions): ChatRelay {
@@ -36,7 +41,16 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
   const engineRequest: ChatRequest = { ...request, stream: engineStreams, includeUsage: engineStreams };
   // An engine may read the answer to one call differently from others: a forced tool that it knows as a schema only.
   let planned: AnswerReader | undefined;
-  const recoveryFor = ({ replica }: Choice) => callRecovery(request, replica.toolSyntax, () => newId("call"));
+  const recoveryFor = ({ replica }: Choice, seen: () => void = () => undefined) =>
+    callRecovery(
+      request,
+      replica.toolSyntax,
+      () => newId("call"),
+      () => {
+        options.answerAdjusted?.(READ_AS_CALL);
+        seen();
+      },
+    );
   return {
     plan(choice: Choice): Result<PlannedCall, Failure> {
       const { replica, wire } = choice;
@@ -48,10 +62,15 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
     },
     stream(choice: Choice): StreamRelay {
       const checked = checkingModel((planned ?? choice.wire).decode(), nameToAnswerBy(choice));
-      const decoder = recovering(checked, recoveryFor(choice));
-      return request.stream
-        ? new TranslatedStream(decoder, dialect.encoder(meta))
-        : new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
+      if (!request.stream) {
+        const decoder = recovering(checked, recoveryFor(choice));
+        return new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
+      }
+      const remarks: string[] = [];
+      // What a dialect sends to keep a stream open shows whether its clients expect comments.
+      const comments = dialect.keepAlive.startsWith(":");
+      const recovery = recoveryFor(choice, () => comments && remarks.push(`: x-flock-adjusted: ${READ_AS_CALL}\n\n`));
+      return new TranslatedStream(recovering(checked, recovery), dialect.encoder(meta), remarks);
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
       const answer = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
@@ -75,10 +94,13 @@ class TranslatedStream implements StreamRelay {
   readonly progress = new EventProgress();
   readonly #decoder: StreamDecoder;
   readonly #encoder: StreamEncoder;
+  readonly #remarks: string[];
 
-  constructor(decoder: StreamDecoder, encoder: StreamEncoder) {
+  /** `remarks`: comments for the client, sent as soon as they are there. */
+  constructor(decoder: StreamDecoder, encoder: StreamEncoder, remarks: string[]) {
     this.#decoder = decoder;
     this.#encoder = encoder;
+    this.#remarks = remarks;
   }
 
   push(chunk: Uint8Array): Uint8Array | null {
@@ -100,7 +122,7 @@ class TranslatedStream implements StreamRelay {
 
   /** A failure is not encoded here: the caller decides between another replica, a status and `fail`. */
   #send(events: readonly ChatEvent[]): Uint8Array | null {
-    let out = "";
+    let out = this.#remarks.length === 0 ? "" : this.#remarks.splice(0).join("");
     for (const event of events) {
       this.progress.see(event);
       if (event.type !== "failed") out += this.#encoder.encode(event);

@@ -12,18 +12,20 @@ export interface CallRecovery {
 /**
  * Some models write a call as text, and their engine lets it through. Where the template's own marks stand around it, it is
  * whole, and one of the offered tools is named, it can be nothing else. Null: no call is wanted, or none can be told apart.
+ * `recovered` is called for each.
  */
 export function callRecovery(
   request: Pick<ChatRequest, "tools" | "toolChoice" | "parallelToolCalls" | "logprobs">,
   syntax: ToolSyntax | undefined,
   newCallId: () => string,
+  recovered: () => void = () => undefined,
 ): CallRecovery | null {
   if (syntax === undefined || request.tools.length === 0 || request.toolChoice?.kind === "none") return null;
   // Log probabilities belong to the text as it was written.
   if (request.logprobs) return null;
   const tools = new Map(request.tools.map(({ name, parameters }) => [name, parameters]));
   const stage = new ToolCallStage({ syntax, tools, parallel: request.parallelToolCalls !== false, knownOnly: true });
-  return new Recovery(stage, newCallId);
+  return new Recovery(stage, newCallId, recovered);
 }
 
 /** The decoder of an answer whose leaked calls are recovered. */
@@ -38,13 +40,15 @@ export function recovering(decoder: StreamDecoder, recovery: CallRecovery | null
 class Recovery implements CallRecovery {
   readonly #stage: ToolCallStage;
   readonly #newCallId: () => string;
+  readonly #tell: () => void;
   /** The engine's own calls by its numbers: recovered ones may have come before. */
   readonly #numbers = new Map<number, number>();
   #calls = 0;
   #recovered = false;
   #pending: { readonly name: string; json: string } | null = null;
 
-  constructor(stage: ToolCallStage, newCallId: () => string) {
+  constructor(stage: ToolCallStage, newCallId: () => string, tell: () => void) {
+    this.#tell = tell;
     this.#stage = stage;
     this.#newCallId = newCallId;
   }
@@ -101,6 +105,7 @@ class Recovery implements CallRecovery {
     this.#pending = null;
     if (!call || !whole || !isObjectText(call.json)) return [{ type: "text", text: raw }];
     this.#recovered = true;
+    this.#tell();
     const index = this.#calls++;
     return [
       { type: "tool_call", index, id: this.#newCallId(), name: call.name },
