@@ -1,6 +1,17 @@
+/** `count` pairs of start (inclusive) and end (exclusive). */
+export interface ChunkSpans {
+  readonly offsets: Int32Array;
+  readonly count: number;
+}
+
 /** Who takes the pieces of a body in the moment in which they come. `end` comes once, and nothing after it. */
 export interface BodySink {
   piece(bytes: Uint8Array): void;
+  /**
+   * Instead of `piece`, where all that came is whole chunks of HTTP/1.1's chunked coding: the chunks as they came, and where
+   * their data lies in them (start and end of each in turn; only read during the call). False: it wants them as pieces.
+   */
+  chunks?(bytes: Uint8Array, spans: ChunkSpans): boolean;
   /** False: the connection broke before the body was whole. */
   end(whole: boolean): void;
 }

@@ -2,6 +2,10 @@
 export interface ReplySink {
   /** Takes all of it. False: the client reads slowly; wait for `drained` before the next. */
   write(bytes: Uint8Array): boolean;
+  /** This connection speaks HTTP/1.1's chunked coding and takes whole chunks of it as they are. */
+  readonly takesChunks?: boolean;
+  /** As `write`, for such chunks. */
+  writeChunks?(chunks: Uint8Array): boolean;
   /** Once, with what is left. */
   end(last: Uint8Array | null): void;
 }

@@ -105,6 +105,13 @@ export class Account {
     return least;
   }
 
+  /** Below so many output tokens `extend` has nothing to do. */
+  get idleUntil(): number {
+    let least = Infinity;
+    for (const grant of this.grants) least = Math.min(least, grant.idleUntil ?? 0);
+    return least;
+  }
+
   /** May the answer go on to `outputTokens`? */
   extend(outputTokens: number): boolean | Promise<boolean> {
     const { grants } = this;

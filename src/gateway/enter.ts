@@ -52,7 +52,11 @@ export async function enterEarly(
 }
 
 function buffered({ limits }: Pick<GatewayDeps, "limits">, request: BufferedRequest): Result<Uint8Array, Failure> {
-  return request.buffered === "stalled" ? err(stalled(limits.uploadStallMs)) : ok(request.buffered);
+  if (request.buffered === "stalled") return err(stalled(limits.uploadStallMs));
+  const { maxBodyBytes } = limits;
+  return request.buffered.length > maxBodyBytes
+    ? err({ kind: "too_large", limitBytes: maxBodyBytes })
+    : ok(request.buffered);
 }
 
 /** The same into the books of the request. */

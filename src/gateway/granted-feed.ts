@@ -23,6 +23,9 @@ export class GrantedFeed {
   readonly #host: FeedHost;
   /** Held back until more is granted; null: nothing is asked for. */
   #held: (Uint8Array | null)[] | null = null;
+  /** What was granted, and up to where nobody need be asked, when last looked at. */
+  #granted = 0;
+  #idleUntil = 0;
 
   constructor(account: Account, host: FeedHost) {
     this.#account = account;
@@ -45,6 +48,20 @@ export class GrantedFeed {
     );
   }
 
+  /** Whether so many bytes may go on as one piece, now; `outputTokens` went before. */
+  mayPass(bytes: number, outputTokens: number): boolean {
+    return this.#held === null && this.#fits(bytes, outputTokens);
+  }
+
+  /** The answer has so many tokens now. False: it may not grow any more. */
+  passed(outputTokens: number): boolean {
+    if (outputTokens < this.#idleUntil) return true;
+    const may = this.#account.extend(outputTokens);
+    this.#idleUntil = this.#account.idleUntil;
+    if (may instanceof Promise) this.ask(may);
+    return may !== false;
+  }
+
   #answered(granted: boolean): void {
     const held = this.#held ?? [];
     this.#held = null;
@@ -60,9 +77,16 @@ export class GrantedFeed {
     if (this.#held === null) this.#host.resume();
   }
 
+  #fits(bytes: number, outputTokens: number): boolean {
+    if ((this.#granted - outputTokens) * SMALLEST_FRAME > bytes) return true;
+    // Grants only grow while an answer runs.
+    this.#granted = this.#account.grantedTokens;
+    return (this.#granted - outputTokens) * SMALLEST_FRAME > bytes;
+  }
+
   #isGranted(bytes: Uint8Array): boolean {
     if (this.#account.grants.length === 0) return true;
-    return (this.#account.grantedTokens - this.#host.outputTokens) * SMALLEST_FRAME > bytes.byteLength;
+    return this.#fits(bytes.byteLength, this.#host.outputTokens);
   }
 
   #pushLines(bytes: Uint8Array): void {

@@ -1,3 +1,4 @@
+import type { ChunkSpans } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
@@ -94,6 +95,7 @@ function errorFrame(failure: Failure): Uint8Array {
 
 class PassedStream implements StreamRelay, RelayProgress {
   readonly #watch: StreamWatch;
+  readonly #renames: boolean;
   readonly #rename: (bytes: Uint8Array) => Uint8Array;
   readonly #wantsUsage: boolean;
   readonly #model: string;
@@ -108,6 +110,7 @@ class PassedStream implements StreamRelay, RelayProgress {
     this.#expected = expected;
     this.#watch = new StreamWatch({ keepUsage: wantsUsage });
     this.#rename = modelRewriter(engineModel, model);
+    this.#renames = engineModel !== model;
     this.#wantsUsage = wantsUsage;
     this.#model = model;
   }
@@ -141,6 +144,10 @@ class PassedStream implements StreamRelay, RelayProgress {
       if (this.#expected !== null) this.failure ??= wrongModelIn(bytes, this.#expected);
     }
     return this.#rename(bytes);
+  }
+
+  pass(bytes: Uint8Array, spans: ChunkSpans): boolean {
+    return !this.#renames && this.#first !== null && this.#watch.pass(bytes, spans);
   }
 
   /** An engine that leaves `[DONE]` out after its finish reason has answered all the same. */

@@ -67,6 +67,8 @@ export interface Grant {
   extend(outputTokens: number): boolean | Promise<boolean>;
   /** How many output tokens are granted so far; absent: however many. */
   granted?(): number;
+  /** Below so many output tokens `extend` grants without doing anything; absent: it must hear of each. */
+  readonly idleUntil?: number;
   /** Exactly once, with what was really used. */
   release(usedTokens: number): void;
 }

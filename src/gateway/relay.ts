@@ -1,3 +1,4 @@
+import type { ChunkSpans } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
@@ -21,6 +22,11 @@ export interface RelayProgress {
 export interface StreamRelay {
   readonly progress: RelayProgress;
   push(chunk: Uint8Array): Uint8Array | null;
+  /**
+   * Notes bytes that may go on to the client untouched: whole frames of content, all lying in `spans`. False: they need
+   * `push`, and nothing was noted.
+   */
+  pass?(bytes: Uint8Array, spans: ChunkSpans): boolean;
   /** The engine closed its stream. What is left to send; sets `failure` when the answer was not finished. */
   end(): Uint8Array | null;
   /** The dialect's own last frame for a failure after the status was sent. */

@@ -92,6 +92,17 @@ class AnswerStream implements ReplyStream, ReplySink {
     return !this.#full;
   }
 
+  get takesChunks(): boolean {
+    return this.#sink?.takesChunks === true;
+  }
+
+  writeChunks(chunks: Uint8Array): boolean {
+    if (this.#closed) return false;
+    this.#lastSentMs = performance.now();
+    this.#full = this.#sink?.writeChunks?.(chunks) !== true;
+    return !this.#full;
+  }
+
   end(last: Uint8Array | null): void {
     if (this.#closed) return;
     this.#close();

@@ -1,18 +1,19 @@
-import type { PushedBody } from "../core/engine-answer.ts";
+import type { ChunkSpans, PushedBody } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { ReplySink } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
+import { EarlyEnd, type StopCause } from "./early-end.ts";
 import { GrantedFeed } from "./granted-feed.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
 import { pushedBody } from "./pushed-body.ts";
 import type { Relay, StreamRelay } from "./relay.ts";
+import { ReadyFrames } from "./ready-frames.ts";
 import type { PulledAnswer } from "./stream-reply.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
-type StopCause = "client" | "stall" | "cut";
 type Began = (result: Result<null, AttemptFailure>) => void;
 
 /**
@@ -30,8 +31,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   /** Of the attempt that runs: one whose replica is given up is aborted alone. */
   #abort = new AbortController();
   readonly #hangUp: HangUp;
-  #lost: Failure | null = null;
-  #stopCause: StopCause | null = null;
+  readonly #early: EarlyEnd;
   #choice: Choice | null = null;
   #body: PushedBody | null = null;
   #paused = false;
@@ -42,9 +42,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   /** Told when the attempt has begun to answer, or failed; null when that is past. */
   #began: Began | null = null;
   /** Whole frames that nobody has taken yet. */
-  #ready: Uint8Array[] = [];
+  readonly #ready = new ReadyFrames();
   #sink: ReplySink | null = null;
-  #waiter: (() => void) | null = null;
   /** The books are being closed: what else comes is passed over. */
   #settling = false;
   /** After what is ready nothing comes. */
@@ -60,6 +59,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   constructor(deps: GatewayDeps, ticker: Ticker, account: Account, relay: Relay, model: string, client: Client) {
     this.#hangUp = new HangUp(client, () => this.cancel());
     this.#deps = deps;
+    this.#early = new EarlyEnd(deps.limits);
     this.#ticker = ticker;
     this.#account = account;
     this.#relay = relay;
@@ -82,7 +82,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   /** What came goes to the sink, and what comes in the moment in which it comes. A failure becomes the last frame. */
   flow(sink: ReplySink): void {
     this.#sink = sink;
-    const ready = this.#takeReady();
+    const ready = this.#ready.take();
     if (this.#ended) sink.end(ready);
     else if (ready === null || sink.write(ready)) this.#resume();
   }
@@ -93,19 +93,17 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
 
   /** The next bytes for the client; null after the last. Never rejects: a failure becomes the last frame. */
   async next(): Promise<Uint8Array | null> {
-    while ((this.#ready.length === 0 || this.#settling) && !this.#ended) {
+    while ((this.#ready.empty || this.#settling) && !this.#ended) {
       this.#resume();
-      await new Promise<void>((resolve) => {
-        this.#waiter = resolve;
-      });
+      await this.#ready.wait();
     }
-    return this.#takeReady();
+    return this.#ready.take();
   }
 
   /** The client is gone. */
   cancel(): void {
     if (this.#over) return;
-    this.#stopCause ??= "client";
+    this.#early.stop("client");
     const progress = this.#stream?.progress;
     void this.#account.fail({ kind: "cancelled" }, 499, progress?.usage ?? null, progress?.outputTokens ?? 0);
     this.#close();
@@ -135,8 +133,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
 
   /** Before the first content the next attempt goes on with a signal of its own; after it the answer ends here. */
   lost(failure: Failure): void {
-    if (this.#over || this.#lost !== null) return;
-    this.#lost = failure;
+    if (this.#over || this.#early.lost !== null) return;
+    this.#early.lost = failure;
     const given = this.#abort;
     if (!this.contentSeen) this.#abort = new AbortController();
     given.abort();
@@ -167,7 +165,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     const call = this.#relay.plan(choice);
     if (!call.ok) return answered(call.error);
     this.#choice = choice;
-    this.#lost = null;
+    this.#early.lost = null;
     this.#calling = true;
     this.#lastByteMs = performance.now();
     this.#askedMs = this.#lastByteMs;
@@ -178,12 +176,12 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     const body = response.ok ? pushedBody(response.value) : null;
     if (!response.ok || body === null) {
       this.#release();
-      if (this.#lost !== null) return err({ failure: this.#lost, answered: false });
+      if (this.#early.lost !== null) return err({ failure: this.#early.lost, answered: false });
       return response.ok ? answered(this.#broken("it answered without a body")) : response;
     }
     this.#body = body;
     this.#paused = false;
-    this.#ready = [];
+    this.#ready.clear();
     const stream = this.#relay.stream(choice);
     this.#stream = stream;
     const feed = this.#feedOf(stream, body);
@@ -195,12 +193,28 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
           this.#lastByteMs = performance.now();
           feed.push(bytes);
         },
+        chunks: (bytes, spans) => {
+          if (this.#body !== body || this.#settling || this.#over) return true;
+          return this.#pass(feed, stream, bytes, spans);
+        },
         end: () => {
           if (this.#body !== body || this.#settling || (this.#over && this.#began === null)) return;
           feed.push(null);
         },
       });
     });
+  }
+
+  /** Chunks of content that go on as they came; false: they must be looked at more closely. */
+  #pass(feed: GrantedFeed, stream: StreamRelay, bytes: Uint8Array, spans: ChunkSpans): boolean {
+    const sink = this.#sink;
+    const { progress } = stream;
+    if (this.#began !== null || sink?.takesChunks !== true) return false;
+    if (!feed.mayPass(bytes.length, progress.outputTokens) || stream.pass?.(bytes, spans) !== true) return false;
+    this.#lastByteMs = performance.now();
+    if (sink.writeChunks?.(bytes) !== true) this.#pause();
+    if (!feed.passed(progress.outputTokens)) this.#cutShort(stream);
+    return true;
   }
 
   #feedOf(stream: StreamRelay, body: PushedBody): GrantedFeed {
@@ -215,14 +229,13 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
       },
       pause: () => this.#pause(),
       resume: () => this.#resume(),
-      cut: () => this.#cutShort(stream, null),
+      cut: () => this.#cutShort(stream),
     });
     return feed;
   }
 
-  #cutShort(stream: StreamRelay, before: Uint8Array | null): void {
-    const last = stream.cutShort();
-    void this.#finish(before ? join([before, last]) : last);
+  #cutShort(stream: StreamRelay): void {
+    void this.#finish(stream.cutShort());
     this.#stop("cut");
   }
 
@@ -240,16 +253,11 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     }
     const failure = progress.failure ?? (done ? this.#broken("it broke off in the middle of its answer") : null);
     if (failure) {
-      void this.#finishFailed(this.#explain(this.#choice ? named(failure, this.#choice) : failure), out);
-      return;
-    }
-    const may = this.#account.extend(progress.outputTokens);
-    if (may === false) {
-      this.#cutShort(stream, out);
+      void this.#finishFailed(this.#explain(failure), out);
       return;
     }
     if (out) this.#give(out);
-    if (may !== true) feed.ask(may);
+    if (!feed.passed(progress.outputTokens)) this.#cutShort(stream);
   }
 
   /** The same before the first content: until then another replica may be tried. */
@@ -260,7 +268,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
       this.#began = null;
       const choice = this.#choice;
       this.#release();
-      if (this.#lost !== null) began(err({ failure: this.#lost, answered: false }));
+      if (this.#early.lost !== null) began(err({ failure: this.#early.lost, answered: false }));
       else began(answered(choice ? named(failure, choice) : failure));
       return;
     }
@@ -281,8 +289,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
       return;
     }
     this.#ready.push(frames);
-    if (this.#waiter === null) this.#pause();
-    else this.#wake();
+    if (!this.#ready.awaited) this.#pause();
+    else this.#ready.wake();
   }
 
   /** The last frames; nothing is given after them. */
@@ -291,19 +299,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#ended = true;
     if (this.#sink !== null) this.#sink.end(last);
     else if (last) this.#ready.push(last);
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#waiter?.();
-    this.#waiter = null;
-  }
-
-  #takeReady(): Uint8Array | null {
-    const ready = this.#ready;
-    if (ready.length === 0) return null;
-    this.#ready = [];
-    return join(ready);
+    this.#ready.wake();
   }
 
   #pause(): void {
@@ -332,40 +328,35 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   async #finishFailed(failure: Failure, before: Uint8Array | null): Promise<void> {
     this.#settling = true;
     const stream = this.#stream;
-    if (this.#choice !== null && this.#stopCause === null)
-      this.#deps.replicas.failed(this.#choice.replica, failure, false);
+    if (this.#choice !== null && !this.#early.stopped) this.#deps.replicas.failed(this.#choice.replica, failure, false);
     this.#failed = failure;
     await this.#account.fail(failure, 200, stream?.progress.usage ?? null, stream?.progress.outputTokens ?? 0);
     this.#stop("cut");
     this.#close();
     if (failure.kind === "cancelled" || !stream) this.#finishWith(null);
-    else this.#finishWith(before ? join([before, stream.fail(failure)]) : stream.fail(failure));
+    else this.#finishWith(before ? Buffer.concat([before, stream.fail(failure)]) : stream.fail(failure));
   }
 
   #stop(cause: StopCause): void {
-    this.#stopCause ??= cause;
+    this.#early.stop(cause);
     this.#abort.abort();
   }
 
-  /** An aborted call fails like a broken one: say why it was aborted. */
+  /** With the engine's name, where it is the engine's. */
   #explain(failure: Failure): Failure {
-    if (this.#lost !== null && this.#stopCause === null) return this.#lost;
-    switch (this.#stopCause) {
-      case "client":
-        return { kind: "cancelled" };
-      case "stall":
-        return this.#timeout(this.#deps.limits.stallMs);
-      default:
-        return failure;
-    }
+    return this.#early.explain(this.#choice ? named(failure, this.#choice) : failure, this.#engine);
+  }
+
+  get #engine(): string {
+    return this.#choice?.replica.engine ?? "engine";
   }
 
   #timeout(waitedMs: number): Failure {
-    return { kind: "engine_timeout", engine: this.#choice?.replica.engine ?? "engine", waitedMs };
+    return { kind: "engine_timeout", engine: this.#engine, waitedMs };
   }
 
   #broken(cause: string): Failure {
-    return { kind: "engine_failed", engine: this.#choice?.replica.engine ?? "engine", cause };
+    return { kind: "engine_failed", engine: this.#engine, cause };
   }
 
   #release(): void {
@@ -387,10 +378,4 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
 
 function named(failure: Failure, choice: Choice): Failure {
   return failure.kind === "engine_failed" ? { ...failure, engine: choice.replica.engine } : failure;
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first) return first;
-  return Buffer.concat(pieces);
 }

@@ -89,3 +89,40 @@ test("header lines are strict, and framing that two programs could read differen
   ])
     expect(framing(text)).toBeNull();
 });
+
+/** The data of whole chunks, or null where the reader does not see whole chunks. */
+function wholeChunks(bytes: string, before = ""): string[] | null {
+  const reader = new BodyReader({ onPiece: () => undefined, onEnd: () => undefined });
+  reader.begin({ kind: "chunked" });
+  if (before !== "") reader.push(Buffer.from(before, "latin1"), 0);
+  const buffer = Buffer.from(bytes, "latin1");
+  const spans = reader.wholeChunks(buffer);
+  if (spans === null) return null;
+  return Array.from({ length: spans.count }, (_, at) =>
+    buffer.toString("latin1", spans.offsets[2 * at], spans.offsets[2 * at + 1]),
+  );
+}
+
+test("whole chunks are told with where their data lies", () => {
+  expect(wholeChunks("3\r\nabc\r\n")).toEqual(["abc"]);
+  expect(wholeChunks("3\r\nabc\r\n00A\r\n0123456789\r\n")).toEqual(["abc", "0123456789"]);
+  expect(wholeChunks("3\r\nabc\r\n", "1\r\nx\r\n")).toEqual(["abc"]);
+});
+
+test("anything but whole chunks is no whole chunks", () => {
+  for (const bytes of [
+    "3\r\nabc\r",
+    "3\r\nab",
+    "3\r\nabcd\r\n",
+    "3;x=1\r\nabc\r\n",
+    "3\nabc\n",
+    "0\r\n\r\n",
+    "3\r\nabc\r\n0\r\n\r\n",
+    "\r\nabc\r\n",
+    "fffffff\r\nabc\r\n",
+    "1\r\nx\r\n".repeat(65),
+  ])
+    expect([bytes, wholeChunks(bytes)]).toEqual([bytes, null]);
+  expect(wholeChunks("3\r\nabc\r\n", "3\r\nab")).toBeNull();
+  expect(wholeChunks("3\r\nabc\r\n", "1")).toBeNull();
+});

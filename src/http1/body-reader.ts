@@ -1,3 +1,4 @@
+import type { ChunkSpans } from "../core/engine-answer.ts";
 import type { Framing } from "./head.ts";
 
 export interface BodyEvents {
@@ -8,7 +9,11 @@ export interface BodyEvents {
 
 type State = "length" | "size" | "data" | "gap" | "trailer" | "close" | "end";
 
+const CR = 0x0d;
 const LF = 0x0a;
+const MAX_SPANS = 64;
+/** Lent to each reader in turn, for the time of a call. */
+const SPANS = { offsets: new Int32Array(2 * MAX_SPANS), count: 0 };
 const MAX_LINE_BYTES = 8192;
 
 /** Finds the pieces of one message's body and its end, as its framing says (RFC 9112, section 7.1 for chunks). */
@@ -44,6 +49,30 @@ export class BodyReader {
     if (this.#state !== "close") return false;
     this.#finish();
     return true;
+  }
+
+  /** Where the data lies, if these are whole chunks and nothing else, the last one not among them; null otherwise. Nothing is taken. */
+  wholeChunks(bytes: Buffer): ChunkSpans | null {
+    if (this.#state !== "size" || this.#held !== null) return null;
+    const { length } = bytes;
+    let count = 0;
+    for (let at = 0; at < length; count += 1) {
+      let size = 0;
+      let end = at;
+      for (let digit = hexDigit(bytes[end] ?? 0); digit >= 0; digit = hexDigit(bytes[end] ?? 0)) {
+        size = size * 16 + digit;
+        end += 1;
+      }
+      const start = end + 2;
+      const next = start + size + 2;
+      if (size === 0 || end - at > 6 || next > length || count === MAX_SPANS) return null;
+      if (bytes[end] !== CR || bytes[end + 1] !== LF || bytes[next - 2] !== CR || bytes[next - 1] !== LF) return null;
+      SPANS.offsets[2 * count] = start;
+      SPANS.offsets[2 * count + 1] = next - 2;
+      at = next;
+    }
+    SPANS.count = count;
+    return SPANS;
   }
 
   /** How many of the bytes belong to this body, from `at` on; -1: they are no chunks. Stops behind the end. */

@@ -84,6 +84,10 @@ export class Connection implements ExchangeWire {
   }
 
   onData(bytes: Buffer): void {
+    if (this.#inBody && this.#exchange?.takesChunks === true) {
+      const spans = this.#body.wholeChunks(bytes);
+      if (spans !== null && this.#exchange.chunks(bytes, spans)) return;
+    }
     let at = 0;
     while (at < bytes.length && !this.#closed) {
       if (this.#exchange === null) {

@@ -1,4 +1,4 @@
-import type { BodySink, EngineAnswer, PushedBody } from "../core/engine-answer.ts";
+import type { BodySink, ChunkSpans, EngineAnswer, PushedBody } from "../core/engine-answer.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { HeaderFields } from "./head.ts";
 
@@ -84,6 +84,16 @@ export class Exchange implements EngineAnswer, PushedBody {
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#heldBytes > MAX_HELD_BYTES) this.#wire?.pause();
+  }
+
+  /** From the connection: whole chunks of the body, as they came. False: it wants pieces. */
+  chunks(bytes: Uint8Array, spans: ChunkSpans): boolean {
+    return this.#sink?.chunks?.(bytes, spans) ?? false;
+  }
+
+  /** Whether `chunks` may take any. */
+  get takesChunks(): boolean {
+    return this.#sink?.chunks !== undefined;
   }
 
   /** From the connection: nothing more comes. Only the first call counts. */

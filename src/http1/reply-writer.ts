@@ -92,6 +92,15 @@ export class ChunkedReply implements ReplySink {
     return this.#outbox.send(this.#chunk(bytes, 0));
   }
 
+  get takesChunks(): boolean {
+    return true;
+  }
+
+  writeChunks(chunks: Uint8Array): boolean {
+    this.flushHead();
+    return this.#outbox.send(chunks);
+  }
+
   end(last: Uint8Array | null): void {
     if (last !== null && last.length > 0) this.#outbox.send(this.#chunk(last, LAST_CHUNK.length));
     else {

@@ -17,6 +17,7 @@ export interface Ask {
 export interface Granted {
   extend(outputTokens: number): boolean | Promise<boolean>;
   granted?(): number;
+  readonly idleUntil?: number;
   release(usedTokens: number): void;
 }
 
@@ -60,6 +61,8 @@ class Slot implements Granted {
   constructor(slots: Allowance) {
     this.#slots = slots;
   }
+
+  readonly idleUntil = Infinity;
 
   extend(): boolean {
     return true;
@@ -118,6 +121,10 @@ class GrowingAnswer implements Granted {
 
   granted(): number {
     return this.#held - this.#prompt;
+  }
+
+  get idleUntil(): number {
+    return this.granted();
   }
 
   extend(outputTokens: number): boolean | Promise<boolean> {

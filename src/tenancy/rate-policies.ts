@@ -57,6 +57,10 @@ class CountedAnswer implements Granted {
     this.#counted = first;
   }
 
+  get idleUntil(): number {
+    return this.#counted - this.#prompt;
+  }
+
   extend(outputTokens: number): boolean {
     const missing = this.#prompt + outputTokens - this.#counted;
     if (missing > 0 && !this.#over) {

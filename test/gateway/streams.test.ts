@@ -258,8 +258,8 @@ test("a reader that stalls holds the engine back instead of filling the memory",
   // A bare socket: fetch would read ahead on its own.
   const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1").pause();
   const body = JSON.stringify({ model: "scripted", stream: true, messages: [{ role: "user", content: "hi" }] });
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: any\r\ncontent-length: ${body.length}`;
-  socket.write(`${head}\r\n\r\n${body}`);
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: any\r\ncontent-type: application/json`;
+  socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   let before = 0;
   // Everything on the way is full when the engine's count stands still from one look to the next.
   await poll(10_000, async () => {

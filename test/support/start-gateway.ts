@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS, type GatewayDeps, type GatewayLimits } from "../../src/
 import { HEALTH_TIMES, type HealthTimes } from "../../src/health/health-times.ts";
 import type { WatchParts } from "../../src/health/ports.ts";
 import { ReplicaWatch } from "../../src/health/replica-watch.ts";
+import { FrontServer } from "../../src/http1/front-server.ts";
 import { AliasTable } from "../../src/routing/alias-table.ts";
 import { ModelDirectory } from "../../src/routing/model-directory.ts";
 import { routedPicker } from "../../src/gateway/routed-picker.ts";
@@ -168,11 +169,18 @@ export function startGateway(options: GatewayOptions): TestGateway {
     idleTimeout: 0,
     fetch: (request) => app.fetch(request, {}),
   });
-  const url = `http://127.0.0.1:${server.port}`;
+  // As the leader has it: plain chats are answered by the front, all else by the server behind it.
+  const front = new FrontServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    innerPort: server.port ?? 0,
+    handlerOf: ({ method, target }) => (method === "POST" ? app.buffered(target) : null),
+  });
+  const url = `http://127.0.0.1:${front.port}`;
   const post = (path: string, body: Record<string, unknown>, init: RequestInit = {}): Promise<Response> =>
     fetch(`${url}${path}`, {
       method: "POST",
-      headers: { authorization: "Bearer any" },
+      headers: { authorization: "Bearer any", "content-type": "application/json" },
       body: JSON.stringify(body),
       ...init,
     });
@@ -188,6 +196,7 @@ export function startGateway(options: GatewayOptions): TestGateway {
     messages: (body, init) => post("/v1/messages", { model: "scripted", max_tokens: 50, messages, ...body }, init),
     async stop() {
       watch.stop();
+      front.stop();
       await server.stop(true);
     },
   };

@@ -128,3 +128,40 @@ test("a frame without an end is an error, not a full memory", () => {
   for (let i = 0; i < 20; i += 1) watching.push(megabyte);
   expect(watching.error).toContain("too long");
 });
+
+const FRAME = 'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}],"usage":null}\n\n';
+
+function passes(frames: readonly string[], before = FRAME): { passed: boolean; content: number } {
+  const watching = new StreamWatch({ keepUsage: false });
+  watching.push(Buffer.from(before));
+  const offsets = new Int32Array(2 * frames.length);
+  let at = 0;
+  for (const [index, frame] of frames.entries()) {
+    offsets[2 * index] = at;
+    offsets[2 * index + 1] = at += Buffer.byteLength(frame);
+  }
+  const passed = watching.pass(Buffer.from(frames.join("")), { offsets, count: frames.length });
+  return { passed, content: watching.contentFrames };
+}
+
+test("whole frames of content pass untouched, each is counted", () => {
+  expect(passes([FRAME])).toEqual({ passed: true, content: 2 });
+  expect(passes([FRAME, FRAME + FRAME])).toEqual({ passed: true, content: 4 });
+  const empty = 'data: {"choices":[{"index":0,"delta":{"content":""},"finish_reason":null}]}\n\n';
+  expect(passes([FRAME, empty])).toEqual({ passed: true, content: 2 });
+});
+
+test("what must be looked at more closely does not pass, and nothing of it is noted", () => {
+  const finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n';
+  const usage = 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n';
+  const error = 'data: {"error":{"message":"no"}}\n\n';
+  for (const odd of [finish, usage, error, "data: [DONE]\n\n", ": hello\n\n"]) {
+    expect([odd, passes([FRAME, odd])]).toEqual([odd, { passed: false, content: 1 }]);
+    expect([odd, passes([odd + FRAME])]).toEqual([odd, { passed: false, content: 1 }]);
+  }
+  expect(passes([FRAME.replaceAll("\n", "\r\n")])).toEqual({ passed: false, content: 1 });
+  // A frame in two chunks, half a frame before, and a stream whose line ends are not known yet.
+  expect(passes([FRAME.slice(0, 20), FRAME.slice(20)])).toEqual({ passed: false, content: 1 });
+  expect(passes([FRAME], FRAME + FRAME.slice(0, 20))).toEqual({ passed: false, content: 1 });
+  expect(passes([FRAME], "")).toEqual({ passed: false, content: 0 });
+});

@@ -1,3 +1,4 @@
+import type { ChunkSpans } from "../../core/engine-answer.ts";
 import type { TokenUsage } from "../../core/token-usage.ts";
 import { openaiChatAnswer } from "../../wire/openai-chat.ts";
 import { MAX_FRAME_BYTES } from "../../wire/sse.ts";
@@ -78,6 +79,29 @@ export class StreamWatch {
     if (this.#done || this.#error !== null) return NOTHING;
     const bytes = this.#wholeFrames(chunk);
     return bytes.length === 0 ? bytes : this.#watch(bytes);
+  }
+
+  /**
+   * As `push`, for bytes that go on as they are: nothing is held back, and each span is whole frames of a delta without an
+   * end, a count or an error. False: these are not such bytes, and nothing was noted.
+   */
+  pass(bytes: Uint8Array, { offsets, count }: ChunkSpans): boolean {
+    if (this.#held.length > 0 || this.#crlf !== false || this.#done || this.#error !== null) return false;
+    const buffer = asBuffer(bytes);
+    if (valueStartsWith(buffer, USAGE, OPEN_BRACE) || valueStartsWith(buffer, FINISH_REASON, QUOTE)) return false;
+    let content = 0;
+    for (let span = 0; span < count; span += 1) {
+      const end = offsets[2 * span + 1] ?? 0;
+      for (let start = offsets[2 * span] ?? 0; start < end;) {
+        const next = buffer.indexOf(BLANK_LINE, start) + BLANK_LINE.length;
+        const delta = findValue(buffer, DELTA, start);
+        if (next < BLANK_LINE.length || next > end || delta < 0 || delta > next) return false;
+        if (deltaHasContent(buffer, delta)) content += 1;
+        start = next;
+      }
+    }
+    this.#contentFrames += content;
+    return true;
   }
 
   /** The bytes up to the last blank line, together with what was held back; the rest is held back. */
@@ -185,5 +209,6 @@ function isDone(frame: Buffer): boolean {
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes;
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
