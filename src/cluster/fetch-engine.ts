@@ -1,8 +1,9 @@
+import { type CancelSignal, toAbortSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineStatus } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { ConnectionPool } from "../http1/connection-pool.ts";
+import { ConnectionPool, type HttpCall } from "../http1/connection-pool.ts";
 import type { LinkRequest } from "./link.ts";
 
 type Engine = Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">;
@@ -12,20 +13,19 @@ export class EngineConnections {
   readonly #pools = new Map<string, { readonly pool: ConnectionPool; readonly prefix: string }>();
 
   /** HTTP to an engine, with its secret. The body streams and stays as it was sent. */
-  async fetch(engine: Engine, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
-    if (signal.aborted) return err({ kind: "cancelled" });
-    const headers: Record<string, string> = { ...request.headers };
-    if (engine.secret !== "") headers["authorization"] = `Bearer ${engine.secret}`;
+  fetch(engine: Engine, request: LinkRequest, signal: CancelSignal): Promise<Result<EngineAnswer, Failure>> {
+    if (signal.aborted) return Promise.resolve(err({ kind: "cancelled" }));
+    const headers: Readonly<Record<string, string>> =
+      engine.secret === "" ? (request.headers ?? {}) : { ...request.headers, authorization: `Bearer ${engine.secret}` };
     // TLS to an engine that somebody put behind a proxy is rare: Bun's own client knows it well.
-    if (!engine.endpoint.startsWith("http://")) return fetchOverTls(engine, request, headers, signal);
+    if (!engine.endpoint.startsWith("http://")) return fetchOverTls(engine, request, headers, toAbortSignal(signal));
     const { pool, prefix } = this.#poolOf(engine.endpoint);
     const { method, path, body, fresh = false } = request;
-    const call = { method, path: prefix + path, headers, fresh, ...(body === undefined ? {} : { body }) };
-    const answer = await pool.request(call, signal);
-    if (answer.ok) return answer;
-    const { kind, cause } = answer.error;
-    if (kind === "cancelled") return err({ kind });
-    return err(kind === "refused" ? unreachable(engine) : broken(engine, cause));
+    const call: HttpCall = { method, path: prefix + path, headers, fresh, body };
+    return pool.ask(call, signal, ({ kind, cause }) => {
+      if (kind === "cancelled") return { kind };
+      return kind === "refused" ? unreachable(engine) : broken(engine, cause);
+    });
   }
 
   /** Keeps the connections to these endpoints only: an engine that started anew has another port. */
@@ -56,7 +56,7 @@ export class EngineConnections {
 async function fetchOverTls(
   engine: Engine,
   { method, path, body, fresh }: LinkRequest,
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Result<EngineAnswer, Failure>> {
   try {

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Result } from "../core/result.ts";
@@ -62,7 +63,7 @@ export interface Link {
     node: string,
     engineId: string,
     request: LinkRequest,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<Result<EngineAnswer, Failure>>;
   call<Answer>(
     node: string,

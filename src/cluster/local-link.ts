@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineStatus, NodeState } from "../core/node.ts";
@@ -98,21 +99,23 @@ export class LocalLink implements Link {
     return () => this.#listeners.delete(listener);
   }
 
-  async fetch(
+  fetch(
     node: string,
     engineId: string,
     request: LinkRequest,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<Result<EngineAnswer, Failure>> {
     const engine = node === this.#parts.node ? this.#engine(engineId) : undefined;
     if (engine === undefined || engine.endpoint === "") {
       const endpoint = engine === undefined ? `node ${node}` : "not started yet";
-      return err({ kind: "engine_unreachable", engine: engineId, endpoint, start: engine?.start ?? "flock up" });
+      return Promise.resolve(
+        err({ kind: "engine_unreachable", engine: engineId, endpoint, start: engine?.start ?? "flock up" }),
+      );
     }
     return this.#connections.fetch(engine, request, signal);
   }
 
-  fetchEngine(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
+  fetchEngine(engineId: string, request: LinkRequest, signal: CancelSignal): Promise<Result<EngineAnswer, Failure>> {
     return this.fetch(this.#parts.node, engineId, request, signal);
   }
 

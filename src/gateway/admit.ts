@@ -7,7 +7,9 @@ type Admitted = Result<Grant[], Failure>;
 
 /** Most keys have no limits. */
 export function isUnlimited(limits: KeyLimits): boolean {
-  return limits === UNLIMITED || Object.values(limits).every((limit) => limit === 0);
+  if (limits === UNLIMITED) return true;
+  const { dailyTokens, requestsPerMinute, tokensPerMinute, concurrency } = limits;
+  return dailyTokens === 0 && requestsPerMinute === 0 && tokensPerMinute === 0 && concurrency === 0;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -38,7 +39,7 @@ export async function attempts<T>(
   account: Account,
   model: string,
   /** Of the attempt that runs; another one after each that was lost. */
-  current: { readonly signal: AbortSignal },
+  current: { readonly signal: CancelSignal },
   once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
 ): Promise<Result<T, Failure>> {
   const { detours, limits, log, replicas } = deps;
@@ -154,7 +155,7 @@ export async function callEngine(
   choice: Choice,
   call: PlannedCall,
   fresh: boolean,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Promise<Result<EngineAnswer, AttemptFailure>> {
   const reached = await link.fetch(choice.replica, call.path, {
     body: call.body,

@@ -44,9 +44,7 @@ export class BodyWants implements Wants {
 }
 
 function bufferOf(body: ScannedBody | null): Buffer {
-  if (body === null) return Buffer.alloc(0);
-  const { buffer, byteOffset, byteLength } = body.bytes;
-  return Buffer.from(buffer, byteOffset, byteLength);
+  return body?.bytes ?? Buffer.alloc(0);
 }
 
 function tokensOf(body: ScannedBody | null): number {

@@ -1,3 +1,4 @@
+import { type CancelSignal, toAbortSignal } from "../core/cancellation.ts";
 import type { Failure } from "../core/failure.ts";
 import type { GatewayDeps, Resolved } from "./ports.ts";
 import type { WholeRelay } from "./relay.ts";
@@ -20,7 +21,7 @@ export async function refuseTooLong(
   deps: GatewayDeps,
   relay: Pick<WholeRelay, "plan">,
   { model, contextTokens = Infinity }: Resolved,
-  clientSignal: AbortSignal,
+  clientSignal: CancelSignal,
 ): Promise<Failure | null> {
   const promptTokens = await countPrompt(deps, relay, model, clientSignal);
   if (promptTokens === null || promptTokens < contextTokens) return null;
@@ -35,9 +36,9 @@ export async function countPrompt(
   deps: GatewayDeps,
   relay: Pick<WholeRelay, "plan">,
   model: string,
-  clientSignal: AbortSignal,
+  clientSignal: CancelSignal,
 ): Promise<number | null> {
-  const signal = AbortSignal.any([clientSignal, AbortSignal.timeout(DEADLINE_MS)]);
+  const signal = AbortSignal.any([toAbortSignal(clientSignal), AbortSignal.timeout(DEADLINE_MS)]);
   const choice = deps.replicas.peek(model);
   if (choice === null || choice.wire.countPath === null) return null;
   const call = relay.plan(choice);

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { BufferedRequest } from "../core/buffered-request.ts";
 import type { Failure } from "../core/failure.ts";
 import { mayUseModel } from "../core/model-rights.ts";
@@ -28,7 +29,7 @@ export class EnteredRequest {
     this.body = body;
   }
 
-  get signal(): AbortSignal {
+  get signal(): CancelSignal {
     return this.#request.signal;
   }
 

@@ -1,6 +1,8 @@
+import type { CancelSignal } from "../core/cancellation.ts";
+
 /** Where a client's hang-up is heard; a `Request` is one. */
 export interface Client {
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /**

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorObject } from "../dialect/failure-shape.ts";
 import { mendBody } from "../dialect/openai-chat/mend.ts";
+import { findMembers } from "../dialect/openai-chat/chunk-bytes.ts";
 import { StreamWatch } from "../dialect/openai-chat/tail.ts";
 import { fromUsage, toUsage } from "../dialect/openai-chat/usage.ts";
 import { modelRewriter } from "../dialect/rewrite-model.ts";
@@ -46,7 +47,8 @@ export function passthroughRelay(options: PassthroughOptions): ChatRelay {
       const engineModel = choice.wire.echoesModel ? requestedModel : choice.replica.engineModel;
       return new PassedStream(wantsUsage, requestedModel, engineModel, nameToAnswerBy(choice));
     },
-    whole(bytes: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+    whole(answer: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+      const bytes = asBuffer(answer);
       const { replica, wire } = choice;
       const usage = readUsage(bytes);
       if (!usage.ok) return usage;
@@ -71,18 +73,26 @@ function withUsage(body: ScannedBody): string {
   return JSON.stringify({ ...rest, include_usage: true });
 }
 
-/** Answers of a few kilobytes: parsing them whole costs microseconds, and proves that they are whole. */
-function readUsage(bytes: Uint8Array): Result<TokenUsage | null, Failure> {
+const CHOICES = Buffer.from("choices");
+const USAGE = Buffer.from("usage");
+const MEMBERS = [CHOICES, USAGE];
+
+/** Of the answer only its members are looked for and its counts are parsed: texts may be long. */
+function readUsage(bytes: Buffer): Result<TokenUsage | null, Failure> {
+  const found = findMembers(bytes, MEMBERS);
+  const [choices = -1, , start = -1, end = -1] = found ?? [];
+  if (choices < 0 || bytes[choices] !== 0x5b) return unreadable();
+  if (start < 0) return ok(null);
   try {
-    const answer = JSON.parse(new TextDecoder().decode(bytes)) as {
-      usage?: Parameters<typeof fromUsage>[0];
-      choices?: unknown;
-    };
-    if (typeof answer !== "object" || answer === null || !Array.isArray(answer.choices)) return unreadable();
-    return ok(answer.usage ? fromUsage(answer.usage) : null);
+    const usage = JSON.parse(bytes.toString("utf8", start, end)) as Parameters<typeof fromUsage>[0] | null;
+    return ok(usage ? fromUsage(usage) : null);
   } catch {
     return unreadable();
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function unreadable(): Result<never, Failure> {

@@ -38,13 +38,12 @@ export function readPolicyFields(surface: ChatSurface, body: ScannedBody): Resul
 
 /** What an image comes to that is named by its address; where a quota must not be exceeded it counts four times that. */
 export const FETCHED_TOKENS = 1024;
-const ADDRESS = '"http';
+const ADDRESS = Buffer.from('"http');
 
 /** How many texts in a body are addresses and nothing else: in messages that is how images are named. */
 export function fetchedMedia({ bytes }: ScannedBody): number {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let count = 0;
-  for (let at = buffer.indexOf(ADDRESS); at >= 0; at = buffer.indexOf(ADDRESS, at + ADDRESS.length)) count += 1;
+  for (let at = bytes.indexOf(ADDRESS); at >= 0; at = bytes.indexOf(ADDRESS, at + ADDRESS.length)) count += 1;
   return count;
 }
 

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { EngineWire } from "../engine/driver.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
@@ -112,7 +113,7 @@ export interface ReplicaPicker {
   pick(
     ask: RouteAsk,
     tried: ReadonlySet<string>,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Result<Choice, Failure> | Promise<Result<Choice, Failure>>;
   /** A live replica without a slot of it, for questions that cost the engine next to nothing; null: there is none. */
   peek(model: string): Choice | null;
@@ -168,7 +169,7 @@ export interface EngineFetchInit {
   readonly contentType?: string | undefined;
   /** Not on a connection that was used before: the engine may have closed it. */
   readonly fresh: boolean;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** Step 7. Resolves when the record survives the death of the process. */

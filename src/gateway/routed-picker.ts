@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { Failure } from "../core/failure.ts";
 import type { EngineKind, Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -16,7 +17,7 @@ type Routed = Result<RoutedLease, Failure>;
 
 /** What the gateway uses of a router. */
 export interface SlotRouter {
-  pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal): Routed | Promise<Routed>;
+  pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: CancelSignal): Routed | Promise<Routed>;
   peek(model: string): Replica | null;
   widest(model: string): number;
 }

@@ -1,3 +1,4 @@
+import { Cancellation, type CancelSignal } from "../core/cancellation.ts";
 import type { ChunkSpans, PushedBody } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { ReplySink } from "../core/reply.ts";
@@ -29,7 +30,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   readonly #relay: Relay;
   readonly #model: string;
   /** Of the attempt that runs: one whose replica is given up is aborted alone. */
-  #abort = new AbortController();
+  #abort = new Cancellation();
   readonly #hangUp: HangUp;
   readonly #early: EarlyEnd;
   #choice: Choice | null = null;
@@ -111,8 +112,8 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#finishWith(null);
   }
 
-  get signal(): AbortSignal {
-    return this.#abort.signal;
+  get signal(): CancelSignal {
+    return this.#abort;
   }
 
   get lastByteMs(): number {
@@ -136,7 +137,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     if (this.#over || this.#early.lost !== null) return;
     this.#early.lost = failure;
     const given = this.#abort;
-    if (!this.contentSeen) this.#abort = new AbortController();
+    if (!this.contentSeen) this.#abort = new Cancellation();
     given.abort();
   }
 
@@ -170,7 +171,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     this.#lastByteMs = performance.now();
     this.#askedMs = this.#lastByteMs;
     this.#endAttempt = this.#deps.replicas.begin(choice.replica, this);
-    const { signal } = this.#abort;
+    const signal = this.#abort;
     const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, signal);
     this.#calling = false;
     const body = response.ok ? pushedBody(response.value) : null;

@@ -1,3 +1,4 @@
+import { Cancellation, type CancelSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -70,7 +71,7 @@ export async function wholeAnswer(
 
 /** Nothing of it can be seen before it is whole. */
 class WholeAttempt implements Attempt {
-  #abort = new AbortController();
+  #abort = new Cancellation();
   failure: Failure | null = null;
   running = false;
   lastByteMs = 0;
@@ -78,8 +79,8 @@ class WholeAttempt implements Attempt {
   readonly streams = false;
   readonly contentSeen = false;
 
-  get signal(): AbortSignal {
-    return this.#abort.signal;
+  get signal(): CancelSignal {
+    return this.#abort;
   }
 
   again(): void {
@@ -94,10 +95,10 @@ class WholeAttempt implements Attempt {
 
   /** The next attempt goes on with a signal of its own. */
   lost(failure: Failure): void {
-    if (this.failure !== null || this.#abort.signal.aborted) return;
+    if (this.failure !== null || this.#abort.aborted) return;
     this.failure = failure;
     const given = this.#abort;
-    this.#abort = new AbortController();
+    this.#abort = new Cancellation();
     given.abort();
   }
 }

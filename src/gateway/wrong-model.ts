@@ -5,6 +5,7 @@ import type { Choice } from "./ports.ts";
 
 const MEMBER = Buffer.from('"model":');
 const QUOTE = 0x22;
+const SPACE = 0x20;
 const BACKSLASH = 0x5c;
 
 /**
@@ -17,10 +18,11 @@ export function nameToAnswerBy({ wire, replica }: Choice): string | null {
 
 /** What is wrong with the first bytes of an answer that is passed through; null: nothing, or no name is in them. */
 export function wrongModelIn(bytes: Uint8Array, expected: string): Failure | null {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = buffer.indexOf(MEMBER); at >= 0; at = buffer.indexOf(MEMBER, at + MEMBER.length)) {
     // A key such as "x\"model" ends with the same bytes.
     if (buffer[at - 1] === BACKSLASH) continue;
+    if (isName(buffer, at + MEMBER.length, expected)) return null;
     const start = buffer.indexOf(QUOTE, at + MEMBER.length);
     let end = buffer.indexOf(QUOTE, start + 1);
     while (end > 0 && buffer[end - 1] === BACKSLASH) end = buffer.indexOf(QUOTE, end + 1);
@@ -28,6 +30,18 @@ export function wrongModelIn(bytes: Uint8Array, expected: string): Failure | nul
     return differs(toName(buffer.toString("utf8", start, end + 1)), expected);
   }
   return null;
+}
+
+/** Whether the name stands here, in the plain form in which nearly every engine writes it. */
+function isName(buffer: Buffer, from: number, name: string): boolean {
+  let at = from;
+  while (buffer[at] === SPACE) at += 1;
+  if (buffer[at] !== QUOTE || buffer[at + 1 + name.length] !== QUOTE) return false;
+  for (let i = 0; i < name.length; i += 1) {
+    const code = name.charCodeAt(i);
+    if (code > 0x7e || code === BACKSLASH || buffer[at + 1 + i] !== code) return false;
+  }
+  return true;
 }
 
 /** The same for an answer that is translated. */

@@ -1,8 +1,11 @@
 import type { Socket } from "bun";
+import { Cancellation, type CancelSignal } from "../core/cancellation.ts";
 import type { BufferedHandler, BufferedRequest } from "../core/buffered-request.ts";
 import type { Reply, ReplyStream } from "../core/reply.ts";
 import type { HeaderFields } from "./head.ts";
-import { ChunkedReply, Outbox, sendWhole } from "./reply-writer.ts";
+import { Outbox } from "./outbox.ts";
+import { ChunkedReply, sendWhole } from "./reply-writer.ts";
+import { HeadMemo } from "./head-memo.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
 import { Splice } from "./splice.ts";
 
@@ -40,6 +43,7 @@ export class ClientConnection {
   readonly #outbox: Outbox;
   #state: State = "head";
   #held: Buffer | null = null;
+  readonly #lastHead = new HeadMemo<RequestHead>();
   #head: RequestHead | null = null;
   #handler: BufferedHandler<Reply> | null = null;
   #body: Buffer[] = [];
@@ -141,8 +145,14 @@ export class ClientConnection {
       return;
     }
     this.#held = null;
-    const head = end > MAX_HEAD_BYTES ? null : parseRequestHead(bytes.toString("latin1", 0, end));
-    const length = head === null ? -1 : plainLength(head.fields);
+    let head = this.#lastHead.recall(bytes, 0, end);
+    let length = this.#lastHead.length;
+    if (head === null) {
+      head = end > MAX_HEAD_BYTES ? null : parseRequestHead(bytes.toString("latin1", 0, end));
+      length = head === null ? -1 : plainLength(head.fields);
+      if (head !== null && length >= 0) this.#lastHead.remember(bytes, 0, end, head);
+    }
+    if (length > MAX_BODY_BYTES) length = -1;
     const handler = head === null || length < 0 ? null : this.#host.handlerOf(head);
     if (head === null || handler === null) {
       this.#handOver(bytes);
@@ -241,14 +251,17 @@ function plainLength(fields: HeaderFields): number {
 const NOT_PLAIN = ["transfer-encoding", "content-encoding", "expect", "upgrade", "origin"];
 
 /** Whoever scans it goes by words of four bytes: a copy of a few kilobytes costs less than going by bytes. */
-function onWord(bytes: Uint8Array): Uint8Array {
-  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+function onWord(bytes: Buffer): Buffer {
+  if (bytes.byteOffset % 4 === 0) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 class HeldRequest implements BufferedRequest {
   readonly buffered: Uint8Array | "stalled";
   readonly #fields: HeaderFields;
-  #abort: AbortController | null = null;
+  #abort: Cancellation | null = null;
   #gone = false;
 
   constructor(fields: HeaderFields, buffered: Uint8Array | "stalled") {
@@ -261,13 +274,15 @@ class HeldRequest implements BufferedRequest {
   }
 
   get(name: string): string | null {
+    // The fields may be those of an earlier request with the same head.
+    if (name === "content-length" && this.buffered !== "stalled") return String(this.buffered.length);
     return this.#fields.get(name) ?? null;
   }
 
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+  get signal(): CancelSignal {
+    this.#abort ??= new Cancellation();
     if (this.#gone) this.#abort.abort();
-    return this.#abort.signal;
+    return this.#abort;
   }
 
   hangUp(): void {

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { TLSOptions } from "bun";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Result } from "../core/result.ts";
@@ -15,7 +16,7 @@ export interface HttpCall {
   readonly path: string;
   /** `host`, `content-length` and `connection` are the pool's own. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | undefined;
   /** On a connection of its own, not on one that was used before. */
   readonly fresh?: boolean;
 }
@@ -45,8 +46,13 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   /** Never rejects. The signal ends the exchange at any time, also in the middle of its body. */
-  request(call: HttpCall, signal: AbortSignal): Promise<Result<EngineAnswer, NoAnswer>> {
-    const exchange = new Exchange(signal);
+  request(call: HttpCall, signal: CancelSignal): Promise<Result<EngineAnswer, NoAnswer>> {
+    return this.ask(call, signal, (why) => why);
+  }
+
+  /** The same, with the reason why there is no answer in the caller's own words. */
+  ask<Why>(call: HttpCall, signal: CancelSignal, explain: (why: NoAnswer) => Why): Promise<Result<EngineAnswer, Why>> {
+    const exchange = new Exchange(signal, explain);
     if (signal.aborted) {
       exchange.cancel();
       return exchange.answered;
@@ -105,7 +111,7 @@ export class ConnectionPool implements ConnectionOwner {
     this.#sweeper = null;
   }
 
-  async #open(exchange: Exchange, head: string, body: Uint8Array | string | null): Promise<void> {
+  async #open<Why>(exchange: Exchange<Why>, head: string, body: Uint8Array | string | null): Promise<void> {
     const connection = new Connection(this);
     let late = false;
     const timer = setTimeout(() => {

@@ -1,9 +1,12 @@
 import type { Socket } from "bun";
 import { BodyReader } from "./body-reader.ts";
-import type { Exchange, ExchangeWire, NoAnswer } from "./exchange.ts";
+import { Outbox } from "./outbox.ts";
+import type { ExchangeEnd, ExchangeWire, NoAnswer } from "./exchange.ts";
+import { HeadMemo } from "./head-memo.ts";
 import { type Framing, framingOf, type HeaderFields, parseFields } from "./head.ts";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
+const LINE_END = Buffer.from("\r\n");
 const MAX_HEAD_BYTES = 65_536;
 const EMPTY_BODY: Framing = { kind: "length", bytes: 0 };
 
@@ -20,11 +23,12 @@ export class Connection implements ExchangeWire {
   readonly #owner: ConnectionOwner;
   readonly #body: BodyReader;
   #socket: Socket<Connection> | null = null;
-  #exchange: Exchange | null = null;
+  #exchange: ExchangeEnd | null = null;
+  readonly #lastHead = new HeadMemo<AnswerHead>();
   #heldHead: Buffer | null = null;
   #inBody = false;
   #lasts = false;
-  #unsent: Uint8Array[] = [];
+  #outbox: Outbox | null = null;
   #paused = false;
   #closed = false;
 
@@ -41,6 +45,7 @@ export class Connection implements ExchangeWire {
   /** The socket is there. */
   opened(socket: Socket<Connection>): void {
     this.#socket = socket;
+    this.#outbox = new Outbox(socket);
   }
 
   get usable(): boolean {
@@ -48,23 +53,15 @@ export class Connection implements ExchangeWire {
   }
 
   /** Sends a request. `head` ends with its empty line. */
-  begin(exchange: Exchange, head: string, body: Uint8Array | string | null): void {
+  begin(exchange: ExchangeEnd, head: string, body: Uint8Array | string | null): void {
     this.#exchange = exchange;
     exchange.attach(this);
-    const bytes = body === null || typeof body === "string" ? Buffer.from(head + (body ?? ""), "utf8") : null;
-    if (bytes !== null) {
-      this.#send(bytes);
-    } else if (body instanceof Uint8Array) {
-      if (body.length <= MAX_JOINED_BYTES) {
-        const all = Buffer.allocUnsafe(head.length + body.length);
-        all.write(head, 0, "latin1");
-        all.set(body, head.length);
-        this.#send(all);
-      } else {
-        this.#send(Buffer.from(head, "latin1"));
-        this.#send(body);
-      }
-    }
+    const outbox = this.#outbox;
+    if (outbox === null) return;
+    if (body instanceof Uint8Array && body.length > MAX_JOINED_BYTES) {
+      outbox.send(Buffer.from(head, "latin1"));
+      outbox.send(body);
+    } else outbox.sendAll(head, body ?? "");
   }
 
   pause(): void {
@@ -107,9 +104,7 @@ export class Connection implements ExchangeWire {
   }
 
   onDrain(): void {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const bytes of unsent) this.#send(bytes);
+    this.#outbox?.drain();
   }
 
   onClose(): void {
@@ -133,20 +128,17 @@ export class Connection implements ExchangeWire {
       return this.#heldHead.length > MAX_HEAD_BYTES ? -1 : bytes.length;
     }
     this.#heldHead = null;
-    const firstEnd = all.indexOf("\r\n", from, "latin1");
-    const line = all.toString("latin1", from, firstEnd);
-    const status = /^HTTP\/1\.[01] (\d{3})( |$)/.test(line) ? Number(line.slice(9, 12)) : 0;
-    const fields = firstEnd === end ? NO_FIELDS : parseFields(all.toString("latin1", firstEnd + 2, end));
-    if (status < 100 || fields === null) return -1;
+    const known = this.#lastHead.recall(all, from, end);
+    const head = known?.bodyBytes === this.#lastHead.length ? known : readHead(all, from, end);
+    if (head === null || head.status === 101) return -1;
     // 100 and 103 announce; the answer itself follows.
-    if (status >= 200) {
-      const framing = status === 204 || status === 304 ? EMPTY_BODY : framingOf(fields);
-      if (framing === null) return -1;
-      this.#lasts = lasts(line, fields, framing);
+    if (head.status >= 200) {
+      if (head !== known) this.#lastHead.remember(all, from, end, head);
+      this.#lasts = head.lasts;
       this.#inBody = true;
-      this.#exchange?.head(status, fields);
-      this.#body.begin(framing);
-    } else if (status === 101) return -1;
+      this.#exchange?.head(head.status, head.fields);
+      this.#body.begin(head.framing);
+    }
     return end + 4 - (all.length - bytes.length);
   }
 
@@ -155,20 +147,10 @@ export class Connection implements ExchangeWire {
     this.#exchange = null;
     this.resume();
     // Before the exchange ends: whoever waits for it may ask again at once.
-    const reusable = this.#lasts && nothingLeft && this.#unsent.length === 0 && !this.#closed;
+    const reusable = this.#lasts && nothingLeft && this.#outbox?.empty === true && !this.#closed;
     if (reusable) this.#owner.free(this);
     exchange?.end(true);
     if (!reusable) this.#close(null);
-  }
-
-  #send(bytes: Uint8Array): void {
-    if (this.#unsent.length > 0) {
-      this.#unsent.push(bytes);
-      return;
-    }
-    const sent = this.#socket?.write(bytes) ?? -1;
-    if (sent < 0) this.#close({ kind: "broken", cause: "" });
-    else if (sent < bytes.length) this.#unsent.push(bytes.subarray(sent));
   }
 
   #close(why: NoAnswer | null): void {
@@ -176,7 +158,6 @@ export class Connection implements ExchangeWire {
     this.#closed = true;
     const exchange = this.#exchange;
     this.#exchange = null;
-    this.#unsent = [];
     this.#owner.gone(this);
     if (why === null) exchange?.end(false);
     else exchange?.end(false, why);
@@ -187,6 +168,29 @@ export class Connection implements ExchangeWire {
 /** Above this, copying head and body together costs more than a second write. */
 const MAX_JOINED_BYTES = 64 * 1024;
 const NO_FIELDS: HeaderFields = new Map();
+
+interface AnswerHead {
+  readonly status: number;
+  readonly fields: HeaderFields;
+  readonly framing: Framing;
+  /** Of a body whose length is told; else -1. */
+  readonly bodyBytes: number;
+  /** Whether the connection can be used again. */
+  readonly lasts: boolean;
+}
+
+/** Null: it is no HTTP. */
+function readHead(bytes: Buffer, from: number, end: number): AnswerHead | null {
+  const firstEnd = bytes.indexOf(LINE_END, from);
+  const line = bytes.toString("latin1", from, firstEnd);
+  const status = /^HTTP\/1\.[01] (\d{3})( |$)/.test(line) ? Number(line.slice(9, 12)) : 0;
+  const fields = firstEnd === end ? NO_FIELDS : parseFields(bytes.toString("latin1", firstEnd + 2, end));
+  if (status < 100 || fields === null) return null;
+  const framing = status < 200 || status === 204 || status === 304 ? EMPTY_BODY : framingOf(fields);
+  if (framing === null) return null;
+  const bodyBytes = framing.kind === "length" ? framing.bytes : -1;
+  return { status, fields, framing, bodyBytes, lasts: lasts(line, fields, framing) };
+}
 
 function lasts(line: string, fields: HeaderFields, framing: Framing): boolean {
   if (framing.kind === "close") return false;

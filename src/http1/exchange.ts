@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { BodySink, ChunkSpans, EngineAnswer, PushedBody } from "../core/engine-answer.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { HeaderFields } from "./head.ts";
@@ -13,14 +14,27 @@ export interface ExchangeWire {
   hangUp(): void;
 }
 
+/** What a connection tells an exchange. */
+export interface ExchangeEnd {
+  /** 0 until the head came. */
+  readonly status: number;
+  readonly takesChunks: boolean;
+  attach(wire: ExchangeWire): void;
+  head(status: number, fields: HeaderFields): void;
+  piece(bytes: Uint8Array): void;
+  chunks(bytes: Uint8Array, spans: ChunkSpans): boolean;
+  end(whole: boolean, failure?: NoAnswer): void;
+}
+
 /** Held back at most while nobody takes the pieces; then the connection is paused. */
 const MAX_HELD_BYTES = 256 * 1024;
 
 /** One request's answer, as its connection brings it. */
-export class Exchange implements EngineAnswer, PushedBody {
-  readonly answered: Promise<Result<EngineAnswer, NoAnswer>>;
+export class Exchange<Why> implements EngineAnswer, PushedBody, ExchangeEnd {
+  readonly answered: Promise<Result<EngineAnswer, Why>>;
   status = 0;
-  #resolve: ((answer: Result<EngineAnswer, NoAnswer>) => void) | null = null;
+  readonly #explain: (why: NoAnswer) => Why;
+  #resolve: ((answer: Result<EngineAnswer, Why>) => void) | null = null;
   #fields: HeaderFields | null = null;
   #wire: ExchangeWire | null = null;
   #held: Uint8Array[] = [];
@@ -29,16 +43,17 @@ export class Exchange implements EngineAnswer, PushedBody {
   #body: ReadableStream<Uint8Array> | null = null;
   /** Null while it runs; then whether the body came whole. */
   #ended: boolean | null = null;
-  #stopListening: (() => void) | null = null;
+  readonly #signal: CancelSignal;
+  readonly #cancelled = (): void => this.#abort();
 
-  constructor(signal: AbortSignal | null) {
+  /** `explain` says in the caller's words why there is no answer. */
+  constructor(signal: CancelSignal, explain: (why: NoAnswer) => Why) {
+    this.#explain = explain;
+    this.#signal = signal;
     this.answered = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    if (signal === null) return;
-    const abort = (): void => this.#abort();
-    signal.addEventListener("abort", abort, { once: true });
-    this.#stopListening = () => signal.removeEventListener("abort", abort);
+    signal.addEventListener("abort", this.#cancelled, { once: true });
   }
 
   get ok(): boolean {
@@ -101,8 +116,8 @@ export class Exchange implements EngineAnswer, PushedBody {
     if (this.#ended !== null) return;
     this.#ended = whole;
     this.#wire = null;
-    this.#stopListening?.();
-    this.#resolve?.(err(failure));
+    this.#signal.removeEventListener("abort", this.#cancelled);
+    this.#resolve?.(err(this.#explain(failure)));
     this.#resolve = null;
     this.#sink?.end(whole);
   }

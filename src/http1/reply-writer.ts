@@ -1,7 +1,9 @@
-import type { Socket } from "bun";
 import type { Reply, ReplySink } from "../core/reply.ts";
+import type { Outbox } from "./outbox.ts";
 
+const CRLF = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+const END = Buffer.from("\r\n0\r\n\r\n");
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
@@ -18,39 +20,6 @@ const REASONS: Readonly<Record<number, string>> = {
   529: "Overloaded",
 };
 
-/** Writes to a socket what it has room for, and keeps the rest in order. */
-export class Outbox {
-  readonly #socket: Pick<Socket, "write">;
-  #unsent: Uint8Array[] = [];
-
-  constructor(socket: Pick<Socket, "write">) {
-    this.#socket = socket;
-  }
-
-  /** False: some of it waits for `drain`. */
-  send(bytes: Uint8Array): boolean {
-    if (this.#unsent.length === 0) {
-      const sent = this.#socket.write(bytes);
-      // Below zero: the connection is gone, and its `close` follows.
-      if (sent < 0 || sent >= bytes.length) return true;
-      this.#unsent.push(bytes.subarray(sent));
-    } else this.#unsent.push(bytes);
-    return false;
-  }
-
-  /** True: nothing waits any more. */
-  drain(): boolean {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const bytes of unsent) this.send(bytes);
-    return this.#unsent.length === 0;
-  }
-
-  get empty(): boolean {
-    return this.#unsent.length === 0;
-  }
-}
-
 /** Sends a reply that is whole, head and body in one write. False: some of it waits for `drain`. */
 export function sendWhole(
   outbox: Outbox,
@@ -59,12 +28,7 @@ export function sendWhole(
   lasts: boolean,
 ): boolean {
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-  const head = `${renderHead(status, headers, lasts)}content-length: ${length}\r\n\r\n`;
-  const bytes = Buffer.allocUnsafe(head.length + length);
-  bytes.write(head, 0, "latin1");
-  if (typeof body === "string") bytes.write(body, head.length, "utf8");
-  else bytes.set(body, head.length);
-  return outbox.send(bytes);
+  return outbox.sendAll(`${renderHead(status, headers, lasts)}content-length: ${length}\r\n\r\n`, body);
 }
 
 /** A reply that streams, in chunks; its head goes out with the first of them. */
@@ -89,7 +53,7 @@ export class ChunkedReply implements ReplySink {
 
   write(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return this.#outbox.empty;
-    return this.#outbox.send(this.#chunk(bytes, 0));
+    return this.#chunk(bytes, CRLF);
   }
 
   get takesChunks(): boolean {
@@ -102,7 +66,7 @@ export class ChunkedReply implements ReplySink {
   }
 
   end(last: Uint8Array | null): void {
-    if (last !== null && last.length > 0) this.#outbox.send(this.#chunk(last, LAST_CHUNK.length));
+    if (last !== null && last.length > 0) this.#chunk(last, END);
     else {
       this.flushHead();
       this.#outbox.send(LAST_CHUNK);
@@ -110,18 +74,11 @@ export class ChunkedReply implements ReplySink {
     this.#ended();
   }
 
-  /** One buffer, so that it is one write: head if it is still here, size, bytes, and the end if `more` makes room for it. */
-  #chunk(bytes: Uint8Array, more: number): Buffer {
+  /** In one write: the head if it is still here, size, bytes, and what follows. */
+  #chunk(bytes: Uint8Array, tail: Uint8Array): boolean {
     const before = `${this.#head ?? ""}${bytes.length.toString(16)}\r\n`;
     this.#head = null;
-    const at = before.length;
-    const all = Buffer.allocUnsafe(at + bytes.length + 2 + more);
-    all.write(before, 0, "latin1");
-    all.set(bytes, at);
-    all[at + bytes.length] = 0x0d;
-    all[at + bytes.length + 1] = 0x0a;
-    if (more > 0) all.set(LAST_CHUNK, at + bytes.length + 2);
-    return all;
+    return this.#outbox.sendAll(before, bytes, tail);
   }
 }
 

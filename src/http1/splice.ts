@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { Outbox } from "./reply-writer.ts";
+import { Outbox } from "./outbox.ts";
 
 /** One end of two connections that are joined. */
 export interface SpliceEnd {

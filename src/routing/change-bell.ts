@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { RouterClock } from "./router-port.ts";
 
 /** Wakes those who wait for the replicas to change. */
@@ -16,7 +17,7 @@ export class ChangeBell {
   }
 
   /** Resolves at the next change, after `limitMs`, or when the client goes. */
-  wait(limitMs: number, signal: AbortSignal): Promise<void> {
+  wait(limitMs: number, signal: CancelSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         stop();

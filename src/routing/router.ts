@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok } from "../core/result.ts";
@@ -102,7 +103,7 @@ export class Router {
   }
 
   /** A slot, at once where one is free for this key. `tried` holds ids of replicas that failed this request. */
-  pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal): Picked | Promise<Picked> {
+  pick(ask: RouteAsk, tried: ReadonlySet<string>, signal: CancelSignal): Picked | Promise<Picked> {
     const nowMs = this.#options.clock.nowMs();
     this.#openings.saw(ask.keyId, nowMs);
     const desk = this.#desks.get(ask.model);
@@ -134,7 +135,7 @@ export class Router {
     if (onDecision !== null) onDecision(ask, this.explain(ask, tried).replicas);
   }
 
-  async #wait(ask: RouteAsk, tried: ReadonlySet<string>, signal: AbortSignal, sinceMs: number): Promise<Picked> {
+  async #wait(ask: RouteAsk, tried: ReadonlySet<string>, signal: CancelSignal, sinceMs: number): Promise<Picked> {
     const { board, clock, limits } = this.#options;
     while (!signal.aborted) {
       const nowMs = clock.nowMs();
@@ -153,7 +154,7 @@ export class Router {
     desk: Desk,
     ask: RouteAsk,
     tried: ReadonlySet<string>,
-    signal: AbortSignal,
+    signal: CancelSignal,
     sinceMs: number,
   ): Picked | Promise<Picked> {
     const { clock, limits } = this.#options;

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { Failure } from "../core/failure.ts";
 import { err } from "../core/result.ts";
 import type { Told } from "./affinity-book.ts";
@@ -49,7 +50,7 @@ export class WaitingRequest implements Waiting {
    * `expire` says so.
    */
   wait(
-    signal: AbortSignal,
+    signal: CancelSignal,
     expire: (expired: () => void) => () => void,
     leave: (failure: "cancelled" | "expired") => void,
   ): Promise<Picked> {

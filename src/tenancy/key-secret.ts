@@ -9,7 +9,7 @@ export function newSecret(): string {
 
 /** What is stored. One plain hash is enough: nobody can guess 256 random bits, and each request computes it. */
 export function hashSecret(secret: string): string {
-  return new Bun.CryptoHasher("sha256").update(secret).digest("hex");
+  return Bun.SHA256.hash(secret, "hex");
 }
 
 /** For display: `sk-orc-Ab12…`. */

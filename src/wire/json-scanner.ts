@@ -35,7 +35,7 @@ const KEY_OR_END = 3;
 const AFTER_VALUE = 4;
 
 export class JsonScanner {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #length: number;
   /** The same bytes four at a time; empty when they do not start on a word. */
   readonly #words: Int32Array;
@@ -47,7 +47,7 @@ export class JsonScanner {
   /** By depth: where the keys of the open object begin, -1 for an array. */
   readonly #frames = SCRATCH_FRAMES;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.#length = bytes.length;
     this.#keys = new ObjectKeys(bytes);

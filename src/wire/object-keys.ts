@@ -10,13 +10,13 @@ const SCRATCH_ENDS = new Int32Array(256);
  * spans on one stack, so that the many small objects of a tool schema allocate nothing.
  */
 export class ObjectKeys {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   #starts = SCRATCH_STARTS;
   #ends = SCRATCH_ENDS;
   #count = 0;
   readonly #sets: (Set<string> | undefined)[] = [];
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
   }
 
@@ -97,7 +97,7 @@ function markOf(bytes: Uint8Array, start: number, length: number): number {
 }
 
 /** As `decodeString`, for the name of a member. */
-export function decodeName(bytes: Uint8Array, start: number, end: number): string {
+export function decodeName(bytes: Buffer, start: number, end: number): string {
   const known = KNOWN_NAMES.get(markOf(bytes, start + 1, end - start - 2));
   if (known === undefined) return decodeString(bytes, start, end);
   const { length } = known.bytes;
@@ -108,7 +108,7 @@ export function decodeName(bytes: Uint8Array, start: number, end: number): strin
 }
 
 /** The text of a valid JSON string whose quotes stand at `start` and `end - 1`. */
-export function decodeString(bytes: Uint8Array, start: number, end: number): string {
-  const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("utf8");
+export function decodeString(bytes: Buffer, start: number, end: number): string {
+  const raw = bytes.toString("utf8", start, end);
   return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 }

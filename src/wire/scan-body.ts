@@ -14,11 +14,11 @@ export interface Span {
 
 /** A request body known to be a valid JSON object without duplicate keys, and where its top-level members lie. */
 export class ScannedBody {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** In the order of the body. */
   readonly members: ReadonlyMap<string, Span>;
 
-  constructor(bytes: Uint8Array, members: ReadonlyMap<string, Span>) {
+  constructor(bytes: Buffer, members: ReadonlyMap<string, Span>) {
     this.bytes = bytes;
     this.members = members;
   }
@@ -57,16 +57,15 @@ export class ScannedBody {
   raw(name: string): string | undefined {
     const span = this.members.get(name);
     if (!span) return undefined;
-    const { buffer, byteOffset } = this.bytes;
-    return Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart).toString("utf8");
+    return this.bytes.toString("utf8", span.valueStart, span.valueEnd);
   }
 
   /** Whether the value's own JSON text holds this. */
   includes(name: string, text: string): boolean {
     const span = this.members.get(name);
     if (!span) return false;
-    const { buffer, byteOffset } = this.bytes;
-    return Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart).includes(text);
+    const at = this.bytes.indexOf(text, span.valueStart);
+    return at >= 0 && at + Buffer.byteLength(text) <= span.valueEnd;
   }
 
   /** Parses one member; for small ones such as `stream_options`. */
@@ -77,8 +76,7 @@ export class ScannedBody {
 
   /** The whole body as a value, for translation. */
   parse(): JsonObject {
-    const { buffer, byteOffset, length } = this.bytes;
-    return JSON.parse(Buffer.from(buffer, byteOffset, length).toString("utf8")) as JsonObject;
+    return JSON.parse(this.bytes.toString("utf8")) as JsonObject;
   }
 }
 
@@ -87,7 +85,8 @@ export class ScannedBody {
  * characters, at most `MAX_DEPTH` deep and has no key twice in any object: parsers disagree on which of two wins, so a second `model`
  * would be a way around policy.
  */
-export function scanBody(bytes: Uint8Array): Result<ScannedBody, Failure> {
+export function scanBody(body: Uint8Array): Result<ScannedBody, Failure> {
+  const bytes = body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (!isUtf8(bytes)) return err(invalid(null, "The request body is not valid UTF-8."));
   const members = new Map<string, Span>();
   const problem = new JsonScanner(bytes).scan((key, keyStart, valueStart, valueEnd) => {
@@ -96,7 +95,7 @@ export function scanBody(bytes: Uint8Array): Result<ScannedBody, Failure> {
   return problem ? err(describe(bytes, problem)) : ok(new ScannedBody(bytes, members));
 }
 
-function describe(bytes: Uint8Array, problem: ScanProblem): Failure {
+function describe(bytes: Buffer, problem: ScanProblem): Failure {
   switch (problem.what) {
     case "duplicate": {
       const key = problem.key.length > 64 ? `${problem.key.slice(0, 64)}…` : problem.key;

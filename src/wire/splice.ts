@@ -13,6 +13,8 @@ export interface BodyEdits {
  */
 export function splice(scanned: ScannedBody, edits: BodyEdits): Uint8Array<ArrayBuffer> {
   const { bytes } = scanned;
+  // Most requests: nothing is copied.
+  if (!touches(scanned, edits)) return bytes as Buffer<ArrayBuffer>;
   const set = new Map(Object.entries(edits.set ?? {}));
   const remove = new Set((edits.remove ?? []).filter((name) => !set.has(name)));
   const pieces: Uint8Array[] = [];
@@ -51,6 +53,12 @@ export function splice(scanned: ScannedBody, edits: BodyEdits): Uint8Array<Array
   }
   pieces.push(bytes.subarray(copied));
   return Buffer.concat(pieces);
+}
+
+function touches(scanned: ScannedBody, { set = {}, remove = [] }: BodyEdits): boolean {
+  for (const _ in set) return true;
+  for (const name of remove) if (scanned.has(name)) return true;
+  return false;
 }
 
 function additions(set: ReadonlyMap<string, string>, afterMember: boolean): string {

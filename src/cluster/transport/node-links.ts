@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../../core/cancellation.ts";
 import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, type Result } from "../../core/result.ts";
@@ -63,16 +64,18 @@ export class NodeLinks implements ClusterLink, LinkTable {
     return this.#remote.get(node)?.tunnel ?? null;
   }
 
-  async fetch(
+  fetch(
     node: string,
     engineId: string,
     request: LinkRequest,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<Result<EngineAnswer, Failure>> {
-    if (node === this.#parts.localNode) return await this.#parts.local.fetch(node, engineId, request, signal);
+    if (node === this.#parts.localNode) return this.#parts.local.fetch(node, engineId, request, signal);
     const link = this.#remote.get(node);
-    if (link !== undefined) return await link.fetch(engineId, request, signal);
-    return err({ kind: "engine_unreachable", engine: engineId, endpoint: `node ${node}`, start: "flock node ls" });
+    if (link !== undefined) return link.fetch(engineId, request, signal);
+    return Promise.resolve(
+      err({ kind: "engine_unreachable", engine: engineId, endpoint: `node ${node}`, start: "flock node ls" }),
+    );
   }
 
   async call<Answer>(

@@ -1,3 +1,4 @@
+import { type CancelSignal, toAbortSignal } from "../../core/cancellation.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
@@ -90,7 +91,8 @@ export class RemoteLink {
     return this.tunnel.alive ? "tunnel" : null;
   }
 
-  async fetch(engineId: string, request: LinkRequest, signal: AbortSignal): Promise<Result<EngineAnswer, Failure>> {
+  async fetch(engineId: string, request: LinkRequest, cancel: CancelSignal): Promise<Result<EngineAnswer, Failure>> {
+    const signal = toAbortSignal(cancel);
     const path = `/engine/${encodeURIComponent(engineId)}${request.path}`;
     const sent = await this.#send(path, request, null, signal);
     if (!sent.ok) {

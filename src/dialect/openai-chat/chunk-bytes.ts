@@ -55,19 +55,47 @@ export function deltaHasContent(frame: Buffer, at: number): boolean {
 }
 
 function isContentKey(frame: Buffer, start: number, end: number): boolean {
-  for (const key of CONTENT_KEYS) {
-    if (key.length !== end - start) continue;
-    let same = 0;
-    while (same < key.length && frame[start + same] === key[same]) same += 1;
-    if (same === key.length) return true;
-  }
+  for (const key of CONTENT_KEYS) if (isAt(frame, start, end, key)) return true;
   return false;
 }
 
-function skipSpace(frame: Buffer, at: number): number {
+export function skipSpace(frame: Buffer, at: number): number {
   let i = at;
   while (frame[i] === 0x20 || frame[i] === 0x0a || frame[i] === 0x0d || frame[i] === 0x09) i += 1;
   return i;
+}
+
+/**
+ * Where the values of these members of the object that the bytes are begin and end, in pairs; -1 for those that are
+ * missing. Null: the bytes are no object from their first to their last. What stands inside of a value is not looked at.
+ */
+export function findMembers(bytes: Buffer, names: readonly Buffer[]): number[] | null {
+  const found = names.flatMap(() => [-1, -1]);
+  let at = skipSpace(bytes, 0);
+  if (bytes[at] !== 0x7b) return null;
+  do {
+    at = skipSpace(bytes, at + 1);
+    if (bytes[at] !== QUOTE) return null;
+    const keyEnd = stringEnd(bytes, at);
+    const colon = skipSpace(bytes, keyEnd + 1);
+    if (bytes[colon] !== 0x3a) return null;
+    const start = skipSpace(bytes, colon + 1);
+    const end = skipValue(bytes, start);
+    for (let name = 0; name < names.length; name += 1) {
+      if (!isAt(bytes, at + 1, keyEnd, names[name] ?? bytes)) continue;
+      found[2 * name] = start;
+      found[2 * name + 1] = end;
+    }
+    at = skipSpace(bytes, end);
+  } while (bytes[at] === 0x2c);
+  return bytes[at] === 0x7d && skipSpace(bytes, at + 1) === bytes.length ? found : null;
+}
+
+function isAt(bytes: Buffer, start: number, end: number, key: Buffer): boolean {
+  if (key.length !== end - start) return false;
+  let same = 0;
+  while (same < key.length && bytes[start + same] === key[same]) same += 1;
+  return same === key.length;
 }
 
 /** Behind a string, a literal, or an object or list (brackets inside strings do not count). */

@@ -36,10 +36,15 @@ export function mendBody(body: ScannedBody, contextTokens: number): Mended {
     remove.push(name);
     adjusted.push("max_tokens fitted to the context");
   }
-  return { set, remove, adjusted: [...new Set(adjusted)] };
+  return { set, remove, adjusted: adjusted.length < 2 ? adjusted : [...new Set(adjusted)] };
 }
 
 const ROLE = Buffer.from('"role"');
+/** The first letters of developer, system, user and assistant. */
+const D = 0x64;
+const S = 0x73;
+const U = 0x75;
+const A = 0x61;
 
 /**
  * A system message that is not the first, a developer, or a user who speaks twice. Reads the first letters of all roles:
@@ -48,14 +53,14 @@ const ROLE = Buffer.from('"role"');
 function hasOddRoles(body: ScannedBody): boolean {
   const span = body.get("messages");
   if (!span) return false;
-  const { buffer, byteOffset } = body.bytes;
-  const messages = Buffer.from(buffer, byteOffset + span.valueStart, span.valueEnd - span.valueStart);
-  let before = "";
+  const { bytes } = body;
+  let before = 0;
   let count = 0;
-  for (let at = messages.indexOf(ROLE); at >= 0; at = messages.indexOf(ROLE, at + ROLE.length)) {
-    const quote = messages.indexOf(0x22, at + ROLE.length);
-    const role = String.fromCharCode(messages[quote + 1] ?? 0);
-    if (role === "d" || (role === "s" && count > 0) || (role === before && (role === "u" || role === "a"))) return true;
+  for (let at = bytes.indexOf(ROLE, span.valueStart); at >= 0; at = bytes.indexOf(ROLE, at + ROLE.length)) {
+    if (at >= span.valueEnd) return false;
+    const quote = bytes.indexOf(0x22, at + ROLE.length);
+    const role = bytes[quote + 1] ?? 0;
+    if (role === D || (role === S && count > 0) || (role === before && (role === U || role === A))) return true;
     before = role;
     count += 1;
   }
