@@ -129,11 +129,11 @@ export class Account {
     return true;
   }
 
-  async succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {
+  succeed(usage: TokenUsage | null, outputTokens: number): Promise<void> {
     const { onSuccess } = this;
     this.onSuccess = null;
-    if (onSuccess) await onSuccess();
-    await this.#settle("ok", "", 200, usage, outputTokens);
+    const settle = (): Promise<void> => this.#settle("ok", "", 200, usage, outputTokens);
+    return onSuccess === null ? settle() : onSuccess().then(settle);
   }
 
   fail(failure: Failure, status: number, usage: TokenUsage | null = null, outputTokens = 0): Promise<void> {

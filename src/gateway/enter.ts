@@ -43,12 +43,17 @@ export async function enterEarly(
   deps: Pick<GatewayDeps, "keys" | "limits">,
   request: Request | BufferedRequest,
 ): Promise<EnteredRequest> {
+  if ("buffered" in request) return enterHeld(deps, request);
   const principal = authenticate(deps.keys, request.headers);
   if (!principal.ok) return new EnteredRequest(request, null, principal);
-  const bytes =
-    "buffered" in request
-      ? buffered(deps, request)
-      : await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
+  return new EnteredRequest(request, principal.value, bytes.ok ? scanBody(bytes.value) : bytes);
+}
+
+function enterHeld(deps: Pick<GatewayDeps, "keys" | "limits">, request: BufferedRequest): EnteredRequest {
+  const principal = authenticate(deps.keys, request.headers);
+  if (!principal.ok) return new EnteredRequest(request, null, principal);
+  const bytes = buffered(deps, request);
   return new EnteredRequest(request, principal.value, bytes.ok ? scanBody(bytes.value) : bytes);
 }
 
@@ -60,13 +65,18 @@ function buffered({ limits }: Pick<GatewayDeps, "limits">, request: BufferedRequ
     : ok(request.buffered);
 }
 
-/** The same into the books of the request. */
-export async function enter(
+/** The same into the books of the request. A promise only where the body is still to come. */
+export function enter(
   deps: GatewayDeps,
   account: Account,
   request: Incoming,
-): Promise<Result<ScannedBody, Failure>> {
-  const { principal, body, headers } = request instanceof EnteredRequest ? request : await enterEarly(deps, request);
+): Result<ScannedBody, Failure> | Promise<Result<ScannedBody, Failure>> {
+  if (request instanceof EnteredRequest) return note(account, request);
+  if ("buffered" in request) return note(account, enterHeld(deps, request));
+  return enterEarly(deps, request).then((entered) => note(account, entered));
+}
+
+function note(account: Account, { principal, body, headers }: EnteredRequest): Result<ScannedBody, Failure> {
   account.principal = principal;
   if (!body.ok) return body;
   account.body = body.value;

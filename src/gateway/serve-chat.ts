@@ -26,6 +26,8 @@ interface ChatAsk {
   readonly maxOutputTokens: number | null;
 }
 
+type WholeGrant = Failure | "granted" | "piecemeal";
+
 const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 
 /** The record of an answer that was cut off waits so long for its count. */
@@ -57,7 +59,8 @@ export async function replyToChat(
     return { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers }, body: shape.body };
   };
 
-  const body = await enter(deps, account, request);
+  const entered = enter(deps, account, request);
+  const body = entered instanceof Promise ? await entered : entered;
   if (!body.ok) return refuse(body.error);
   const fields = readPolicyFields(surface, body.value);
   if (!fields.ok) return refuse(fields.error);
@@ -75,10 +78,11 @@ export async function replyToChat(
   const promptTokensEstimate = weightOf(account, prepared.value, body.value);
   const ask = { model, promptTokensEstimate, maxOutputTokens };
   const metered = (account.principal?.limits.dailyTokens ?? 0) > 0;
-  const granted =
+  const asked =
     stream || !metered
       ? null
-      : await admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens, choices });
+      : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens, choices });
+  const granted = asked instanceof Promise ? await asked : asked;
   if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
 
   const made = relayFor({
@@ -150,21 +154,20 @@ function weightOf(account: Account, { body }: PreparedChat, scanned: ScannedBody
  * Step 4 for an answer in one piece. A daily quota must be able to end an answer in time: where it has plenty of room, all
  * that the answer can take is set aside at once; otherwise the engine streams and the pieces are added up here.
  */
-async function admitWhole(
+function admitWhole(
   deps: GatewayDeps,
   account: Account,
   ask: ChatAsk & { readonly contextTokens: number | undefined; readonly choices: number },
-): Promise<Failure | "granted" | "piecemeal"> {
+): WholeGrant | Promise<WholeGrant> {
   const { contextTokens, model, promptTokensEstimate } = ask;
   const maxOutputTokens = Math.min(ask.maxOutputTokens ?? Infinity, (contextTokens ?? Infinity) * ask.choices);
   if (maxOutputTokens === Infinity) return "piecemeal";
   const most = promptTokensEstimate * BYTES_PER_TOKEN;
-  const refused = await askPolicies(deps, account, {
-    model,
-    promptTokensEstimate: most,
-    maxOutputTokens,
-    allAtOnce: true,
-  });
+  const refused = askPolicies(deps, account, { model, promptTokensEstimate: most, maxOutputTokens, allAtOnce: true });
+  return refused instanceof Promise ? refused.then(toGrant) : toGrant(refused);
+}
+
+function toGrant(refused: Failure | null): WholeGrant {
   if (refused === null) return "granted";
   return refused.kind === "quota_exceeded" ? "piecemeal" : refused;
 }

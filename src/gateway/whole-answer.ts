@@ -1,5 +1,4 @@
 import { Cancellation, type CancelSignal } from "../core/cancellation.ts";
-import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
@@ -46,7 +45,7 @@ export async function wholeAnswer(
       const end = deps.replicas.begin(choice.replica, attempt);
       try {
         const response = await callEngine(deps.link, account, choice, call.value, fresh, attempt.signal);
-        const body = response.ok ? await readAll(response.value) : null;
+        const body = response.ok ? await response.value.bytes().catch(() => null) : null;
         if (attempt.failure !== null && body === null) return err({ failure: attempt.failure, answered: false });
         if (!response.ok) return response;
         const { engine } = choice.replica;
@@ -100,13 +99,5 @@ class WholeAttempt implements Attempt {
     const given = this.#abort;
     this.#abort = new Cancellation();
     given.abort();
-  }
-}
-
-async function readAll(answer: EngineAnswer): Promise<Uint8Array | null> {
-  try {
-    return await answer.bytes();
-  } catch {
-    return null;
   }
 }
