@@ -165,7 +165,7 @@ function kindOf(error: unknown): string | null {
 }
 
 const FAULTS: readonly Fault[] = ["cut", "half-frame", "no-done", "not-json", "error", "silent", "killed"];
-const LIMITS = { firstTokenMs: 300, stallMs: 300, replicaWaitMs: 100 };
+const LIMITS = { firstTokenMs: 600, stallMs: 600, replicaWaitMs: 100 };
 
 const running: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
