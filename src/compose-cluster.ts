@@ -4,8 +4,10 @@ import { isNodeState } from "./cluster/node-state-line.ts";
 import { remembered, UNKNOWN_UTILISATION } from "./cluster/registry/node-entry.ts";
 import { NodeRegistry } from "./cluster/registry/node-registry.ts";
 import { inventoryOf } from "./cluster/registry/node-views.ts";
+import { followNodes } from "./cluster/registry/follow-nodes.ts";
 import { nodeDirectory, nodeHandlers } from "./cluster/registry/node-handlers.ts";
 import { RemovedNodes } from "./cluster/registry/removed-nodes.ts";
+import { ownRows } from "./cluster/registry/own-rows.ts";
 import { PlacementBook } from "./cluster/registry/placement-book.ts";
 import type { NodeLinks } from "./cluster/transport/node-links.ts";
 import { composePlacing } from "./compose-assign.ts";
@@ -25,6 +27,8 @@ const LINK_GRACE_MS = 1_000;
 const KEEP_SEEN_MS = 60_000;
 
 export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
+  /** This one among several on the database; "": there is one. */
+  readonly leader: string;
   readonly router: Router;
   readonly models: ModelDirectory;
   readonly board: () => BoardState;
@@ -70,9 +74,15 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   const { links: link, open, invite } = composed.value;
   const removed = RemovedNodes.open(parts.config.data_dir, systemClock.now());
   if (!removed.ok) return err({ kind: "store", ...removed.error });
-  const book = await NodeBook.open(store, removed.value);
-  const placements = await PlacementBook.open(store);
+  const rows = ownRows(parts.leader);
+  const book = await NodeBook.open(store, removed.value, rows);
   const own = await book.ensureLocal(localNode, hostname(), parts.version);
+  const ofThisLeader = book.list().filter((node) => book.isOwn(node));
+  const placements = await PlacementBook.open(
+    store,
+    rows,
+    ofThisLeader.map(({ id }) => id),
+  );
   const registry = new NodeRegistry({
     clock: systemClock,
     log: (message, fields) => log.info(message, fields),
@@ -88,7 +98,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
       log.warn("placements cannot be kept", { node, cause: cause instanceof Error ? cause.message : String(cause) });
     });
   });
-  for (const node of book.list()) {
+  for (const node of ofThisLeader) {
     const inventory = inventoryOf(node);
     const had = placements.of(node.id).map(({ model, engine }) => ({ model, engine: engine as EngineKind }));
     if (node.keys !== null) link.put({ node: node.id, keys: node.keys, addresses: node.addresses });
@@ -120,6 +130,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     arrivals.delete(node);
     if (placing.wants(node)) parts.assign(node);
   });
+  book.onChange(followNodes({ registry, link }));
   const handlers = nodeHandlers({
     book,
     registry,

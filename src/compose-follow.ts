@@ -30,6 +30,8 @@ export interface Followed {
   readonly config: LoadedConfig;
   /** Takes over what has changed. */
   refresh(): Promise<void>;
+  /** Nodes or jobs changed, here or at another leader. In the order in which they were asked for; awaited. */
+  onChange(of: "nodes" | "jobs", changed: () => unknown): void;
   stop(): void;
 }
 
@@ -40,7 +42,9 @@ export interface Followed {
  */
 export async function followStore(parts: FollowedParts): Promise<Followed> {
   const { store, ring, models, log } = parts;
-  let seen = { keys: parts.keysSeen, aliases: -1, settings: -1 };
+  const { nodes, jobs } = await changeCounts(store.sql);
+  let seen = { keys: parts.keysSeen, aliases: -1, settings: -1, nodes, jobs };
+  const listeners: { readonly of: "nodes" | "jobs"; readonly changed: () => unknown }[] = [];
   let config = parts.config;
   let running: Promise<void> | null = null;
 
@@ -52,6 +56,7 @@ export async function followStore(parts: FollowedParts): Promise<Followed> {
       config = withStored(parts.config, await allSettings(store.sql));
       models.setDefault(config.values.router.default_model);
     }
+    for (const { of, changed } of listeners) if (now[of] !== seen[of]) await changed();
     seen = { ...now };
   };
   const refresh = async (): Promise<void> => {
@@ -86,6 +91,9 @@ export async function followStore(parts: FollowedParts): Promise<Followed> {
       return config;
     },
     refresh,
+    onChange(of, changed) {
+      listeners.push({ of, changed });
+    },
     stop() {
       if (timer !== null) clearInterval(timer);
     },

@@ -87,7 +87,7 @@ function isGone(home: string, id: string): boolean {
 }
 
 /** Stays with the data directory: the next process there knows by it what the last one held. */
-function gatewayId(dataDir: string): string {
+export function gatewayId(dataDir: string): string {
   const path = join(dataDir, "gateway.id");
   const known = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
   if (/^gw_[0-9a-z]{16}$/.test(known)) return known;

@@ -1,7 +1,8 @@
 import type { Cluster } from "./compose-cluster.ts";
-import { DRAIN_JOB, drainCheckpoint, drainInput } from "./compose-assign.ts";
+import { DRAIN_JOB } from "./compose-assign.ts";
 import { modelMover } from "./compose-move.ts";
-import { availableModels, engineLogs, loadModel, machineLoad } from "./cluster/node-operations.ts";
+import { ownModelLoader } from "./compose-undrain.ts";
+import { engineLogs, machineLoad } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
 import { viewOf } from "./cluster/registry/node-views.ts";
 import type { NodeProblem } from "./cluster/registry/node-book.ts";
@@ -27,15 +28,13 @@ export interface AdminNodesParts {
 const ASK_MS = 3_000;
 const LOG_LINES = 20;
 const REQUESTS = 10;
-/** Among so many a node's last drains are looked for. */
-const LAST_JOBS = 500;
 
 /** What the admin API asks of the cluster. */
 export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodesParts): AdminNodes {
   const { registry, book, link } = cluster;
   const view = (stored: StoredNode): NodeView => {
     const entry = registry.get(stored.id);
-    return viewOf(stored, entry, entry?.link ?? null, (replica) => router.busy(replica));
+    return viewOf(stored, entry, entry?.link ?? null, (replica) => router.busy(replica), book.isOwn(stored));
   };
   const changed = (
     result: Result<StoredNode, NodeProblem>,
@@ -45,24 +44,7 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     done(result.value);
     return ok(view(result.value));
   };
-  /** Models that drains since then have moved away from a node. */
-  const movedSince = async (id: string, drainedAt: number): Promise<ReadonlySet<string>> => {
-    const drains = (await jobs.list(LAST_JOBS)).filter(
-      ({ kind, input, createdAt }) =>
-        kind === DRAIN_JOB && createdAt >= drainedAt && drainInput.safeParse(input).data?.node === id,
-    );
-    return new Set(drains.flatMap((job) => Object.keys(drainCheckpoint.safeParse(job.checkpoint).data?.moved ?? {})));
-  };
-  /** The model that the machine's configuration wants there, where the drain has unloaded it. Others stay where they moved. */
-  const loadOwn = async (id: string, drainedAt: number): Promise<void> => {
-    const moved = await movedSince(id, drainedAt);
-    const limit = AbortSignal.timeout(ASK_MS);
-    const there = moved.size === 0 ? null : await link.call(id, availableModels(), limit);
-    const own = there?.ok === true ? there.value.find((model) => model.default && moved.has(model.id)) : undefined;
-    if (own === undefined || own.engine !== null) return;
-    const loading = await link.call(id, loadModel({ id: own.id }), limit);
-    registry.note(id, loading.ok ? `${own.id} is loaded again` : `${own.id} is not loaded: ${loading.error.message}`);
-  };
+  const loadOwn = ownModelLoader(cluster, jobs);
   return {
     async invite(actor) {
       const invited = await cluster.invite();
@@ -74,11 +56,14 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
       return invited;
     },
     async list() {
-      // As the registry has them: the leader's own first.
-      return registry.list().flatMap(({ id }) => {
+      // While the database is away what was known last is shown.
+      await book.refresh().catch(() => undefined);
+      // As the registry has them: the leader's own first. Then those of other leaders.
+      const own = registry.list().flatMap(({ id }) => {
         const stored = book.get(id);
         return stored === null ? [] : [view(stored)];
       });
+      return [...own, ...book.list().flatMap((stored) => (book.isOwn(stored) ? [] : [view(stored)]))];
     },
     async show(id) {
       const stored = book.get(id);
@@ -113,7 +98,9 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
         if (registry.get(id)?.standing !== "drained") registry.startDrain(id, held, drainedAt ?? 0);
       });
       if (!drained.ok) return drained;
-      const job = await jobs.enqueue(DRAIN_JOB, { node: id }, nameOf(actor));
+      // Only the leader that it beats to knows what runs there.
+      const leader = book.get(id)?.leader;
+      const job = await jobs.enqueue(DRAIN_JOB, { node: id }, nameOf(actor), leader);
       return job.ok ? ok({ node: drained.value, job: job.value }) : job;
     },
     moveModel: modelMover({ cluster, jobs, store }),

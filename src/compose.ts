@@ -3,12 +3,13 @@ import { hashOptions } from "./cluster/agent-record.ts";
 import { endAgent, entryOfDefault, toAgentOptions, whenReady } from "./compose-node.ts";
 import { createLocalLink } from "./cluster/local-link.ts";
 import { spawnAgent } from "./cluster/spawn-agent.ts";
+import { ownModelLoader } from "./compose-undrain.ts";
 import { type AdminSide, loadAdminSide } from "./compose-admin-side.ts";
 import { ASSIGN_JOB } from "./compose-assign.ts";
 import { installEngineJob } from "./compose-engine-versions.ts";
 import { type Lifecycle, lifecycle } from "./compose-lifecycle.ts";
 import { composeCluster } from "./compose-cluster.ts";
-import { openLimits } from "./compose-limits.ts";
+import { gatewayId, openLimits } from "./compose-limits.ts";
 import { followStore } from "./compose-follow.ts";
 import { openRecords, settleLeftovers } from "./compose-records.ts";
 import { watchedReplicas } from "./compose-replicas.ts";
@@ -116,6 +117,8 @@ export async function composeLeader(
   const { settler } = records;
   cleanUp.push(() => records.close());
 
+  // Several may share a database that is a server; a file has one.
+  const leader = store.kind === "sqlite" ? "" : gatewayId(dataDir);
   const keysSeen = (await changeCounts(store.sql)).keys;
   const ring = new KeyRing(systemClock, await allKeys(store.sql));
   const adminKey = await bootstrapAdmin({ store, ring }, dataDir);
@@ -166,6 +169,7 @@ export async function composeLeader(
     version,
     config: values,
     localNode: LOCAL_NODE,
+    leader,
     local: link,
     router: replicas.router,
     models,
@@ -210,8 +214,19 @@ export async function composeLeader(
   const jobs = new JobRunner({
     store,
     log,
+    leader,
     kinds: [rebuildRollups(store.sql, settler), installEngineJob(cluster), ...cluster.jobs],
   });
+
+  const loadOwn = ownModelLoader(cluster, jobs);
+  cluster.book.onChange(({ node, drainedSince }) => {
+    if (drainedSince === null) return;
+    loadOwn(node.id, drainedSince).catch((cause: unknown) => log.warn("its own model is not loaded", { cause }));
+  });
+  followed.onChange("nodes", () => cluster.book.refresh());
+  // What came between the book's opening and now.
+  await cluster.book.refresh();
+  followed.onChange("jobs", () => jobs.look());
 
   const health = (): Health =>
     healthOf({ served: board.state.replicas.length, stopping: shell.stopping(), records, settler });

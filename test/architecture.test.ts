@@ -76,6 +76,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-move.ts": ["*"],
   "compose-worker.ts": ["*"],
   "compose-nodes.ts": ["*"],
+  "compose-undrain.ts": ["*"],
   "compose-engines.ts": ["*"],
   "compose-adapters.ts": ["*"],
   "compose-engine-versions.ts": ["*"],

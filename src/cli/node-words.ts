@@ -32,6 +32,7 @@ export function hardwareDetail({ cpu, cores, memory_bytes, free_memory_bytes, os
 
 /** A ready node without models is idle: it waits for one. */
 export function stateOf(node: Node): string {
+  if (node.state === "elsewhere" && node.drained_at !== null) return "elsewhere, drained";
   return node.state === "ready" && node.models.length === 0 ? "idle" : node.state;
 }
 

@@ -47,6 +47,35 @@ function untilAborted({ signal }: { readonly signal: AbortSignal }): Promise<voi
 }
 
 onEachDatabase((openTestStore) => {
+  test("of several leaders each runs its own jobs; what one queues or cancels for another the other does", async () => {
+    await using t = await openTestStore();
+    const ran: string[] = [];
+    const leader = async (name: string): Promise<JobRunner> => {
+      const work = async (context: JobContext<{ n: number }>): Promise<void> => {
+        ran.push(`${name} ${context.input.n}`);
+        if (context.input.n === 2) await untilAborted(context);
+      };
+      const runner = new JobRunner({ store: t.store, log: t.log, kinds: [kindOf("work", work)], leader: name });
+      await runner.start();
+      return runner;
+    };
+    const [one, two] = [await leader("one"), await leader("two")];
+    const mine = await enqueue(one, "work", 1);
+    expect((await ended(two, mine.id)).state).toBe("succeeded");
+    const theirs = await one.enqueue("work", { n: 2 }, "root", "two");
+    if (!theirs.ok) throw new Error(theirs.error.kind);
+    const watched = collect(one.events(theirs.value.id, 0, never));
+    two.look();
+    await until(async () => (await one.get(theirs.value.id))?.state === "running");
+    // Of a job that another leader runs a start takes nothing away.
+    await leader("one");
+    expect((await one.get(theirs.value.id))?.state).toBe("running");
+    await one.cancel(theirs.value.id, "root");
+    two.look();
+    expect((await watched).at(-1)?.state).toBe("cancelled");
+    expect(ran).toEqual(["one 1", "two 2"]);
+  });
+
   test("a job runs, its events stream to the end, live and afterwards, and both mutations are audited", async () => {
     await using t = await openTestStore();
     const go = Promise.withResolvers<void>();

@@ -17,6 +17,7 @@ import {
   requestCancel,
   saveCheckpoint,
   saveProgress,
+  tellJobsLeader,
 } from "../store/jobs.ts";
 import type { Log, Store } from "../store/store.ts";
 import { mayPass, storeProblemOf } from "../store/store-problem.ts";
@@ -27,6 +28,8 @@ import { ProgressWriter } from "./job-progress.ts";
 const MAX_ATTEMPTS = 3;
 /** After the store refused, between two attempts to go on. */
 const RETRY_MS = 5000;
+/** What another leader does to a job is seen within this. */
+const LOOK_MS = 1000;
 
 export type JobProblem =
   | { readonly kind: "not_found"; readonly what: string; readonly mend: string }
@@ -37,6 +40,8 @@ export interface JobRunnerDeps {
   readonly store: Store;
   readonly log: Log;
   readonly kinds: readonly JobKind[];
+  /** This leader among several on one database; "": there is one. Of their jobs each runs its own. */
+  readonly leader?: string;
   readonly retryMs?: number;
 }
 
@@ -52,11 +57,13 @@ export class JobRunner {
   /** Kinds to look at once more when their pump ends. */
   readonly #again = new Set<string>();
   readonly #retryMs: number;
+  readonly #leader: string;
   #stopping = false;
   #stopped = Promise.withResolvers<void>();
 
   constructor(deps: JobRunnerDeps) {
     this.#retryMs = deps.retryMs ?? RETRY_MS;
+    this.#leader = deps.leader ?? "";
     this.#store = deps.store;
     this.#log = deps.log;
     this.#kinds = new Map(deps.kinds.map((kind) => [kind.kind, kind]));
@@ -66,13 +73,29 @@ export class JobRunner {
   async start(): Promise<void> {
     if (this.#stopping) this.#stopped = Promise.withResolvers();
     this.#stopping = false;
-    for (const job of await jobsInState(this.#store.sql, "running")) {
+    for (const job of await jobsInState(this.#store.sql, "running", this.#leader)) {
       await this.#move(job.id, "running", this.#afterCrash(job));
     }
     for (const kind of this.#kinds.keys()) this.#pump(kind);
   }
 
-  async enqueue(kind: string, input: unknown, actor: string): Promise<Result<Job, JobProblem>> {
+  /** Another leader queued something, or asked for a cancellation. */
+  look(): void {
+    for (const kind of this.#kinds.keys()) this.#pump(kind);
+    for (const running of this.#running.values()) {
+      this.#abortIfCancelled(running).catch((cause: unknown) =>
+        this.#log.warn("whether a job was cancelled cannot be read", { cause: messageOf(cause) }),
+      );
+    }
+  }
+
+  /** `leader`: another one that is to run it; else this one. */
+  async enqueue(
+    kind: string,
+    input: unknown,
+    actor: string,
+    leader: string = this.#leader,
+  ): Promise<Result<Job, JobProblem>> {
     const known = this.#kinds.get(kind);
     if (known === undefined) return err(invalid("kind", `there is no job kind ${JSON.stringify(kind)}`));
     const checked = known.check(input);
@@ -83,6 +106,7 @@ export class JobRunner {
       state: "queued",
       input,
       actor,
+      leader,
       attempt: 0,
       progress: null,
       checkpoint: null,
@@ -94,6 +118,7 @@ export class JobRunner {
     };
     const queued = await audited<Job, JobProblem>(this.#store, { actor, action: "job.enqueue" }, async (tx) => {
       await insertJob(tx, job);
+      if (!this.#isOwn(job)) await tellJobsLeader(tx);
       return ok({ target: job.id, before: null, after: { kind, input }, value: job });
     });
     this.#pump(kind);
@@ -120,6 +145,7 @@ export class JobRunner {
         return err({ kind: "conflict", message, mend: `flock job show ${id}` });
       }
       await requestCancel(tx, id);
+      if (!this.#isOwn(job)) await tellJobsLeader(tx);
       if (job.state === "queued") await moveJob(tx, id, "queued", { state: "cancelled" }, now);
       const after = (await findJob(tx, id)) ?? job;
       return ok({ target: id, before: { state: job.state }, after: { state: after.state }, value: after });
@@ -145,7 +171,8 @@ export class JobRunner {
         const job = await findJob(this.#store.sql, id);
         // Already ended, and its last event was asked for no more.
         if (job === null || (isEndState(job.state) && (await this.#caughtUp(id, last)))) return;
-        await changed;
+        // What another leader does nobody notifies here.
+        await (job !== null && this.#isOwn(job) ? changed : Promise.race([changed, Bun.sleep(LOOK_MS)]));
       } finally {
         waiting.abort();
       }
@@ -158,6 +185,20 @@ export class JobRunner {
     this.#stopped.resolve();
     for (const running of this.#running.values()) running.abort.abort(new Error("Flock is shutting down"));
     await Promise.all(this.#pumps.values());
+  }
+
+  #isOwn({ leader }: Job): boolean {
+    return leader === "" || leader === this.#leader;
+  }
+
+  async #abortIfCancelled({
+    jobId,
+    abort,
+  }: {
+    readonly jobId: string;
+    readonly abort: AbortController;
+  }): Promise<void> {
+    if ((await findJob(this.#store.sql, jobId))?.cancelRequested === true) abort.abort(new Error("cancelled"));
   }
 
   async #caughtUp(id: string, seq: number): Promise<boolean> {
@@ -197,7 +238,7 @@ export class JobRunner {
   /** False when nothing waits. */
   async #runNext(kind: string): Promise<boolean> {
     const known = this.#kinds.get(kind);
-    const job = known === undefined ? null : await nextQueuedJob(this.#store.sql, kind);
+    const job = known === undefined ? null : await nextQueuedJob(this.#store.sql, kind, this.#leader);
     if (known === undefined || job === null) return false;
     const attempt = job.attempt + 1;
     if (await this.#move(job.id, "queued", { state: "running", attempt })) await this.#run(known, { ...job, attempt });

@@ -2,7 +2,7 @@ import { type Row, toNumber, toText } from "./row-value.ts";
 import type { Sql, Tx } from "./store.ts";
 
 /** What a leader keeps in memory of the database, so that another leader's change must reach it. */
-export type Counted = "keys" | "aliases" | "settings";
+export type Counted = "keys" | "aliases" | "settings" | "nodes" | "jobs";
 
 export type ChangeCounts = Readonly<Record<Counted, number>>;
 
@@ -19,7 +19,10 @@ export async function nextVersion(tx: Tx, name: Counted): Promise<number> {
 
 export async function changeCounts(sql: Sql): Promise<ChangeCounts> {
   const rows: Row[] = await sql`select name, version from change_counts`;
-  const counts: Record<string, number> = {};
-  for (const row of rows) counts[toText(row["name"])] = toNumber(row["version"]);
-  return { keys: counts["keys"] ?? 0, aliases: counts["aliases"] ?? 0, settings: counts["settings"] ?? 0 };
+  const counts = { keys: 0, aliases: 0, settings: 0, nodes: 0, jobs: 0 };
+  for (const row of rows) {
+    const name = toText(row["name"]);
+    if (name in counts) counts[name as Counted] = toNumber(row["version"]);
+  }
+  return counts;
 }

@@ -1,3 +1,4 @@
+import { nextVersion } from "./change-counts.ts";
 import { type Row, toJson, toNumber, toNumberOrNull, toText, toTextOrNull } from "./row-value.ts";
 import { storableText } from "./storable.ts";
 import type { Sql, Tx } from "./store.ts";
@@ -18,6 +19,8 @@ export interface Job {
   readonly state: JobState;
   readonly input: unknown;
   readonly actor: string;
+  /** The one leader that runs it; "": whichever finds it. */
+  readonly leader: string;
   /** How often it was started; 0 while it waits for the first time. */
   readonly attempt: number;
   readonly progress: JobProgress | null;
@@ -52,6 +55,7 @@ function jobFromRow(row: Row): Job {
     state: toState(row["state"]),
     input: toJson(row["input"]),
     actor: toText(row["actor"]),
+    leader: toText(row["leader"]),
     attempt: toNumber(row["attempt"]),
     progress: toProgress(row),
     checkpoint: toJson(row["checkpoint"]),
@@ -93,6 +97,7 @@ export async function insertJob(tx: Tx, job: Job): Promise<void> {
     state: job.state,
     input: JSON.stringify(job.input ?? null),
     actor: job.actor,
+    leader: job.leader,
     attempt: job.attempt,
     ...progressColumns(job.progress),
     checkpoint: null,
@@ -117,16 +122,23 @@ export async function listJobs(sql: Sql, limit: number): Promise<Job[]> {
   return rows.map(jobFromRow);
 }
 
-/** Oldest first. */
-export async function jobsInState(sql: Sql, state: JobState): Promise<Job[]> {
-  const rows: Row[] = await sql`select * from jobs where state = ${state} order by created_at, id`;
+/** Of those that are this leader's to run; oldest first. */
+export async function jobsInState(sql: Sql, state: JobState, leader: string): Promise<Job[]> {
+  const rows: Row[] = await sql`
+    select * from jobs where state = ${state} and leader in ('', ${leader}) order by created_at, id`;
   return rows.map(jobFromRow);
 }
 
-export async function nextQueuedJob(sql: Sql, kind: string): Promise<Job | null> {
+export async function nextQueuedJob(sql: Sql, kind: string, leader: string): Promise<Job | null> {
   const rows: Row[] = await sql`
-    select * from jobs where state = 'queued' and kind = ${kind} order by created_at, id limit 1`;
+    select * from jobs where state = 'queued' and kind = ${kind} and leader in ('', ${leader})
+    order by created_at, id limit 1`;
   return rows[0] === undefined ? null : jobFromRow(rows[0]);
+}
+
+/** Another leader has something to do for it: it looks when it sees the number. */
+export async function tellJobsLeader(tx: Tx): Promise<void> {
+  await nextVersion(tx, "jobs");
 }
 
 export interface JobChange {

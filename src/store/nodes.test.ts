@@ -22,6 +22,7 @@ const NODE: StoredNode = {
   nextKeys: null,
   machine: "m".repeat(64),
   assign: true,
+  leader: "gw_1",
   version: "0.1.0",
   inventory: { hostname: "gpu-tower" },
   joinedAt: 1,

@@ -1,3 +1,4 @@
+import { nextVersion } from "./change-counts.ts";
 import { type Row, toJson, toNumber, toNumberOrNull, toText } from "./row-value.ts";
 import type { Sql, Tx } from "./store.ts";
 
@@ -25,6 +26,8 @@ export interface StoredNode {
   readonly machine: string;
   /** May a model be put on it without being asked for. */
   readonly assign: boolean;
+  /** The one leader that it beats to; "": there is one. */
+  readonly leader: string;
   readonly version: string;
   /** As it told last; JSON. Null: never. */
   readonly inventory: unknown;
@@ -48,6 +51,7 @@ function fromRow(row: Row): StoredNode {
     nextKeys: toKeys(row["next_key"]),
     machine: toText(row["machine"]),
     assign: toNumber(row["assign"]) !== 0,
+    leader: toText(row["leader"]),
     version: toText(row["version"]),
     inventory: toJson(row["inventory"]),
     joinedAt: toNumber(row["joined_at"]),
@@ -61,6 +65,10 @@ function toKeys(value: unknown): StoredNodeKeys | null {
   return value === "" || value === null ? null : (toJson(value) as StoredNodeKeys);
 }
 
+function fromKeys(keys: StoredNodeKeys | null): string {
+  return keys === null ? "" : JSON.stringify(keys);
+}
+
 /** In the order in which they joined, removed ones included. */
 export async function listNodes(sql: Sql): Promise<StoredNode[]> {
   const rows: Row[] = await sql`select * from nodes order by joined_at, id`;
@@ -69,16 +77,18 @@ export async function listNodes(sql: Sql): Promise<StoredNode[]> {
 
 /** A node of the same id is replaced; one of the same name must have been removed before. */
 export async function putNode(tx: Tx, node: StoredNode): Promise<void> {
+  await nextVersion(tx, "nodes");
   const row = {
     id: node.id,
     name: node.name,
     role: node.role,
     address: node.addresses.join(" "),
-    public_key: node.keys === null ? "" : JSON.stringify(node.keys),
+    public_key: fromKeys(node.keys),
     keys_at: node.keysAt,
-    next_key: node.nextKeys === null ? "" : JSON.stringify(node.nextKeys),
+    next_key: fromKeys(node.nextKeys),
     machine: node.machine,
     assign: node.assign ? 1 : 0,
+    leader: node.leader,
     version: node.version,
     inventory: node.inventory === null ? null : JSON.stringify(node.inventory),
     joined_at: node.joinedAt,
@@ -90,14 +100,29 @@ export async function putNode(tx: Tx, node: StoredNode): Promise<void> {
     insert into nodes ${tx(row)}
     on conflict (id) do update set name = excluded.name, role = excluded.role, address = excluded.address,
       public_key = excluded.public_key, keys_at = excluded.keys_at, next_key = excluded.next_key, machine = excluded.machine,
-      assign = excluded.assign, version = excluded.version, inventory = excluded.inventory,
+      assign = excluded.assign, leader = excluded.leader, version = excluded.version, inventory = excluded.inventory,
       joined_at = excluded.joined_at, last_seen_at = excluded.last_seen_at, drained_at = excluded.drained_at,
       removed_at = excluded.removed_at`;
 }
 
+/** What its leader alone changes of it. A node that somebody removed meanwhile stays as it is. */
+export type NodeTold = Partial<Pick<StoredNode, "addresses" | "leader" | "version" | "keys" | "keysAt" | "nextKeys">>;
+
+export async function updateNode(tx: Tx, id: string, told: NodeTold): Promise<void> {
+  const row: Record<string, unknown> = {};
+  if (told.addresses !== undefined) row["address"] = told.addresses.join(" ");
+  if (told.leader !== undefined) row["leader"] = told.leader;
+  if (told.version !== undefined) row["version"] = told.version;
+  if (told.keys !== undefined) row["public_key"] = fromKeys(told.keys);
+  if (told.keysAt !== undefined) row["keys_at"] = told.keysAt;
+  if (told.nextKeys !== undefined) row["next_key"] = fromKeys(told.nextKeys);
+  await tx`update nodes set ${tx(row)} where id = ${id} and removed_at is null`;
+}
+
 /** `at` null: it takes requests again. */
 export async function setDrained(tx: Tx, id: string, at: number | null): Promise<void> {
-  await tx`update nodes set drained_at = ${at} where id = ${id}`;
+  await nextVersion(tx, "nodes");
+  await tx`update nodes set drained_at = ${at} where id = ${id} and removed_at is null`;
 }
 
 export interface SeenNode {
@@ -115,6 +140,7 @@ export async function markSeen(tx: Tx, seen: readonly SeenNode[]): Promise<void>
 
 /** It is refused from now on; its name is free, its placements are gone. */
 export async function markRemoved(tx: Tx, id: string, at: number): Promise<void> {
+  await nextVersion(tx, "nodes");
   await tx`delete from placements where node_id = ${id}`;
   await tx`update nodes set removed_at = ${at}, name = id, machine = '' where id = ${id}`;
 }

@@ -24,7 +24,7 @@ onEachDatabase((openTestStore) => {
       ["fast", null],
       ["big", "key_1"],
     ]);
-    expect(await changeCounts(t.store.sql)).toEqual({ keys: 0, aliases: 6, settings: 0 });
+    expect(await changeCounts(t.store.sql)).toEqual({ keys: 0, aliases: 6, settings: 0, nodes: 0, jobs: 0 });
   });
 
   test("settings keep any JSON value", async () => {

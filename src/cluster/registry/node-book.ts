@@ -8,45 +8,72 @@ import {
   markRemoved,
   markSeen,
   putNode,
+  type NodeTold,
   setDrained,
   type StoredNode,
+  updateNode,
 } from "../../store/nodes.ts";
 import type { Store, Tx } from "../../store/store.ts";
 import type { RegisterAgainRequest, RegisterRequest } from "../node-protocol.ts";
 import type { ProofSubject } from "../registration-proof.ts";
+import { type NodeChange, takeOver } from "./node-changes.ts";
 import { blankNode, buried, outward } from "./node-record.ts";
+import type { OwnRows } from "./own-rows.ts";
 import { REMOVED_KEPT_MS, type RemovedNodes } from "./removed-nodes.ts";
 
 export type NodeProblem =
   | { readonly kind: "not_found"; readonly what: string; readonly mend: string }
   | { readonly kind: "conflict"; readonly message: string; readonly mend: string };
 
-/** The nodes as they are kept. In memory with it: calls of nodes are checked against this, thousands a minute. */
+/**
+ * The nodes as they are kept, those of other leaders on the same database too. In memory with it: calls of nodes are checked
+ * against this, thousands a minute.
+ */
 export class NodeBook {
   readonly #store: Store;
   readonly #removed: RemovedNodes;
-  readonly #nodes: Map<string, StoredNode>;
+  readonly #rows: OwnRows;
+  readonly #nodes = new Map<string, StoredNode>();
+  /** Of other leaders' own machines, which are not shown here. */
+  readonly #othersNames = new Set<string>();
+  readonly #listeners = new Set<(change: NodeChange) => void>();
   /** Changes that look at what other nodes are called come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(store: Store, removed: RemovedNodes, nodes: readonly StoredNode[]) {
+  private constructor(store: Store, removed: RemovedNodes, rows: OwnRows) {
     this.#store = store;
     this.#removed = removed;
-    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+    this.#rows = rows;
   }
 
-  static async open(store: Store, removed: RemovedNodes): Promise<NodeBook> {
+  static async open(store: Store, removed: RemovedNodes, rows: OwnRows): Promise<NodeBook> {
     await store.write((tx) => forgetRemoved(tx, store.clock.now() - REMOVED_KEPT_MS));
-    const book = new NodeBook(store, removed, await listNodes(store.sql));
+    const book = new NodeBook(store, removed, rows);
+    await book.#load();
     const by = { actor: "leader", action: "node.remove" };
     // The database is of before their removal: it was put back from a copy.
     for (const { id } of book.list().filter((node) => removed.has(node.id))) await book.remove(id, by);
     return book;
   }
 
+  /** Takes over what other leaders changed; whoever listens hears of each node. */
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#load());
+  }
+
+  /** Called with what another leader changed, once it holds here. */
+  onChange(listener: (change: NodeChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
   /** Removed ones are not among them. */
   list(): readonly StoredNode[] {
     return [...this.#nodes.values()].filter(({ removedAt }) => removedAt === null);
+  }
+
+  /** Does it beat to this leader? */
+  isOwn({ leader }: Pick<StoredNode, "leader">): boolean {
+    return leader === "" || leader === this.#rows.leader;
   }
 
   /** Of a node without a record, too. */
@@ -62,10 +89,14 @@ export class NodeBook {
   /** The leader's own node: made at the first start, so that it can be drained like any other. */
   async ensureLocal(id: string, name: string, version: string): Promise<StoredNode> {
     const known = this.#nodes.get(id);
-    if (known !== undefined && known.version === version) return known;
+    if (known?.version === version) return known;
+    if (known !== undefined) return await this.#tell(known, { version });
     const now = this.#store.clock.now();
-    const base = known ?? { ...blankNode(id, now), name: this.#freeName(name, [id]), role: "leader" as const };
-    return await this.#put({ ...base, version });
+    const own = { name: this.#freeName(name, [id]), role: "leader" as const, leader: this.#rows.leader, version };
+    const node: StoredNode = { ...blankNode(id, now), ...own };
+    await this.#store.write((tx) => putNode(tx, this.#toRow(node)));
+    this.#nodes.set(id, node);
+    return node;
   }
 
   /** Records a worker; one of the same machine is replaced, its id and name kept. */
@@ -77,6 +108,7 @@ export class NodeBook {
     request: RegisterRequest,
     actor: string,
   ): Promise<{ readonly node: StoredNode; readonly known: boolean }> {
+    await this.#load();
     const now = this.#store.clock.now();
     const known = this.list().find(({ machine, role }) => role === "worker" && machine === request.machine);
     const id = known?.id ?? newId("n", 8);
@@ -89,6 +121,7 @@ export class NodeBook {
       nextKeys: null,
       machine: request.machine,
       assign: request.assign,
+      leader: this.#rows.leader,
       version: request.version,
       inventory: request.inventory,
       drainedAt: null,
@@ -115,6 +148,7 @@ export class NodeBook {
     proven: ProofSubject,
   ): Promise<Result<{ readonly node: StoredNode; readonly replaced: readonly string[] }, "removed" | "outdated">> {
     return this.#inTurn(async () => {
+      await this.#load();
       const { node: id, machine, since } = proven;
       if (this.wasRemoved(id)) return err("removed");
       const known = this.#nodes.get(id);
@@ -133,6 +167,7 @@ export class NodeBook {
         nextKeys: null,
         machine,
         assign: proven.assign,
+        leader: this.#rows.leader,
         version: request.version,
         inventory: request.inventory,
       };
@@ -156,32 +191,34 @@ export class NodeBook {
   async moved(id: string, now: { readonly addresses: readonly string[]; readonly version: string }): Promise<boolean> {
     const node = this.#nodes.get(id);
     if (node === undefined) return false;
-    const same = node.version === now.version && node.addresses.join(" ") === now.addresses.join(" ");
-    if (!same) await this.#put({ ...node, ...now });
+    const { addresses, version } = now;
+    const same = node.version === version && node.addresses.join(" ") === addresses.join(" ");
+    if (!same) await this.#tell(node, { addresses, version });
     return !same;
   }
 
   async keepNextKeys(id: string, nextKeys: StoredNode["keys"]): Promise<void> {
     const node = this.#nodes.get(id);
-    if (node !== undefined) await this.#put({ ...node, nextKeys });
+    if (node !== undefined) await this.#tell(node, { nextKeys });
   }
 
   /** The next keys were used: they are the keys now, in memory at once and in the store when it takes it. */
   turnKeys(id: string): void {
     const node = this.#nodes.get(id);
     if (node === undefined || node.nextKeys === null) return;
-    const turned = { ...node, keys: node.nextKeys, keysAt: this.#store.clock.now(), nextKeys: null };
-    this.#nodes.set(id, turned);
+    const turned = { keys: node.nextKeys, keysAt: this.#store.clock.now(), nextKeys: null };
+    this.#nodes.set(id, { ...node, ...turned });
     // Lost with the leader, both keys are good once more, and the node's next call turns them again.
-    this.#store.write((tx) => putNode(tx, turned)).catch(() => undefined);
+    this.#store.write((tx) => updateNode(tx, id, turned)).catch(() => undefined);
   }
 
-  async drain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
-    return await this.#setDrained(id, this.#store.clock.now(), { actor, action: "node.drain" });
+  drain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
+    const by = { actor, action: "node.drain" };
+    return this.#inTurn(() => this.#setDrained(id, this.#store.clock.now(), by));
   }
 
-  async undrain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
-    return await this.#setDrained(id, null, { actor, action: "node.undrain" });
+  undrain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
+    return this.#inTurn(() => this.#setDrained(id, null, { actor, action: "node.undrain" }));
   }
 
   remove(
@@ -195,6 +232,7 @@ export class NodeBook {
     id: string,
     by: { readonly actor: string; readonly action: string },
   ): Promise<Result<StoredNode, NodeProblem>> {
+    await this.#load();
     const node = this.#live(id);
     if (!node.ok) return node;
     if (node.value.role === "leader") {
@@ -218,7 +256,8 @@ export class NodeBook {
   ): Promise<void> {
     const known = seen.filter(({ id }) => this.#nodes.has(id));
     if (known.length === 0) return;
-    await this.#store.write((tx) => markSeen(tx, known));
+    const rows = known.map((node) => ({ ...node, id: this.#rows.stored(node.id) }));
+    await this.#store.write((tx) => markSeen(tx, rows));
     for (const { id, at, inventory } of known) {
       const node = this.#nodes.get(id);
       if (node !== undefined) this.#nodes.set(id, { ...node, lastSeenAt: at, inventory });
@@ -230,13 +269,14 @@ export class NodeBook {
     drainedAt: number | null,
     by: { readonly actor: string; readonly action: string },
   ): Promise<Result<StoredNode, NodeProblem>> {
+    await this.#load();
     const node = this.#live(id);
     if (!node.ok) return node;
     const before = node.value.drainedAt;
     const unchanged = (before === null) === (drainedAt === null);
     if (unchanged) return node;
     const done = await this.#audited<NodeProblem>(by, async (tx) => {
-      await setDrained(tx, id, drainedAt);
+      await setDrained(tx, this.#rows.stored(id), drainedAt);
       return ok({
         target: id,
         before: { drained: before !== null },
@@ -258,7 +298,8 @@ export class NodeBook {
 
   /** Two machines of one name are told apart by a number. */
   #freeName(wanted: string, own: readonly string[]): string {
-    const taken = new Set([...this.#nodes.values()].filter(({ id }) => !own.includes(id)).map(({ name }) => name));
+    const others = [...this.#nodes.values()].filter(({ id }) => !own.includes(id)).map(({ name }) => name);
+    const taken = new Set([...others, ...this.#othersNames]);
     if (!taken.has(wanted)) return wanted;
     for (let count = 2; ; count += 1) if (!taken.has(`${wanted}-${count}`)) return `${wanted}-${count}`;
   }
@@ -269,10 +310,35 @@ export class NodeBook {
     return turn;
   }
 
-  async #put(node: StoredNode): Promise<StoredNode> {
-    await this.#store.write((tx) => putNode(tx, node));
-    this.#nodes.set(node.id, node);
-    return node;
+  /** Only what its leader knows better is written: who changed the rest may have been another leader. */
+  async #tell(node: StoredNode, told: NodeTold): Promise<StoredNode> {
+    await this.#store.write((tx) => updateNode(tx, this.#rows.stored(node.id), told));
+    // It may have been removed or drained while that was written.
+    const after = { ...(this.#nodes.get(node.id) ?? node), ...told };
+    this.#nodes.set(node.id, after);
+    return after;
+  }
+
+  async #load(): Promise<void> {
+    const first = this.#nodes.size === 0;
+    if (!first && this.#rows.leader === "") return;
+    for (const row of await listNodes(this.#store.sql)) {
+      const id = this.#rows.known(row);
+      if (id === null) {
+        this.#othersNames.add(row.name);
+        continue;
+      }
+      const now = { ...row, id };
+      const { node, change } = takeOver(this.#nodes.get(id), now, (one) => this.isOwn(one));
+      this.#nodes.set(id, node);
+      if (change === null || first) continue;
+      if (change.kind === "removed") this.#removed.add(id, node.removedAt ?? this.#store.clock.now());
+      for (const listener of this.#listeners) listener(change);
+    }
+  }
+
+  #toRow(node: StoredNode): StoredNode {
+    return { ...node, id: this.#rows.stored(node.id) };
   }
 
   #audited<E>(

@@ -8,6 +8,7 @@ import type { HeartbeatRequest, RegisterAgainRequest, RegisterRequest } from "..
 import type { ProofSubject } from "../registration-proof.ts";
 import { NodeBook } from "./node-book.ts";
 import { nodeDirectory, nodeHandlers } from "./node-handlers.ts";
+import { ownRows } from "./own-rows.ts";
 import { REMOVED_KEPT_MS, RemovedNodes } from "./removed-nodes.ts";
 import { type RegistryRig, registryRig, stateOf } from "./test-registry.ts";
 
@@ -48,7 +49,7 @@ interface Rig extends RegistryRig {
 async function openBook({ store, dir, clock }: TestStore): Promise<NodeBook> {
   const removed = RemovedNodes.open(dir, clock.now());
   if (!removed.ok) throw new Error(removed.error.message);
-  return await NodeBook.open(store, removed.value);
+  return await NodeBook.open(store, removed.value, ownRows(""));
 }
 
 async function rig(t: TestStore): Promise<Rig> {

@@ -17,6 +17,7 @@ export function blankNode(id: string, now: number): StoredNode {
     nextKeys: null,
     machine: "",
     assign: true,
+    leader: "",
     version: "",
     inventory: null,
     joinedAt: now,

@@ -11,13 +11,14 @@ export function viewOf(
   entry: NodeEntry | null,
   link: LinkKind | null,
   busy: (replicaId: string) => number,
+  isOwn = true,
 ) {
   const state = entry?.state ?? null;
   return {
     id: stored.id,
     name: stored.name,
     role: stored.role,
-    standing: entry?.standing ?? ("lost" as const),
+    standing: entry?.standing ?? (isOwn ? ("lost" as const) : ("elsewhere" as const)),
     link,
     addresses: stored.addresses,
     epoch: entry?.epoch ?? 0,

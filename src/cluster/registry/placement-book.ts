@@ -2,6 +2,7 @@ import type { Replica } from "../../core/replica.ts";
 import { deletePlacement, listPlacements, putPlacement, type StoredPlacement } from "../../store/placements.ts";
 import type { Store } from "../../store/store.ts";
 import type { NodeEntry } from "./node-entry.ts";
+import type { OwnRows } from "./own-rows.ts";
 
 /**
  * Which node has which model, brought in line with what nodes tell; written only where it changed. It outlives the
@@ -9,18 +10,26 @@ import type { NodeEntry } from "./node-entry.ts";
  */
 export class PlacementBook {
   readonly #store: Store;
+  readonly #rows: OwnRows;
   readonly #placements: Map<string, StoredPlacement>;
   /** Why a model is being put on a node, by `<node>/<model>`, until the node has it. */
   readonly #reasons = new Map<string, string>();
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(store: Store, placements: readonly StoredPlacement[]) {
+  private constructor(store: Store, rows: OwnRows, placements: readonly StoredPlacement[]) {
     this.#store = store;
+    this.#rows = rows;
     this.#placements = new Map(placements.map((placement) => [placement.id, placement]));
   }
 
-  static async open(store: Store): Promise<PlacementBook> {
-    return new PlacementBook(store, await listPlacements(store.sql));
+  /** `own`: the nodes of this leader. What others have is theirs to keep. */
+  static async open(store: Store, rows: OwnRows, own: readonly string[]): Promise<PlacementBook> {
+    const byRow = new Map(own.map((node) => [rows.stored(node), node]));
+    const kept = (await listPlacements(store.sql)).flatMap((row) => {
+      const nodeId = byRow.get(row.nodeId);
+      return nodeId === undefined ? [] : [{ ...row, nodeId, id: nodeId + row.id.slice(row.nodeId.length) }];
+    });
+    return new PlacementBook(store, rows, kept);
   }
 
   of(node: string): readonly StoredPlacement[] {
@@ -50,8 +59,8 @@ export class PlacementBook {
     for (const placement of added) this.#placements.set(placement.id, placement);
     await this.#write(async () => {
       await this.#store.write(async (tx) => {
-        for (const placement of dropped) await deletePlacement(tx, placement.id);
-        for (const placement of added) await putPlacement(tx, placement);
+        for (const placement of dropped) await deletePlacement(tx, this.#toRow(placement).id);
+        for (const placement of added) await putPlacement(tx, this.#toRow(placement));
       });
     });
   }
@@ -59,6 +68,12 @@ export class PlacementBook {
   /** The node was removed; its rows went with it. */
   forget(node: string): void {
     for (const { id } of this.of(node)) this.#placements.delete(id);
+  }
+
+  /** Its id begins with its node's. */
+  #toRow(placement: StoredPlacement): StoredPlacement {
+    const nodeId = this.#rows.stored(placement.nodeId);
+    return { ...placement, nodeId, id: nodeId + placement.id.slice(placement.nodeId.length) };
   }
 
   #placed(nodeId: string, replica: Replica, now: number): StoredPlacement {

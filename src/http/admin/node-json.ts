@@ -9,7 +9,7 @@ export const nodeSchema = z
     id: z.string(),
     name: z.string(),
     role: z.enum(["leader", "worker"]),
-    state: z.enum(["joining", "ready", "draining", "drained", "lost"]),
+    state: z.enum(["joining", "ready", "draining", "drained", "lost", "elsewhere"]),
     link: z.enum(["local", "lan", "tunnel"]).nullable(),
     addresses: z.array(z.string()),
     epoch: z.int(),

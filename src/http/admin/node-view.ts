@@ -10,7 +10,8 @@ export interface NodeView {
   /** Its host's name, or what it was called when it joined; unique. */
   readonly name: string;
   readonly role: "leader" | "worker";
-  readonly standing: "joining" | "ready" | "draining" | "drained" | "lost";
+  /** `elsewhere`: it beats to another leader on this database, which knows how it is. */
+  readonly standing: "joining" | "ready" | "draining" | "drained" | "lost" | "elsewhere";
   /** Null: there is no way to it at the moment. */
   readonly link: "local" | "lan" | "tunnel" | null;
   /** `host:port` of its node port; empty: it dials out only. */

@@ -7,7 +7,7 @@ const STATEMENTS: readonly string[] = [
 ];
 
 export const severalLeaders: Migration = {
-  version: 5,
+  version: 6,
   name: "nodes and jobs of several leaders",
   async up(tx) {
     for (const statement of STATEMENTS) await tx.unsafe(statement);
