@@ -34,7 +34,8 @@ describe.skipIf(why !== null)(`a tailnet of real tailscaleds${why === null ? "" 
   beforeAll(async () => {
     lab = await openNetLab();
     tailnet = await openTailnet(lab);
-    [atLead, atFar] = await Promise.all([tailnet.daemon("lead"), tailnet.daemon("far")]);
+    [atLead, atFar] = [tailnet.daemon("lead"), tailnet.daemon("far")];
+    await atFar.start();
     const key = await tailnet.newKey();
     leader = await startClusterLeader({
       prefix: lab.prefix("lead"),
@@ -63,7 +64,11 @@ describe.skipIf(why !== null)(`a tailnet of real tailscaleds${why === null ? "" 
     return Number(await new Response(run.stdout).text());
   }
 
-  test("a leader logs its machine in with the key, and its addresses there come first", async () => {
+  test("a leader whose tailscaled starts later says so, then logs in with the key; its addresses there come first", async () => {
+    await poll(60_000, () =>
+      /tailscaled does not answer at [^"]*","mend":"sudo systemctl start tailscaled/.test(leader.output()),
+    );
+    await atLead.start();
     const invited = await poll(120_000, async () => {
       const { addresses } = await leader.invite();
       return MESH.test(addresses[0] ?? "") ? addresses : null;

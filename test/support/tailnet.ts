@@ -11,7 +11,8 @@ export interface Tailnet extends AsyncDisposable {
   /** Folder of the `tailscale` program. */
   readonly programs: string;
   newKey(): Promise<string>;
-  daemon(place: Place): Promise<Daemon>;
+  /** Not started yet. */
+  daemon(place: Place): Daemon;
   /** What a login server says of itself, for when a test fails. */
   log(): string;
 }
@@ -81,7 +82,7 @@ export async function openTailnet(lab: NetLab): Promise<Tailnet> {
       const made = await must([...headscale, "preauthkeys", "create", "--user", "1", "-o", "json"]);
       return (JSON.parse(made) as { key: string }).key;
     },
-    async daemon(place) {
+    daemon(place) {
       const home = join(dir, place);
       mkdirSync(home);
       const socket = join(home, "tailscaled.sock");
@@ -110,7 +111,6 @@ export async function openTailnet(lab: NetLab): Promise<Tailnet> {
         cli: (...args) => must([found.tailscale, `--socket=${socket}`, ...args]),
         log: () => texts.map(({ text }) => text).join(""),
       };
-      await daemon.start();
       return daemon;
     },
     async [Symbol.asyncDispose]() {
