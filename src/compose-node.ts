@@ -19,15 +19,24 @@ export async function endAgent(link: LocalLink, dataDir: string): Promise<void> 
   if (!ended.ok) await endLeftovers(dataDir, AbortSignal.timeout(AGENT_STOP_MS));
 }
 
-/** An engine that is ready, or none that could become so: then the block says what is wrong. */
-export function whenReady(link: LocalLink, board: ReplicaBoard, progress: (line: string) => void): Promise<NodeState> {
+/**
+ * An engine of this machine that is ready, or none that could become so: then the block says what is wrong. What other
+ * machines serve counts only where this one's engine failed to start.
+ */
+export function whenReady(
+  link: Pick<LocalLink, "state" | "onChange">,
+  board: { readonly state: Pick<ReplicaBoard["state"], "replicas"> },
+  progress: (line: string) => void,
+): Promise<NodeState> {
   let said = "";
   return new Promise((resolve) => {
     const look = (): void => {
       const state = link.state();
       if (!state) return;
       const coming = state.engines.filter(({ state: at }) => at === "starting" || at === "backoff");
-      if (board.state.replicas.length === 0 && coming.length > 0) {
+      const starting = coming.some(({ state: at }) => at === "starting");
+      const served = state.replicas.length > 0 || (board.state.replicas.length > 0 && !starting);
+      if (!served && coming.length > 0) {
         const lines = coming.map(
           ({ kind, problem }) => `▶ the ${kind} engine is starting${problem ? `: ${problem}` : " …"}`,
         );
