@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NODE_PATHS } from "../../src/cluster/node-protocol.ts";
+import { TUNNEL_WORD } from "../../src/cluster/transport/tunnel-frames.ts";
+import { ask, nodeWhere, replicaOf } from "../support/cluster-client.ts";
+import { olderLeader } from "../support/older-leader.ts";
 import {
   type ClusterLeader,
   type ClusterNode,
@@ -40,20 +44,17 @@ function newDir(): string {
   return dir;
 }
 
-async function ask(model: string): Promise<{ status: number; text: string; replica: string | null }> {
-  const answer = await fetch(`${leader.url}/v1/chat/completions`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${leader.adminKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
-    keepalive: false,
-  });
+async function said(model: string): Promise<{ status: number; text: string; replica: string }> {
+  const answer = await ask(leader, { model });
   const body = (await answer.json()) as { choices?: { message: { content: string } }[] };
-  return {
-    status: answer.status,
-    text: body.choices?.[0]?.message.content ?? "",
-    replica: answer.headers.get("x-flock-replica"),
-  };
+  return { status: answer.status, text: body.choices?.[0]?.message.content ?? "", replica: replicaOf(answer) };
 }
+
+const served = (model: string) =>
+  poll(30_000, async () => {
+    const got = await said(model);
+    return got.status === 200 ? got : null;
+  });
 
 test("each model is served by the machine that has it, over the link that leads there", async () => {
   const nodes = await poll(30_000, async () => {
@@ -69,10 +70,7 @@ test("each model is served by the machine that has it, over the link that leads 
     ["near-model", "near speaks", "near"],
     ["far-model", "far answers", "far"],
   ] as const) {
-    const answer = await poll(30_000, async () => {
-      const got = await ask(model);
-      return got.status === 200 ? got : null;
-    });
+    const answer = await served(model);
     expect(answer.text).toBe(says);
     expect(answer.replica).toBe(`${nodes.find((row) => row.name === name)?.id}/embedded/${model}`);
   }
@@ -153,3 +151,35 @@ test("a damaged credential, and one of another cluster, are named with what mend
   expect(other.stderr).toContain("of another cluster");
   expect(other.stderr).toContain("flock leave");
 });
+
+test("a machine that joins with --no-assign is given no model, one that joins without it is", async () => {
+  const join = (name: string, ...flags: string[]) => startClusterWorker(leader, { flags: ["--name", name, ...flags] });
+  const quiet = await join("quiet", "--no-assign");
+  const open = await join("open");
+  const given = await nodeWhere(leader, "open", ({ models }) => models.some(({ id }) => id !== "flock-tiny"));
+  // It came before, and was ready: would it be given one, it would have come in turn.
+  const left = await nodeWhere(leader, "quiet", ({ state }) => state === "ready");
+  expect(left.models.map(({ id }) => id)).toEqual(["flock-tiny"]);
+  const jobs = JSON.stringify(await (await leader.fetch("/admin/v1/jobs")).json());
+  expect([given.name, jobs.includes("open serves"), jobs.includes("quiet")]).toEqual(["open", true, false]);
+  await Promise.all([quiet, open].map((node) => node.cli("leave", "--yes")));
+  await Promise.all([quiet.remove(), open.remove()]);
+}, 90_000);
+
+test("a worker with a leader of the protocol before, and a leader with a worker of it, work together", async () => {
+  await using older = await olderLeader(leader);
+  const worker = await startNode(["join", "127.0.0.1", "--name", "older"], {
+    env: { FLOCK_JOIN_TOKEN: await older.token() },
+    model: { id: "older-model", says: "spoken as before" },
+    waitFor: /is a worker of/,
+  });
+  expect((await served("older-model")).text).toBe("spoken as before");
+  const { id } = await nodeWhere(leader, "older", ({ link, state }) => link === "tunnel" && state === "ready");
+  expect((await said("older-model")).replica).toBe(`${id}/embedded/older-model`);
+  // Today's words were tried and refused, and none of them came to the leader.
+  expect(older.refused).toEqual(expect.arrayContaining([NODE_PATHS.heartbeat, TUNNEL_WORD]));
+  expect(older.passed).toEqual(expect.arrayContaining([NODE_PATHS.register, NODE_PATHS.heartbeat, TUNNEL_WORD]));
+  expect((await worker.cli("leave", "--yes")).code).toBe(0);
+  expect(older.passed).toContain(NODE_PATHS.leave);
+  await worker.remove();
+}, 90_000);

@@ -12,7 +12,9 @@ export interface EngineCounters {
 
 export interface RunningEngine {
   readonly pid: number;
-  counters(): Promise<EngineCounters>;
+  readonly port: number;
+  /** `unix`: the socket that leads to its port, where that is on another machine's loopback. */
+  counters(unix?: string): Promise<EngineCounters>;
 }
 
 /** The embedded engine of a Flock under test, asked directly: its own counters show whether work really stopped. */
@@ -26,9 +28,11 @@ export function embeddedEngine(dataDir: string): RunningEngine {
   >;
   return {
     pid: Number(pid),
-    async counters() {
+    port: Number(port),
+    async counters(unix) {
       const answer = await fetch(`http://127.0.0.1:${port}/counters`, {
         headers: { authorization: `Bearer ${secret}` },
+        ...(unix === undefined ? {} : { unix }),
       });
       return (await answer.json()) as EngineCounters;
     },

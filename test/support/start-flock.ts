@@ -69,18 +69,39 @@ export function testEnv(dataDir: string, extra: Readonly<Record<string, string>>
   };
 }
 
-/** Runs the CLI as a person would. */
-export async function runFlockCli(
-  dataDir: string,
-  args: readonly string[],
-  extra: Readonly<Record<string, string>> = {},
-): Promise<CliRun> {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
-    env: testEnv(dataDir, extra),
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+/** How a Flock process is started. */
+export interface SpawnOptions {
+  readonly dataDir: string;
+  /** Further environment: settings by their variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What runs it elsewhere: a network namespace. */
+  readonly prefix?: readonly string[];
+  /** Of the program; else `src/main.ts`. */
+  readonly entry?: string;
+}
+
+/** A process with what it has printed so far. */
+export interface FlockProcess {
+  readonly child: Bun.Subprocess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+}
+
+function spawnPiped(args: readonly string[], { dataDir, env, prefix = [], entry = MAIN }: SpawnOptions) {
+  const command = [...prefix, process.execPath, entry, ...args];
+  return Bun.spawn(command, { env: testEnv(dataDir, env), stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+}
+
+/** Runs `flock <args>` and goes on. */
+export function spawnFlock(args: readonly string[], options: SpawnOptions): FlockProcess {
+  const child = spawnPiped(args, options);
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  return { child, stdout: () => stdout.text, stderr: () => stderr.text };
+}
+
+/** Runs a command to its end, as a person would. */
+export async function runFlock(args: readonly string[], options: SpawnOptions): Promise<CliRun> {
+  const child = spawnPiped(args, options);
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -89,18 +110,18 @@ export async function runFlockCli(
   return { code, stdout, stderr };
 }
 
+export async function runFlockCli(
+  dataDir: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliRun> {
+  return await runFlock(args, { dataDir, env });
+}
+
 /** The real process on a temporary directory and a free port. */
 export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
   const dataDir = options.dataDir ?? temporaryDirectory();
-  const env = testEnv(dataDir, options.env);
-  const child = Bun.spawn([process.execPath, MAIN, "up", "--no-wizard"], {
-    env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const stdout = collect(child.stdout);
-  const stderr = collect(child.stderr);
+  const { child, stdout, stderr } = spawnFlock(["up", "--no-wizard"], { dataDir, env: options.env ?? {} });
   let exitCode: number | null = null;
   void child.exited.then((code) => {
     exitCode = code;
@@ -122,9 +143,9 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
   const url = await waitUntilReady().catch(async (cause: unknown) => {
     child.kill();
     await child.exited;
-    throw new Error(`flock did not start:\n${stdout.text}\n${stderr.text}`, { cause });
+    throw new Error(`flock did not start:\n${stdout()}\n${stderr()}`, { cause });
   });
-  const keyless = env["FLOCK_REQUIRE_KEYS"] === "false";
+  const keyless = options.env?.["FLOCK_REQUIRE_KEYS"] === "false";
   const adminKey = keyless ? "" : readFileSync(join(dataDir, "admin.key"), "utf8").trim();
   const down = async (): Promise<void> => {
     await runFlockCli(dataDir, ["down"], options.env);
@@ -135,8 +156,8 @@ export async function startFlock(options: FlockOptions = {}): Promise<Flock> {
     dataDir,
     adminKey,
     pid: child.pid,
-    stdout: () => stdout.text,
-    stderr: () => stderr.text,
+    stdout,
+    stderr,
     fetch(path, init = {}) {
       const headers = new Headers(init.headers);
       if (!headers.has("authorization") && adminKey !== "") headers.set("authorization", `Bearer ${adminKey}`);
