@@ -17,6 +17,8 @@ export interface Script {
   readonly firstTokenDelayMs?: number;
   /** Between two pieces of content. */
   readonly tokenDelayMs?: number;
+  /** The last piece of a streamed chat waits for this. */
+  readonly until?: Promise<void>;
   readonly usage?: { readonly prompt: number; readonly completion: number; readonly cached?: number };
   /** The name of another model than the one that it lists. */
   readonly answersAs?: string;
@@ -330,9 +332,12 @@ async function stream(
   response.writeHead(200, { "content-type": "text/event-stream" });
   await send(delta({ role: "assistant", content: null }));
   await pause(script.firstTokenDelayMs, signal);
-  for (const [at, piece] of pieces(script).entries()) {
+  const all = pieces(script);
+  for (const [at, piece] of all.entries()) {
     if (script.fault && at >= (script.faultAfter ?? 1)) break;
     if (at > 0) await pause(script.tokenDelayMs, signal);
+    // A caller that hung up meanwhile is found by the next write.
+    if (at === all.length - 1) await script.until;
     await send(delta(piece.delta));
   }
   if (script.fault) return breakStream(script.fault, response, signal);

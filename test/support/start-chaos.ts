@@ -228,7 +228,7 @@ function replicaOf(answer: Response): string | null {
   return answer.headers.get("x-flock-replica");
 }
 
-export async function until(what: string, is: () => boolean, deadlineMs = 25_000): Promise<void> {
+export async function until(what: string, is: () => boolean, deadlineMs = 60_000): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   while (!is()) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
