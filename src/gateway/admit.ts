@@ -3,6 +3,8 @@ import { type KeyLimits, UNLIMITED } from "../core/principal.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Admission, AdmissionPolicy, AdmissionRequest, Grant } from "./ports.ts";
 
+const NO_LIMIT: Admission = ok(null);
+
 type Admitted = Result<Grant[], Failure>;
 
 /** Most keys have no limits. */
@@ -18,8 +20,8 @@ export function isUnlimited(limits: KeyLimits): boolean {
  */
 export function admit(policies: readonly AdmissionPolicy[], request: AdmissionRequest): Admitted | Promise<Admitted> {
   const grants: Grant[] = [];
-  for (const [at, policy] of policies.entries()) {
-    const answer = policy.admit(request);
+  for (let at = 0; at < policies.length; at += 1) {
+    const answer = policies[at]?.admit(request) ?? NO_LIMIT;
     if (answer instanceof Promise) return admitRest(policies, at, answer, grants, request);
     const refused = add(grants, answer);
     if (refused) return err(refused);

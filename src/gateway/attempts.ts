@@ -104,6 +104,7 @@ export async function attempts<T>(
 
 const MOST_SILENT = 3;
 const NONE: ReadonlySet<string> = new Set();
+const NOTHING: readonly string[] = [];
 
 /** Which model is asked: the resolved one, then those of its chain. */
 class ModelRoute {
@@ -166,7 +167,11 @@ export async function callEngine(
   if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
   const response = reached.value;
   const byEngine = response.headers.get("x-flock-adjusted");
-  account.adjusted = [...account.adjustedBefore, ...(call.adjusted ?? []), ...(byEngine ? [byEngine] : [])].join("; ");
+  const { adjusted = NOTHING } = call;
+  account.adjusted =
+    byEngine === null && adjusted.length === 0 && account.adjustedBefore.length === 0
+      ? ""
+      : [...account.adjustedBefore, ...adjusted, ...(byEngine ? [byEngine] : [])].join("; ");
   if (response.ok) return ok(response);
   const text = await response.text().catch(() => "");
   const failure = choice.wire.readError(response.status, text.slice(0, 65_536), choice.replica);

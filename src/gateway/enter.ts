@@ -146,7 +146,9 @@ export function answerHeaders(account: Account): Record<string, string> {
 }
 
 const MAX_HEADER_CHARACTERS = 1000;
+const UNPRINTABLE = /[^\x20-\x7e]/;
 
 function headerText(text: string): string {
-  return text.slice(0, MAX_HEADER_CHARACTERS).replaceAll(/[^\x20-\x7e]/g, "?");
+  const short = text.length > MAX_HEADER_CHARACTERS ? text.slice(0, MAX_HEADER_CHARACTERS) : text;
+  return UNPRINTABLE.test(short) ? short.replaceAll(/[^\x20-\x7e]/g, "?") : short;
 }

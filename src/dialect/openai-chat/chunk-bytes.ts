@@ -70,7 +70,8 @@ export function skipSpace(frame: Buffer, at: number): number {
  * missing. Null: the bytes are no object from their first to their last. What stands inside of a value is not looked at.
  */
 export function findMembers(bytes: Buffer, names: readonly Buffer[]): number[] | null {
-  const found = names.flatMap(() => [-1, -1]);
+  const found: number[] = [];
+  for (let name = 0; name < names.length; name += 1) found.push(-1, -1);
   let at = skipSpace(bytes, 0);
   if (bytes[at] !== 0x7b) return null;
   do {
