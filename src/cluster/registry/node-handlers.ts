@@ -19,7 +19,7 @@ export interface NodeHandlerParts {
   readonly now: () => number;
   /** Where clients reach the leader. */
   readonly url: () => string;
-  /** A node registered: look whether it should get a model. */
+  /** A node registered that may get a model unasked: look whether it should. */
   readonly joined: (node: string) => void;
   readonly admin: NodeHandlers["admin"];
   readonly log: (message: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -43,7 +43,7 @@ export function nodeHandlers(parts: NodeHandlerParts): NodeHandlers {
   const admit = (node: StoredNode): Registered => {
     if (node.keys !== null) links.put({ node: node.id, keys: node.keys, addresses: node.addresses });
     registry.admit(node, links.kindOf(node.id) ?? "lan");
-    parts.joined(node.id);
+    if (node.assign) parts.joined(node.id);
     return { subject: subjectOf(node), heartbeatMs: BASE_INTERVAL_MS };
   };
   return {
