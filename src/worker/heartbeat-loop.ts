@@ -18,7 +18,7 @@ export interface HeartbeatTimes {
 }
 
 /** A leader that was started again has its workers back within 10 s: so the longest pause stays well below. */
-export const HEARTBEAT_TIMES: HeartbeatTimes = { retryMs: [250, 5_000], soonestMs: 250 };
+export const HEARTBEAT_TIMES: HeartbeatTimes = { retryMs: [250, 3_000], soonestMs: 250 };
 
 export interface HeartbeatParts {
   readonly calls: Pick<LeaderCalls, "call">;

@@ -25,7 +25,7 @@ export interface DialTimes {
   readonly retryMs: readonly [number, number];
 }
 
-export const DIAL_TIMES: DialTimes = { connectMs: 8_000, silentMs: 15_000, retryMs: [250, 5_000] };
+export const DIAL_TIMES: DialTimes = { connectMs: 8_000, silentMs: 15_000, retryMs: [250, 3_000] };
 
 const SPARE = 2;
 const MOST = 4_096;
