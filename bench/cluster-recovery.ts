@@ -29,7 +29,10 @@ export async function recoveryBench(): Promise<void> {
   const answered = (model: string): Promise<true> =>
     poll(60_000, async () => ((await ask(model).catch(() => null))?.ok === true ? true : null));
   const back = (): Promise<unknown> =>
-    poll(60_000, async () => (await leader.nodes()).filter(({ state }) => state === "ready").length === 3);
+    poll(60_000, async () => {
+      const nodes = await leader.nodes().catch(() => []);
+      return nodes.filter(({ state }) => state === "ready").length === 3;
+    });
   const times: Record<string, number[]> = {};
   const timed = async (what: string, fromMs: number, until: Promise<unknown>): Promise<void> => {
     await until;

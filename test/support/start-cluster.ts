@@ -129,7 +129,8 @@ export async function startClusterLeader(options: LeaderOptions = {}): Promise<C
   const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (!headers.has("authorization")) headers.set("authorization", `Bearer ${adminKey}`);
-    return await fetch(`${url}${path}`, { ...init, headers, keepalive: false, ...way });
+    // A leader that was started again may have another port.
+    return await fetch(`${told().url}${path}`, { ...init, headers, keepalive: false, ...way });
   };
   const json = async (path: string, init?: RequestInit): Promise<unknown> => {
     const answer = await ask(path, init);
