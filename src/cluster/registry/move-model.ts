@@ -35,6 +35,8 @@ export interface MoveContext {
 const LOOK_MS = 100;
 /** For the node to tell that it has let go. */
 const TOLD_MS = 30_000;
+/** For its engine to end; what is left then ends by itself. */
+const ENDED_MS = 5_000;
 const STEPS = 3;
 
 /**
@@ -76,6 +78,9 @@ export async function moveModel(
     // Before it has told, its engine would look as if it could be asked.
     const told = AbortSignal.any([signal, AbortSignal.timeout(TOLD_MS)]);
     while (serves(registry, from, model) && !told.aborted) await wait(LOOK_MS, told);
+    // An engine that is still ending looks as if the model were there: moved back at once, it would be refused.
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(ENDED_MS)]);
+    while (isHeld(registry, from, model) && !ended.aborted) await wait(LOOK_MS, ended);
   } finally {
     registry.stay(from, model);
   }
@@ -135,6 +140,12 @@ async function untilQuiet(
     said = running;
     await wait(LOOK_MS, signal);
   }
+}
+
+/** Whether an engine there has the model, or is to have it. */
+function isHeld(registry: NodeRegistry, node: string, model: string): boolean {
+  const engines = registry.get(node)?.state?.engines ?? [];
+  return engines.some(({ state, models }) => state !== "stopped" && models.includes(model));
 }
 
 export function serves(registry: NodeRegistry, node: string, model: string): boolean {
