@@ -1,3 +1,4 @@
+import { asBuffer } from "../core/as-buffer.ts";
 import type { ChunkSpans } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -89,10 +90,6 @@ function readUsage(bytes: Buffer): Result<TokenUsage | null, Failure> {
   } catch {
     return unreadable();
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function unreadable(): Result<never, Failure> {

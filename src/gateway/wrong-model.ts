@@ -1,3 +1,4 @@
+import { asBuffer } from "../core/as-buffer.ts";
 import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
 import type { Failure } from "../core/failure.ts";
 import { engineFailure } from "../core/failure.ts";
@@ -18,7 +19,7 @@ export function nameToAnswerBy({ wire, replica }: Choice): string | null {
 
 /** What is wrong with the first bytes of an answer that is passed through; null: nothing, or no name is in them. */
 export function wrongModelIn(bytes: Uint8Array, expected: string): Failure | null {
-  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buffer = asBuffer(bytes);
   for (let at = buffer.indexOf(MEMBER); at >= 0; at = buffer.indexOf(MEMBER, at + MEMBER.length)) {
     // A key such as "x\"model" ends with the same bytes.
     if (buffer[at - 1] === BACKSLASH) continue;

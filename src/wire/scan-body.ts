@@ -1,3 +1,4 @@
+import { asBuffer } from "../core/as-buffer.ts";
 import { isUtf8 } from "node:buffer";
 import type { JsonObject, JsonValue } from "../core/chat-request.ts";
 import type { Failure } from "../core/failure.ts";
@@ -86,7 +87,7 @@ export class ScannedBody {
  * would be a way around policy.
  */
 export function scanBody(body: Uint8Array): Result<ScannedBody, Failure> {
-  const bytes = body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const bytes = asBuffer(body);
   if (!isUtf8(bytes)) return err(invalid(null, "The request body is not valid UTF-8."));
   const members = new Map<string, Span>();
   const problem = new JsonScanner(bytes).scan((key, keyStart, valueStart, valueEnd) => {

@@ -1,3 +1,4 @@
+import { asBuffer } from "../../core/as-buffer.ts";
 import type { ChunkSpans } from "../../core/engine-answer.ts";
 import type { TokenUsage } from "../../core/token-usage.ts";
 import { openaiChatAnswer } from "../../wire/openai-chat.ts";
@@ -206,9 +207,4 @@ function dataOf(frame: Buffer): string {
 function isDone(frame: Buffer): boolean {
   const at = frame.indexOf(DONE);
   return at >= 5 && at <= 6 && frame.toString("latin1", 0, 5) === "data:";
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  if (bytes instanceof Buffer) return bytes;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
