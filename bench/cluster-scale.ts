@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { CERTIFICATE_NAME } from "../src/cluster/certificate.ts";
 import { signingKeys } from "../src/cluster/link-key.ts";
 import { splitAddress } from "../src/cluster/node-address.ts";
-import { heartbeatAnswer, NODE_PATHS, NODE_PROTOCOL, type RegisterRequest } from "../src/cluster/node-protocol.ts";
+import {
+  heartbeatAnswer,
+  helloAnswer,
+  NODE_PATHS,
+  NODE_PROTOCOL,
+  type RegisterRequest,
+} from "../src/cluster/node-protocol.ts";
 import { stateOf } from "../src/cluster/registry/test-registry.ts";
 import { callSigner, SIGNED_HEADER } from "../src/cluster/signed-call.ts";
 import { systemClock } from "../src/core/clock.ts";
@@ -109,6 +115,9 @@ async function joinSimulated(url: string, key: string, name: string): Promise<Si
   const { host, port } = splitAddress(leader.addresses[0] ?? "");
   const tls = { ca: leader.keys.certificate, serverName: CERTIFICATE_NAME };
   const pool = new ConnectionPool({ hostname: host, port, tls });
+  const hello = await pool.request({ method: "GET", path: NODE_PATHS.hello, headers: {} }, AbortSignal.timeout(10_000));
+  if (!hello.ok) throw new Error(JSON.stringify(hello.error));
+  const { audience = null } = helloAnswer.parse(await hello.value.json());
   const epoch = Date.now();
   let beats = 0;
   let bytes = 0;
@@ -136,7 +145,7 @@ async function joinSimulated(url: string, key: string, name: string): Promise<Si
         });
         const headers = {
           "content-type": "application/json",
-          [SIGNED_HEADER]: signer.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }),
+          [SIGNED_HEADER]: signer.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }, audience),
         };
         const answer = await pool.request({ method: "POST", path: NODE_PATHS.heartbeat, headers, body }, signal);
         if (signal.aborted) return;

@@ -3,6 +3,7 @@ import type { NodeCredential } from "./cluster/node-credential.ts";
 import type { LeaderCalls } from "./cluster/node-endpoint.ts";
 import { callSigner } from "./cluster/signed-call.ts";
 import { systemClock } from "./core/clock.ts";
+import { LeaderAudience } from "./worker/leader-audience.ts";
 import { leaderClient } from "./worker/leader-client.ts";
 
 /** Signed calls to a worker's leader for one command: beside the worker itself, which counts its own. */
@@ -14,6 +15,7 @@ export function callsToLeader({ node, leader, linkPrivateKey }: NodeCredential):
     certificate: leader.keys.certificate,
     addresses: () => leader.addresses,
     signer: () => signer,
+    audience: new LeaderAudience(leader.keys.certificate),
     answered: () => undefined,
   });
 }

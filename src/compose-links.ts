@@ -98,10 +98,11 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     },
     systemClock,
   );
+  const newLife = (): string => crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   const remote = {
     identity,
     clock: systemClock,
-    newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+    newLife,
     tunnelSocket: (node: string) => socketIn(dataDir, `node-${node}-${process.pid}`),
     times: { tunnel: TUNNEL_TIMES, lan: LAN_TIMES },
     onChange: (node: string) => parts.linkChanged(node),
@@ -135,6 +136,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
         directory,
         linkPrivateKey: identity.linkPrivateKey,
         clock: systemClock,
+        audience: newLife(),
         rotated: (node) => handlers.rotated(node),
         skewed: (node, why) => handlers.skewed(node, why),
       });
@@ -162,6 +164,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
           [TUNNEL_WORD]: tunnelServer({
             callers,
             poolOf: (node) => links.poolOf(node),
+            heard: (node, audience) => links.heard(node, audience),
             log: (message, fields) => log.warn(message, fields),
           }),
         },

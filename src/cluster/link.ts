@@ -57,7 +57,7 @@ export interface ByteStream {
 export interface Link {
   /**
    * Raw HTTP to an engine: any status is a success, the body is not decoded, and it streams. The signal stops the
-   * exchange at any time, also in the middle of the body. A POST is never sent twice.
+   * exchange at any time, also in the middle of the body. A POST that a node may have begun is never sent again.
    */
   fetch(
     node: string,

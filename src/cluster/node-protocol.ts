@@ -1,13 +1,14 @@
 import { z } from "zod";
 import type { NodeState } from "../core/node.ts";
+import { AUDIENCE_PATTERN } from "./audience.ts";
 import { isNodeState } from "./node-state-line.ts";
 
 /**
  * The protocol between leader and workers. A leader speaks it and the one before; a worker speaks it, and the older one
  * when its leader says so. Raise it with every change of a frame below, and keep the old frame as `…V<n>`.
  */
-export const NODE_PROTOCOL = 3;
-export const OLDEST_NODE_PROTOCOL = 2;
+export const NODE_PROTOCOL = 4;
+export const OLDEST_NODE_PROTOCOL = 3;
 
 /** Paths of the leader's node port. Those under /admin/v1 carry the names that the specification gives them. */
 export const NODE_PATHS = {
@@ -21,6 +22,7 @@ export const NODE_PATHS = {
 } as const;
 
 const address = z.string().min(3).max(300);
+const proof = z.string().min(1).max(4_000);
 const publicKeys = z.strictObject({
   linkKey: z.string().min(40).max(200),
   certificate: z.string().min(100).max(4_000),
@@ -53,6 +55,8 @@ export const helloAnswer = z.object({
   version: z.string(),
   /** Epoch ms of the clock there. */
   at: z.number(),
+  /** To whom calls to it are made out (`Audience`), since protocol 4. */
+  audience: z.string().regex(AUDIENCE_PATTERN).optional(),
 });
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 
@@ -73,26 +77,20 @@ export const registerRequest = z.strictObject({
 });
 export type RegisterRequest = z.infer<typeof registerRequest>;
 
-/** Protocol 2 gave no proof. */
-export const registerAnswerV2 = z.strictObject({
+/** Answer of `register` and of `registerAgain`. */
+export const registerAnswer = z.strictObject({
   /** The one that both speak from now on. */
   protocol: z.number().int(),
   node: z.string().min(1).max(64),
   leader: z.strictObject({ id: z.string(), keys: publicKeys, addresses: z.array(address) }),
   heartbeatMs: z.number().int().positive(),
-});
-
-const proof = z.string().min(1).max(4_000);
-
-/** Answer of `register` and of `registerAgain`. */
-export const registerAnswer = registerAnswerV2.extend({
   /** For the leader alone: that it knows this node, should its records be lost (`RegistrationProofs`). */
   proof,
 });
 export type RegisterAnswer = z.infer<typeof registerAnswer>;
 
 /**
- * Body of `registerAgain`, since protocol 3: of a node that the leader has no record of. Signed with the key that the proof
+ * Body of `registerAgain`: of a node that the leader has no record of. Signed with the key that the proof
  * names, so that a proof by itself is good for nothing. Name and `assign` stand in the proof.
  */
 export const registerAgainRequest = registerRequest
@@ -102,9 +100,9 @@ export type RegisterAgainRequest = z.infer<typeof registerAgainRequest>;
 
 const nodeState = z.custom<NodeState>((value) => isNodeState(value), "not a node's state");
 
-/** Body of `heartbeat` in protocol 2, which was the same. */
-export const heartbeatRequestV2 = z.strictObject({
-  protocol: z.literal(2),
+/** Body of `heartbeat` in protocol 3, which was the same. */
+export const heartbeatRequestV3 = z.strictObject({
+  protocol: z.literal(3),
   /** Epoch ms of the worker's start: with a new one everything said before is void. */
   epoch: z.number().int(),
   sequence: z.number().int(),
@@ -119,10 +117,10 @@ export const heartbeatRequestV2 = z.strictObject({
 });
 
 /** Body of `heartbeat`. */
-export const heartbeatRequest = heartbeatRequestV2.extend({ protocol: z.literal(3) });
+export const heartbeatRequest = heartbeatRequestV3.extend({ protocol: z.literal(4) });
 export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;
 
-/** The same in protocol 2. */
+/** The same in protocol 3. */
 export const heartbeatAnswer = z.strictObject({
   heartbeatMs: z.number().int().positive(),
   /** Where the leader is reached now. */
@@ -140,7 +138,7 @@ export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>;
 export const rotateRequest = z.strictObject({ keys: publicKeys });
 export type RotateRequest = z.infer<typeof rotateRequest>;
 
-/** Answer of `rotate`; empty in protocol 2, whose workers do not read it. */
+/** Answer of `rotate`. */
 export const rotateAnswer = z.object({ proof });
 
 /** Why a call between nodes was refused. A worker acts on the code, a person on `mend`. */
@@ -154,6 +152,8 @@ export const REFUSAL_STATUS = {
   clock_skew: 401,
   /** The signature is missing, wrong or was seen before. */
   signature: 401,
+  /** The call is the caller's, and made out to another process than the one that answers: it may be made out anew. */
+  audience: 421,
   /** The credential was revoked: `flock node remove`. */
   revoked: 401,
   /** The leader has no record of this node: register again. */
@@ -171,6 +171,8 @@ export interface NodeRefusal {
   readonly message: string;
   /** The command that helps. */
   readonly mend: string;
+  /** With the code `audience`: who answers. */
+  readonly audience?: string;
 }
 
 /** Body of every refusal. Codes of a later protocol are read as text. */

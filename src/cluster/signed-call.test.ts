@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Clock } from "../core/clock.ts";
+import { UNKNOWN_AUDIENCE } from "./audience.ts";
 import { isLinkKey, makeLinkKey, signingKeys } from "./link-key.ts";
 import { ReplayGuard } from "./replay-guard.ts";
 import { callSigner, type CallToVerify, MAX_SKEW_MS, parseSigned, verifySigned } from "./signed-call.ts";
@@ -15,14 +16,20 @@ function clockAt(ms: number): Clock {
   return { now: () => ms, monotonicMs: () => ms };
 }
 
-function sign(call = CALL, at = 1_000_000, key = atLeader.toWorker): string {
-  return callSigner({ node: "n_1", key, clock: clockAt(at), life: "abcdefgh" }).sign(call);
+const WORKER = "workerworker";
+
+function sign(call = CALL, at = 1_000_000, key = atLeader.toWorker, audience: string | null = WORKER): string {
+  return callSigner({ node: "n_1", key, clock: clockAt(at), life: "abcdefgh" }).sign(call, audience);
 }
 
 function verify(header: string | null, call: CallToVerify = CALL, at = 1_000_000, guard = new ReplayGuard()): string {
   const claim = parseSigned(header);
   if (claim === null) return "no claim";
-  const verified = verifySigned(claim, call, atWorker.toWorker, guard, clockAt(at), "leader");
+  const verified = verifySigned(claim, call, atWorker.toWorker, guard, {
+    audience: WORKER,
+    clock: clockAt(at),
+    caller: "leader",
+  });
   return verified.ok ? "taken" : `${verified.error.code}: ${verified.error.message}`;
 }
 
@@ -51,10 +58,8 @@ test("method, path, query and body are covered", () => {
 });
 
 test("a call whose body is not covered is no control call", () => {
-  const header = callSigner({ node: "n_1", key: atLeader.toWorker, clock: clockAt(1_000_000), life: "abcdefgh" }).sign({
-    ...CALL,
-    body: null,
-  });
+  const signer = callSigner({ node: "n_1", key: atLeader.toWorker, clock: clockAt(1_000_000), life: "abcdefgh" });
+  const header = signer.sign({ ...CALL, body: null }, WORKER);
   expect(verify(header)).toBe("signature: the signature does not cover this body");
   expect(verify(header, { ...CALL, body: null })).toBe("taken");
 });
@@ -93,7 +98,7 @@ test("calls that overtake each other are all taken, each once, whatever the orde
       return numbers.every((number) => {
         const fresh = !seen.has(number);
         seen.add(number);
-        return guard.take("life", number, 0) === fresh;
+        return guard.take("life", number, 0, -1) === fresh;
       });
     }),
   );
@@ -101,15 +106,40 @@ test("calls that overtake each other are all taken, each once, whatever the orde
 
 test("what is too far behind to tell is refused; a jump ahead forgets nothing near it", () => {
   const guard = new ReplayGuard();
-  expect(guard.take("a", 1, 0)).toBe(true);
-  expect(guard.take("a", 100_000, 0)).toBe(true);
-  expect(guard.take("a", 2, 0)).toBe(false);
-  expect(guard.take("a", 99_000, 0)).toBe(true);
-  expect(guard.take("a", 99_000, 0)).toBe(false);
+  expect(guard.take("a", 1, 0, -1)).toBe(true);
+  expect(guard.take("a", 100_000, 0, -1)).toBe(true);
+  expect(guard.take("a", 2, 0, -1)).toBe(false);
+  expect(guard.take("a", 99_000, 0, -1)).toBe(true);
+  expect(guard.take("a", 99_000, 0, -1)).toBe(false);
 });
 
-test("lives of a sender are remembered up to a limit, the latest ones", () => {
+test("no life of a sender is forgotten while its calls are young enough to be repeated, however many there are", () => {
   const guard = new ReplayGuard();
-  for (let life = 0; life < 100; life++) expect(guard.take(`life${life}`, 1, life)).toBe(true);
-  expect(guard.take("life99", 1, 99)).toBe(false);
+  const take = (life: number, at: number, oldestAt: number) => guard.take(`life${life}`, 1, at, oldestAt);
+  let taken = 0;
+  while (taken < 10_000 && take(taken, taken, -1)) taken++;
+  // Every command that is typed on a worker is one.
+  expect(taken).toBeGreaterThan(1_000);
+  expect([0, 1, taken - 1].map((life) => take(life, life, -1))).toEqual([false, false, false]);
+  expect(take(taken, taken, -1)).toBe(false);
+  expect(take(taken, taken, 10)).toBe(true);
+});
+
+test("a call is for one process: another one does not take it, and tells its caller alone who it is", () => {
+  for (const audience of ["anotherone", UNKNOWN_AUDIENCE]) {
+    const header = sign(CALL, 1_000_000, atLeader.toWorker, audience);
+    expect(verify(header)).toStartWith("audience: the call was made out to another process");
+    expect(verify(header, { ...CALL, method: "GET" })).toStartWith("signature:");
+    expect(verify(header, CALL, 2_000_000)).toStartWith("clock_skew:");
+    expect(verify(header.replace(`.${audience}.`, `.${WORKER}.`))).toStartWith("signature:");
+    expect(verify(header.replace(`.${audience}.`, "."))).toStartWith("signature:");
+  }
+});
+
+test("protocol 3 names nobody, and is understood unless the caller says that it speaks a later one", () => {
+  const header = sign(CALL, 1_000_000, atLeader.toWorker, null);
+  expect(verify(header, { ...CALL, named: true })).toStartWith("audience:");
+  const guard = new ReplayGuard();
+  expect(verify(header, CALL, 1_000_000, guard)).toBe("taken");
+  expect(verify(header, CALL, 1_000_000, guard)).toBe("signature: this call was made before");
 });

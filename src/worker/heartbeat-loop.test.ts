@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { LeaderCallFailure } from "../cluster/node-endpoint.ts";
-import { heartbeatRequest, heartbeatRequestV2 } from "../cluster/node-protocol.ts";
+import { heartbeatRequest, heartbeatRequestV3 } from "../cluster/node-protocol.ts";
 import { stateOf } from "../cluster/registry/test-registry.ts";
 import type { NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -148,5 +148,5 @@ test("a leader of the protocol before is beaten to in its own frames, and today'
   const { parts, beats, over } = rig(answers);
   expect(await heartbeatLoop(parts, over.signal)).toBeNull();
   expect(beats.map((beat) => heartbeatRequest.safeParse(beat).success)).toEqual([true, false, false, true]);
-  expect(beats.map((beat) => heartbeatRequestV2.safeParse(beat).success)).toEqual([false, true, true, false]);
+  expect(beats.map((beat) => heartbeatRequestV3.safeParse(beat).success)).toEqual([false, true, true, false]);
 });

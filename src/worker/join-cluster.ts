@@ -10,7 +10,6 @@ import {
   NODE_PATHS,
   NODE_PROTOCOL,
   registerAnswer,
-  registerAnswerV2,
   type RegisterRequest,
 } from "../cluster/node-protocol.ts";
 import { clockSkew, MAX_SKEW_MS, SET_CLOCK } from "../cluster/signed-call.ts";
@@ -137,9 +136,7 @@ async function register(
     const { error } = answer;
     return err({ message: error.message, mend: error.kind === "refused" ? error.mend : NEW_TOKEN });
   }
-  const today = registerAnswer.safeParse(answer.value).data;
-  if (today !== undefined) return ok(today);
-  const before = registerAnswerV2.safeParse(answer.value).data;
-  if (before !== undefined) return ok({ ...before, proof: null });
+  const registered = registerAnswer.safeParse(answer.value).data;
+  if (registered !== undefined) return ok(registered);
   return err({ message: "the leader's answer is not understood", mend: "flock update   # here and at the leader" });
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { makeCertificate, type OwnCertificate } from "../cluster/certificate.ts";
 import { connectRaw } from "../cluster/raw-connect.ts";
+import { LeaderAudience } from "./leader-audience.ts";
 import { leaderClient } from "./leader-client.ts";
 
 const FOREVER = new AbortController().signal;
@@ -19,6 +20,7 @@ async function asked(shown: OwnCertificate, pinned: string) {
     certificate: pinned,
     addresses: () => [address],
     signer: () => ({ sign: () => "signed" }),
+    audience: new LeaderAudience(pinned),
     answered: () => undefined,
   });
   const called = await calls.call("POST", "/x", {}, FOREVER);

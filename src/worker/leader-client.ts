@@ -1,8 +1,10 @@
 import { err, ok, type Result } from "../core/result.ts";
 import { fingerprintOf, normalFingerprint } from "../cluster/certificate.ts";
+import { AUDIENCE_HEADER, MOST_TRIES } from "../cluster/audience.ts";
 import type { LeaderCallFailure, LeaderCalls } from "../cluster/node-endpoint.ts";
 import { refusalBody } from "../cluster/node-protocol.ts";
 import { type CallSigner, SIGNED_HEADER } from "../cluster/signed-call.ts";
+import type { LeaderAudience } from "./leader-audience.ts";
 
 const OTHER = "another certificate";
 /** Not necessarily for ever: whoever answers at an address may be anybody. */
@@ -24,12 +26,41 @@ export interface LeaderClientParts {
   /** `host:port`, in the order in which they are tried. */
   readonly addresses: () => readonly string[];
   readonly signer: () => CallSigner;
+  readonly audience: LeaderAudience;
   /** This address answered: it comes first from now on. */
   readonly answered: (address: string) => void;
 }
 
+interface SignedInit {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer> | null;
+  readonly signal: AbortSignal;
+}
+
 /** A worker's signed calls to its leader. A call goes to the next address only while nobody has answered it. */
 export function leaderClient(parts: LeaderClientParts): LeaderCalls {
+  const { audience } = parts;
+  /** Made out anew where another process leads by now, or one of another version; neither has begun anything then. */
+  const ask = async (address: string, path: string, init: SignedInit): Promise<Response> => {
+    const { method, headers, body } = init;
+    for (let tries = 1; ; tries++) {
+      const to = audience.now;
+      headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }, to));
+      const answer = await fetch(`https://${address}${path}`, {
+        ...init,
+        body: body ?? undefined,
+        timeout: false,
+        redirect: "manual",
+        tls: pinnedFetch(parts.certificate),
+      } as BunFetchRequestInit);
+      if (tries === MOST_TRIES) return answer;
+      const other = answer.headers.get(AUDIENCE_HEADER);
+      if (other !== null) audience.heard(other);
+      else if (answer.status !== 401 || to === null || !(await audience.isOlder(address, init.signal))) return answer;
+      await answer.body?.cancel();
+    }
+  };
   const send = async (
     method: string,
     path: string,
@@ -41,18 +72,9 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
     const tried: string[] = [];
     let message = "the leader cannot be reached";
     for (const address of parts.addresses()) {
-      headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }));
       const limit = answerMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
       try {
-        const answer = await fetch(`https://${address}${path}`, {
-          method,
-          headers,
-          ...(body === null ? {} : { body }),
-          signal: limit,
-          timeout: false,
-          redirect: "manual",
-          tls: pinnedFetch(parts.certificate),
-        });
+        const answer = await ask(address, path, { method, headers, body, signal: limit });
         parts.answered(address);
         return ok(answer);
       } catch (error) {

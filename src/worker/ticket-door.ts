@@ -8,7 +8,7 @@ import { digestOfParts, type TicketClaims } from "../cluster/ticket.ts";
 import { toByteStream } from "../cluster/transport/byte-stream.ts";
 import { parseJson, writeLine } from "../cluster/transport/json-lines.ts";
 import { type TicketHello, ticketHello } from "../cluster/transport/ticket-stream.ts";
-import type { TunnelAnswer } from "../cluster/transport/tunnel-frames.ts";
+import { refusalLine, type TunnelAnswer } from "../cluster/transport/tunnel-frames.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { LeaderCheck } from "./leader-check.ts";
 import { partPath } from "./worker-files.ts";
@@ -33,8 +33,7 @@ export function ticketDoor(parts: TicketDoorParts): (socket: RawSocket, text: st
   const open = async (socket: RawSocket, text: string, fingerprint: string): Promise<void> => {
     const begun = await begin(parts, text, fingerprint);
     if (!begun.ok) {
-      const { code, message, mend } = begun.error;
-      writeLine(socket, { error: { code, message, mend } } satisfies TunnelAnswer);
+      writeLine(socket, refusalLine(begun.error));
       return socket.end();
     }
     writeLine(socket, { ok: true, protocol: NODE_PROTOCOL } satisfies TunnelAnswer);

@@ -4,6 +4,7 @@ import { listenRaw } from "../cluster/raw-listener.ts";
 import type { RawSocket } from "../cluster/raw-socket.ts";
 import { readFirstLine, writeLine } from "../cluster/transport/json-lines.ts";
 import { wait } from "../cluster/wait.ts";
+import { LeaderAudience } from "./leader-audience.ts";
 import { DIAL_TIMES, TunnelDialer } from "./tunnel-dialer.ts";
 
 const own = makeCertificate(Date.now());
@@ -15,7 +16,7 @@ test("a leader that refused is dialled at once when what it refused for is over"
   const tls = { certificate: own.certificate, key: own.key, client: null };
   const answer = async (socket: RawSocket): Promise<void> => {
     await readFirstLine(socket, AbortSignal.timeout(5_000));
-    writeLine(socket, knows ? { ok: true, protocol: 3 } : { error: { code: "unknown_node", message: "", mend: "" } });
+    writeLine(socket, knows ? { ok: true, protocol: 4 } : { error: { code: "unknown_node", message: "", mend: "" } });
     if (knows) taken.resolve();
   };
   const leader = listenRaw({ host: "127.0.0.1", port: 0, tls }, (socket) => void answer(socket));
@@ -23,6 +24,8 @@ test("a leader that refused is dialled at once when what it refused for is over"
     addresses: () => [`127.0.0.1:${leader.port}`],
     tls: { pinned: own.certificate },
     signer: () => ({ sign: () => "signed" }),
+    audience: new LeaderAudience(own.certificate),
+    ownAudience: "workerworker",
     times: { ...DIAL_TIMES, retryMs: [600_000, 600_000] },
     accept: () => undefined,
     refused: () => refused.resolve(),
@@ -51,6 +54,8 @@ test("a leader that says nothing is given up and dialled again", async () => {
     addresses: () => [`127.0.0.1:${silent.port}`],
     tls: { pinned: own.certificate },
     signer: () => ({ sign: () => "signed" }),
+    audience: new LeaderAudience(own.certificate),
+    ownAudience: "workerworker",
     times: { connectMs: 50, silentMs: 50, retryMs: [1, 2] },
     accept: () => undefined,
     refused: () => undefined,

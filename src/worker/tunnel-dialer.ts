@@ -1,3 +1,4 @@
+import { type Audience, MOST_TRIES } from "../cluster/audience.ts";
 import { splitAddress } from "../cluster/node-address.ts";
 import { connectRaw, type PinnedTls } from "../cluster/raw-connect.ts";
 import type { RawSocket } from "../cluster/raw-socket.ts";
@@ -15,6 +16,7 @@ import {
   tunnelPath,
 } from "../cluster/transport/tunnel-frames.ts";
 import { wait } from "../cluster/wait.ts";
+import type { LeaderAudience } from "./leader-audience.ts";
 
 export interface DialTimes {
   /** For TCP, TLS and the leader's answer together. */
@@ -35,6 +37,9 @@ export interface TunnelDialerParts {
   readonly addresses: () => readonly string[];
   readonly tls: PinnedTls;
   readonly signer: () => CallSigner;
+  readonly audience: LeaderAudience;
+  /** To whom the leader shall make its calls out. */
+  readonly ownAudience: string;
   readonly times: DialTimes;
   /** A connection over which the leader has begun to talk. */
   readonly accept: (socket: RawSocket) => void;
@@ -166,32 +171,40 @@ export class TunnelDialer {
 
   /** A connection of this kind that the leader has taken; null: there or here something stood against it. */
   async #dial(address: string, kind: TunnelKind): Promise<RawSocket | null> {
-    const { tls, signer, times, refused } = this.#parts;
+    const { tls, audience, times, refused } = this.#parts;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(times.connectMs)]);
-    const connected = await connectRaw({ ...splitAddress(address), tls }, signal);
-    if (!connected.ok) {
-      if (kind === "control") this.#tell(`${address}: ${connected.error.message}`);
+    for (let tries = 1; ; tries++) {
+      const connected = await connectRaw({ ...splitAddress(address), tls }, signal);
+      if (!connected.ok) {
+        if (kind === "control") this.#tell(`${address}: ${connected.error.message}`);
+        return null;
+      }
+      const socket = connected.value;
+      const to = audience.now;
+      socket.write(firstLine(TUNNEL_WORD, this.#hello(kind, to)));
+      const answer = tunnelAnswer.safeParse(await readFirstLine(socket, signal)).data;
+      if (answer !== undefined && "ok" in answer) return socket;
+      socket.destroy();
+      if (answer === undefined) return null;
+      const { code, message, audience: other } = answer.error;
+      if (other !== undefined) audience.heard(other);
+      const again = other !== undefined || (to !== null && (await audience.isOlder(address, signal)));
+      if (again && tries < MOST_TRIES) continue;
+      this.#tell(`the leader refused the tunnel: ${message} (${code})`);
+      refused();
       return null;
     }
-    const socket = connected.value;
-    const signed = signer().sign({ method: TUNNEL_METHOD, path: tunnelPath(kind), body: null });
-    socket.write(firstLine(TUNNEL_WORD, helloOf(kind, signed)));
-    const answer = tunnelAnswer.safeParse(await readFirstLine(socket, signal)).data;
-    if (answer !== undefined && "ok" in answer) return socket;
-    socket.destroy();
-    if (answer === undefined) return null;
-    const { code, message } = answer.error;
-    this.#tell(`the leader refused the tunnel: ${message} (${code})`);
-    refused();
-    return null;
+  }
+
+  #hello(kind: TunnelKind, to: Audience): TunnelHello {
+    const { signer, ownAudience } = this.#parts;
+    const signed = signer().sign({ method: TUNNEL_METHOD, path: tunnelPath(kind), body: null }, to);
+    const hello = { protocol: NODE_PROTOCOL, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
+    return to === null ? hello : { ...hello, audience: ownAudience };
   }
 
   #tell(what: string): void {
     if (!this.#stopped.signal.aborted && !this.#said.has(what)) this.#parts.log(what);
     this.#said.add(what);
   }
-}
-
-function helloOf(kind: TunnelKind, signed: string): TunnelHello {
-  return { protocol: NODE_PROTOCOL, oldestProtocol: OLDEST_NODE_PROTOCOL, kind, signed };
 }

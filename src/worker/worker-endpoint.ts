@@ -5,19 +5,20 @@ import {
   type NodeOperation,
   type NodeService,
 } from "../cluster/link.ts";
-import {
-  NODE_PATHS,
-  NODE_PROTOCOL,
-  type NodeRefusal,
-  OLDEST_NODE_PROTOCOL,
-  REFUSAL_STATUS,
-} from "../cluster/node-protocol.ts";
+import { NODE_PATHS, NODE_PROTOCOL, type NodeRefusal, OLDEST_NODE_PROTOCOL } from "../cluster/node-protocol.ts";
 import { connectRaw } from "../cluster/raw-connect.ts";
 import { type RawSocket, splice } from "../cluster/raw-socket.ts";
 import { SIGNED_HEADER } from "../cluster/signed-call.ts";
 import { parseJson, writeLine } from "../cluster/transport/json-lines.ts";
 import { failureResponse, FRESH_HEADER } from "../cluster/transport/relayed-failure.ts";
-import { STREAM_METHOD, streamHello, streamPath, type TunnelAnswer } from "../cluster/transport/tunnel-frames.ts";
+import { refuse } from "../cluster/transport/node-answer.ts";
+import {
+  refusalLine,
+  STREAM_METHOD,
+  streamHello,
+  streamPath,
+  type TunnelAnswer,
+} from "../cluster/transport/tunnel-frames.ts";
 import type { Clock } from "../core/clock.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
@@ -78,6 +79,7 @@ export function workerEndpoint(parts: WorkerEndpointParts): (request: Request) =
         oldestProtocol: OLDEST_NODE_PROTOCOL,
         version,
         at: clock.now(),
+        audience: parts.check.audience,
       });
     }
     if (!pathname.startsWith("/v1/") || NOT_FOR_LEADERS.has(pathname)) {
@@ -90,8 +92,8 @@ export function workerEndpoint(parts: WorkerEndpointParts): (request: Request) =
 /** Takes byte streams to services of this machine; gets the first line's text. */
 export function serviceStreams({ check, portOf }: WorkerEndpointParts): (socket: RawSocket, text: string) => void {
   const open = async (socket: RawSocket, text: string): Promise<void> => {
-    const refuseLine = ({ code, message, mend }: NodeRefusal): void => {
-      writeLine(socket, { error: { code, message, mend } } satisfies TunnelAnswer);
+    const refuseLine = (refusal: NodeRefusal): void => {
+      writeLine(socket, refusalLine(refusal));
       socket.end();
     };
     const hello = streamHello.safeParse(parseJson(text));
@@ -169,8 +171,4 @@ async function control(
 
 function missing(message: string): NodeRefusal {
   return { code: "not_found", message, mend: "flock node ls" };
-}
-
-function refuse({ code, message, mend }: NodeRefusal): Response {
-  return Response.json({ error: { code, message, mend } }, { status: REFUSAL_STATUS[code] });
 }

@@ -15,6 +15,7 @@ import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { InFlight } from "./in-flight.ts";
+import { LeaderAudience } from "./leader-audience.ts";
 import { LeaderCheck } from "./leader-check.ts";
 import { leaderClient } from "./leader-client.ts";
 import { ticketDoor } from "./ticket-door.ts";
@@ -73,7 +74,8 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
   const { clock, version, newLife } = parts;
   let credential = parts.credential;
   const { node, leader } = credential;
-  const check = new LeaderCheck(node, leader.keys.linkKey, clock);
+  const check = new LeaderCheck(node, leader.keys.linkKey, clock, newLife());
+  const audience = new LeaderAudience(leader.keys.certificate);
   const newSigner = (privateKey: string): CallSigner =>
     callSigner({ node, key: signingKeys(privateKey, leader.keys.linkKey).toLeader, clock, life: newLife() });
   let signer = newSigner(credential.linkPrivateKey);
@@ -93,6 +95,7 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     certificate: leader.keys.certificate,
     addresses: () => credential.leader.addresses,
     signer: () => signer,
+    audience,
     answered: putFirst,
   });
   const inFlight = new InFlight();
@@ -111,6 +114,8 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     addresses: () => credential.leader.addresses,
     tls: { pinned: leader.keys.certificate },
     signer: () => signer,
+    audience,
+    ownAudience: check.audience,
     times: DIAL_TIMES,
     accept: (socket) => port.accept(socket),
     refused: () => parts.refused(),

@@ -38,7 +38,7 @@ const STATE = {
   version: 1,
 };
 const BEAT = {
-  protocol: 3,
+  protocol: 4,
   epoch: 1,
   sequence: 7,
   addresses: [],
@@ -66,8 +66,8 @@ async function post(leader: TestLeader, path: string, body: string, headers: Rec
   return { status: answer.status, body: value, code: value.error?.code ?? "" };
 }
 
-function signed(worker: TestWorker, path: string, body: string): Record<string, string> {
-  return { [SIGNED_HEADER]: worker.signer.sign({ method: "POST", path, body }) };
+function signed(leader: TestLeader, worker: TestWorker, path: string, body: string): Record<string, string> {
+  return { [SIGNED_HEADER]: worker.signer.sign({ method: "POST", path, body }, leader.audience) };
 }
 
 test("a worker's signed call is taken once; replayed, tampered and stripped ones never reach the handlers", async () => {
@@ -75,19 +75,40 @@ test("a worker's signed call is taken once; replayed, tampered and stripped ones
   await using worker = await startTestWorker(leader, { tunnel: false });
   const path = NODE_PATHS.heartbeat;
   const body = JSON.stringify(BEAT);
-  const headers = signed(worker, path, body);
+  const headers = signed(leader, worker, path, body);
   expect(await post(leader, path, body, headers)).toMatchObject({ status: 200, body: { addresses: [leader.address] } });
   expect(await post(leader, path, body, headers)).toMatchObject({ status: 401, code: "signature" });
   const changed = body.replace('"sequence":7', '"sequence":8');
-  expect(await post(leader, path, changed, signed(worker, path, body))).toMatchObject({
+  expect(await post(leader, path, changed, signed(leader, worker, path, body))).toMatchObject({
     status: 401,
     code: "signature",
   });
-  expect(await post(leader, NODE_PATHS.leave, body, signed(worker, path, body))).toMatchObject({ code: "signature" });
+  expect(await post(leader, NODE_PATHS.leave, body, signed(leader, worker, path, body))).toMatchObject({
+    code: "signature",
+  });
   expect(await post(leader, path, body, {})).toMatchObject({ status: 401, code: "signature" });
   const bearer = { authorization: "Bearer whatever" };
   expect(await post(leader, path, body, bearer)).toMatchObject({ status: 401, code: "signature" });
   expect(leader.seen).toEqual(["heartbeat n_one 7"]);
+});
+
+test("what a worker makes out to a process of before is made out anew: calls, commands and its tunnel", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const beat = async (): Promise<boolean> => (await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER)).ok;
+  expect(worker.audience.now).toBe("-");
+  expect([await beat(), worker.audience.now]).toEqual([true, leader.audience]);
+  worker.audience.heard("gonegone");
+  expect([await beat(), worker.audience.now]).toEqual([true, leader.audience]);
+  worker.audience.heard("gonegone");
+  const request = new Request("http://local/admin/v1/status", { method: "POST", body: "hello" });
+  const answer = await worker.leader.fetch(request, FOREVER);
+  expect(answer.ok ? await answer.value.json() : answer.error).toMatchObject({ node: "n_one", body: "hello" });
+  worker.audience.heard("gonegone");
+  worker.dialer.start();
+  await poll(5_000, () => leader.links.kindOf(worker.node) === "tunnel");
+  expect(worker.refusals).toEqual([]);
+  expect(leader.seen).toEqual(["heartbeat n_one 7", "heartbeat n_one 7"]);
 });
 
 test("a clock that is wrong by more than five minutes is refused in words, and put right it works", async () => {
@@ -99,7 +120,9 @@ test("a clock that is wrong by more than five minutes is refused in words, and p
   const { node, clock } = worker;
   const stranger = callSigner({ node, clock, key: new Uint8Array(32), life: "strangers" });
   const body = JSON.stringify(BEAT);
-  const forged = { [SIGNED_HEADER]: stranger.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }) };
+  const forged = {
+    [SIGNED_HEADER]: stranger.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }, leader.audience),
+  };
   expect(await post(leader, NODE_PATHS.heartbeat, body, forged)).toMatchObject({ status: 401, code: "signature" });
   expect(skewed).toEqual([]);
   const late = await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER);
@@ -145,7 +168,7 @@ test("a credential rotates while the tunnel is open, and the old one ends with t
   expect((await worker.leader.call("POST", NODE_PATHS.heartbeat, BEAT, FOREVER)).ok).toBe(true);
   expect(leader.seen).toContain("rotated n_one");
   const body = JSON.stringify(BEAT);
-  const stale = { [SIGNED_HEADER]: old.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }) };
+  const stale = { [SIGNED_HEADER]: old.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }, leader.audience) };
   expect(await post(leader, NODE_PATHS.heartbeat, body, stale)).toMatchObject({ status: 401, code: "signature" });
   // The leader's calls to the worker, under the new key, through the tunnel that was there before.
   expect(leader.links.kindOf(worker.node)).toBe("tunnel");
@@ -170,7 +193,7 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   const { certificate } = makeCertificate(Date.now());
   const wish = (machine: string, changes: object = {}) =>
     JSON.stringify({
-      protocol: 3,
+      protocol: 4,
       machine: machine.repeat(64),
       name: `box-${machine}`,
       version: "1",
@@ -188,7 +211,7 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   expect(await ask(leader, wish("a", { keys: { linkKey: "x".repeat(60), certificate } }), token)).toMatchObject({
     status: 400,
   });
-  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 3 } });
+  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 4 } });
   expect(await ask(leader, wish("b"), token)).toMatchObject({ status: 401, code: "token_used" });
   expect(await ask(leader, wish("b"), "")).toMatchObject({ status: 401, code: "token_foreign" });
   const late = await leader.tokens.issue([leader.address]);
@@ -201,24 +224,26 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   expect(leader.bugs).toEqual([]);
 });
 
-test("frames of protocol 2 are understood, and answered without what came after it", async () => {
+test("frames of protocol 3, made out to nobody, are understood", async () => {
   await using leader = await startTestLeader();
   await using worker = await startTestWorker(leader, { tunnel: false });
-  const before = JSON.stringify({ ...BEAT, protocol: 2 });
-  const beat = await post(leader, NODE_PATHS.heartbeat, before, signed(worker, NODE_PATHS.heartbeat, before));
+  const before = JSON.stringify({ ...BEAT, protocol: 3 });
+  const call = { method: "POST", path: NODE_PATHS.heartbeat, body: before };
+  const beat = await post(leader, NODE_PATHS.heartbeat, before, { [SIGNED_HEADER]: worker.signer.sign(call, null) });
   expect([beat.status, Object.keys(beat.body as object).toSorted()]).toEqual([
     200,
     ["addresses", "drained", "heartbeatMs", "rotate"],
   ]);
   const { keys } = worker;
-  const wish = { protocol: 2, machine: MACHINE, name: "old", version: "1", keys, addresses: [], assign: true };
+  const wish = { protocol: 3, machine: MACHINE, name: "old", version: "1", keys, addresses: [], assign: true };
   const { token } = await leader.tokens.issue([leader.address]);
   const joined = JSON.stringify({ ...wish, inventory: STATE.inventory });
   const answer = await post(leader, NODE_PATHS.register, joined, { authorization: `Bearer ${token}` });
   expect([answer.status, Object.keys(answer.body as object).toSorted()]).toEqual([
     200,
-    ["heartbeatMs", "leader", "node", "protocol"],
+    ["heartbeatMs", "leader", "node", "proof", "protocol"],
   ]);
+  expect(answer.body).toMatchObject({ protocol: 3 });
   const dial = async (hello: object): Promise<unknown> => {
     const [host = "", port] = leader.address.split(":");
     const tls = { pinned: leader.identity.certificate };
@@ -227,18 +252,27 @@ test("frames of protocol 2 are understood, and answered without what came after 
     connected.value.write(firstLine(TUNNEL_WORD, hello));
     return await readFirstLine(connected.value, AbortSignal.timeout(5_000));
   };
-  const sign = () => worker.signer.sign({ method: TUNNEL_METHOD, path: tunnelPath("control"), body: null });
-  const old = { protocol: 2, oldestProtocol: 1, kind: "control", signed: sign() };
-  expect(await dial(old)).toEqual({ ok: true, protocol: 2 });
+  const sign = (audience: string | null) =>
+    worker.signer.sign({ method: TUNNEL_METHOD, path: tunnelPath("control"), body: null }, audience);
+  const old = { protocol: 3, oldestProtocol: 2, kind: "control" };
+  expect(await dial({ ...old, signed: sign(null) })).toEqual({ ok: true, protocol: 3 });
   expect(leader.links.kindOf(worker.node)).toBe("tunnel");
-  const later = { protocol: 4, oldestProtocol: 3, kind: "control", signed: sign() };
-  expect(await dial(later)).toEqual({ ok: true, protocol: 3 });
-  const tooNew = { protocol: 9, oldestProtocol: 8, kind: "control", signed: sign() };
+  const later = { protocol: 5, oldestProtocol: 4, kind: "control", audience: worker.check.audience };
+  expect(await dial({ ...later, signed: sign(leader.audience) })).toEqual({ ok: true, protocol: 4 });
+  // Who could name the one that it calls has to.
+  for (const signed of [sign(null), sign("-"), sign("someoneelse")])
+    expect(await dial({ ...later, signed })).toMatchObject({ error: { code: "audience", audience: leader.audience } });
+  const tooNew = { protocol: 9, oldestProtocol: 8, kind: "control", signed: sign(leader.audience) };
   expect(await dial(tooNew)).toMatchObject({ error: { code: "protocol", mend: "flock update   # on the leader" } });
   const future = JSON.stringify({ ...BEAT, protocol: 9 });
-  const refused = await post(leader, NODE_PATHS.heartbeat, future, signed(worker, NODE_PATHS.heartbeat, future));
+  const refused = await post(
+    leader,
+    NODE_PATHS.heartbeat,
+    future,
+    signed(leader, worker, NODE_PATHS.heartbeat, future),
+  );
   expect(refused).toMatchObject({ status: 426, code: "protocol" });
-  expect(await dial({ protocol: 2, oldestProtocol: 1, kind: "control", signed: "forged" })).toMatchObject({
+  expect(await dial({ ...old, signed: "forged" })).toMatchObject({
     error: { code: "signature" },
   });
 });
@@ -263,7 +297,7 @@ test("a worker takes calls of its leader alone: no client certificate, no signat
   const unsigned = await ask(own);
   expect(unsigned.status).toBe(401);
   // The worker's own signature, made for the other direction.
-  const header = worker.signer.sign({ method: "POST", path: "/v1/process/start", body: "{}" });
+  const header = worker.signer.sign({ method: "POST", path: "/v1/process/start", body: "{}" }, worker.check.audience);
   const reflected = await fetch(url, {
     method: "POST",
     body: "{}",

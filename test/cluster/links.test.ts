@@ -88,6 +88,32 @@ for (const kind of ["lan", "tunnel"] as const) {
       expect(sizes.filter((_, index) => index % 2 === 1)).toEqual(Array.from({ length: 6 }, () => bytes + 10));
     });
 
+    test("what is made out to a process of before is made out anew, and begun once", async () => {
+      await using leader = await startTestLeader();
+      await using worker = await startTestWorker(leader, {
+        engine: ENGINE,
+        lan: kind === "lan",
+        call: async (operation) => ok((operation.read({ models: [] }) ?? { value: null }).value as never),
+      });
+      await kindComes(leader, worker.node, kind);
+      const body = new Uint8Array(8_000_000).fill(67);
+      const before = engine.seen.length;
+      leader.links.heard(worker.node, "gonegone");
+      const request = { method: "POST", path: "/echo", body } as const;
+      const answer = await leader.links.fetch(worker.node, "embedded", request, FOREVER);
+      expect(answer.ok ? (await answer.value.bytes()).length : answer.error).toBe(body.length + 10);
+      expect(engine.seen.length).toBe(before + 1);
+      leader.links.heard(worker.node, "gonegone");
+      expect(await leader.links.call(worker.node, availableModels(), FOREVER)).toEqual(ok([]));
+      leader.links.heard(worker.node, "gonegone");
+      const stream = await leader.links.connect(worker.node, "engine/embedded", FOREVER);
+      expect(stream.ok).toBe(true);
+      if (stream.ok) await stream.value.readable.cancel();
+      // One of protocol 3 dials, and is called as it wants to be.
+      leader.links.heard(worker.node, null);
+      expect(await leader.links.call(worker.node, availableModels(), FOREVER)).toEqual(ok([]));
+    });
+
     test("a hang-up reaches the engine, before the answer and in the middle of it", async () => {
       await using leader = await startTestLeader();
       await using worker = await startTestWorker(leader, { engine: ENGINE, lan: kind === "lan" });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
 import { makeLinkKey, signingKeys } from "../../src/cluster/link-key.ts";
-import { NODE_PATHS, registerAnswer } from "../../src/cluster/node-protocol.ts";
+import { NODE_PATHS, NODE_PROTOCOL, registerAnswer } from "../../src/cluster/node-protocol.ts";
 import { PROOF_TTL_MS } from "../../src/cluster/registration-proof.ts";
 import { type CallSigner, callSigner, SIGNED_HEADER } from "../../src/cluster/signed-call.ts";
 import { pinnedFetch } from "../../src/worker/leader-client.ts";
@@ -30,11 +30,12 @@ const proofOf = ({ proofs, clock }: TestLeader, { node, keys }: TestWorker): Pro
   proofs.issue({ node, name: "box", machine: MACHINE, assign: true, linkKey: keys.linkKey, since: clock.now() });
 
 const wish = (proof: string, keys: object, machine = MACHINE): string =>
-  JSON.stringify({ protocol: 3, proof, machine, version: "1", keys, addresses: [], inventory: INVENTORY });
+  JSON.stringify({ protocol: NODE_PROTOCOL, proof, machine, version: "1", keys, addresses: [], inventory: INVENTORY });
 
 /** Straight to the leader's port. */
 async function post(leader: TestLeader, body: string, signer: CallSigner | string | null) {
-  const signed = typeof signer === "string" ? signer : signer?.sign({ method: "POST", path: PATH, body });
+  const signed =
+    typeof signer === "string" ? signer : signer?.sign({ method: "POST", path: PATH, body }, leader.audience);
   const answer = await fetch(`https://${leader.address}${PATH}`, {
     method: "POST",
     body,
@@ -60,7 +61,7 @@ test("a node without a record shows its proof, signs, and is known again with a 
   const answer = await post(leader, wish(await proofOf(leader, worker), worker.keys), worker.signer);
   expect(answer.status).toBe(200);
   const read = registerAnswer.parse(answer.value);
-  expect([read.node, read.protocol]).toEqual([worker.node, 3]);
+  expect([read.node, read.protocol]).toEqual([worker.node, NODE_PROTOCOL]);
   const { linkKey } = worker.keys;
   expect(await leader.proofs.check(read.proof, { linkKey, machine: MACHINE })).toMatchObject({ ok: true });
   expect(leader.seen).toEqual(["register again box"]);
@@ -89,11 +90,11 @@ test("a call that was heard is not taken twice, nor with another body", async ()
   await using leader = await startTestLeader();
   await using worker = await startTestWorker(leader, { tunnel: false });
   const body = wish(await proofOf(leader, worker), worker.keys);
-  const signed = worker.signer.sign({ method: "POST", path: PATH, body });
+  const signed = worker.signer.sign({ method: "POST", path: PATH, body }, leader.audience);
   expect((await post(leader, body, signed)).status).toBe(200);
   expect(await post(leader, body, signed)).toMatchObject({ status: 401, code: "signature" });
   const changed = body.replace('"version":"1"', '"version":"2"');
-  const fresh = worker.signer.sign({ method: "POST", path: PATH, body });
+  const fresh = worker.signer.sign({ method: "POST", path: PATH, body }, leader.audience);
   expect(await post(leader, changed, fresh)).toMatchObject({ status: 401, code: "signature" });
   expect(leader.seen.length).toBe(1);
 });

@@ -1,31 +1,15 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
 import { JoinTokens } from "../../src/cluster/join-tokens.ts";
-import { type LeaderIdentity, openLeaderIdentity } from "../../src/cluster/leader-identity.ts";
-import { signingKeys } from "../../src/cluster/link-key.ts";
-import type { NodeCredential } from "../../src/cluster/node-credential.ts";
+import type { LeaderIdentity } from "../../src/cluster/leader-identity.ts";
 import { NODE_PATHS } from "../../src/cluster/node-protocol.ts";
-import { type CallSigner, callSigner, SIGNED_HEADER } from "../../src/cluster/signed-call.ts";
-import { systemClock } from "../../src/core/clock.ts";
 import { pinnedFetch } from "../../src/worker/leader-client.ts";
+import { asLeader, asWorker, audienceAt, credentialOf, identityOf, send } from "../support/signed-calls.ts";
 import { type CliRun, runFlock, temporaryDirectory } from "../support/start-flock.ts";
-import type { Door } from "../support/test-cluster.ts";
 import { wrongClock } from "../support/wrong-clock.ts";
 import type { Rig } from "./scenarios.ts";
-
-const identityOf = (dataDir: string): LeaderIdentity => {
-  const identity = openLeaderIdentity(dataDir, Date.now());
-  if (!identity.ok) throw new Error(identity.error.message);
-  return identity.value;
-};
-const credentialOf = (dataDir: string): NodeCredential =>
-  JSON.parse(readFileSync(join(dataDir, "node.json"), "utf8")) as NodeCredential;
-
-function signerOf(node: string, key: Uint8Array): CallSigner {
-  return callSigner({ node, key, clock: systemClock, life: crypto.randomUUID().replaceAll("-", "").slice(0, 16) });
-}
 
 /** A token as `identity` would have made it so many minutes ago. */
 async function tokenOf(identity: LeaderIdentity, addresses: readonly string[], minutesAgo: number): Promise<string> {
@@ -40,29 +24,6 @@ function tampered(token: string, change: (claims: Record<string, unknown>) => ob
   const read = JSON.parse(Buffer.from(claims, "base64url").toString()) as Record<string, unknown>;
   const written = Buffer.from(JSON.stringify({ ...read, ...change(read) })).toString("base64url");
   return [head, written, signature].join(".");
-}
-
-interface Call {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly body?: string;
-  readonly signed?: string;
-  readonly tls: object;
-}
-
-/** Its status, and the code of a refusal; 0: the connection was closed. */
-async function send(door: Door, { method, path, body, signed, tls }: Call): Promise<string> {
-  const answer = await fetch(`${door.url}${path}`, {
-    method,
-    keepalive: false,
-    tls,
-    headers: signed === undefined ? {} : { [SIGNED_HEADER]: signed },
-    ...(body === undefined ? {} : { body }),
-    ...(door.unix === undefined ? {} : { unix: door.unix }),
-  }).catch(() => null);
-  if (answer === null) return "closed";
-  const said = (await answer.json().catch(() => null)) as { error?: { code?: string } } | null;
-  return [answer.status, said?.error?.code].filter((part) => part !== undefined).join(" ");
 }
 
 export function trustScenarios(rig: () => Rig): void {
@@ -114,46 +75,48 @@ export function trustScenarios(rig: () => Rig): void {
     const { ground, cluster } = rig();
     const { workers, row } = cluster;
     const { epoch } = await row("near");
-    const { node, leader: of, linkPrivateKey } = credentialOf(workers.near.dataDir);
-    const signer = signerOf(node, signingKeys(linkPrivateKey, of.keys.linkKey).toLeader);
+    const { node, leader: of } = credentialOf(workers.near.dataDir);
     const door = await ground.door("leader", Number(/\d+$/.exec(of.addresses[0] ?? "")));
-    const tls = pinnedFetch(of.keys.certificate);
+    const caller = asWorker(workers.near);
+    const { signer, tls } = caller;
+    const audience = await audienceAt(door, caller);
     const ask = { method: "GET", path: "/admin/v1/nodes", tls } as const;
-    const signed = signer.sign({ ...ask, body: "" });
+    const signed = signer.sign({ ...ask, body: "" }, audience);
     expect(await send(door, { ...ask, signed })).toBe("200");
     expect(await send(door, { ...ask, signed })).toBe("401 signature");
     expect(await send(door, ask)).toBe("401 signature");
-    const fresh = () => signer.sign({ ...ask, body: "" });
+    const fresh = () => signer.sign({ ...ask, body: "" }, audience);
     expect(await send(door, { ...ask, signed: fresh(), path: "/admin/v1/status" })).toBe("401 signature");
     expect(await send(door, { ...ask, signed: fresh().replace(node, (await row("far")).id) })).toBe("401 signature");
     const leave = { method: "POST", path: NODE_PATHS.leave, tls } as const;
     const body = JSON.stringify({ changed: true });
-    expect(await send(door, { ...leave, body, signed: signer.sign({ ...leave, body: "{}" }) })).toBe("401 signature");
+    const other = signer.sign({ ...leave, body: "{}" }, audience);
+    expect(await send(door, { ...leave, body, signed: other })).toBe("401 signature");
     expect([(await row("near")).state, (await row("near")).epoch]).toEqual(["ready", epoch]);
   });
 
   test("a leader's call to a worker is taken once, and nobody else's is", async () => {
     const { ground, cluster } = rig();
     const { leader, workers, row } = cluster;
-    const { node, keys } = credentialOf(workers.near.dataDir);
-    const { certificate, certificateKey, linkPrivateKey } = identityOf(leader.dataDir);
+    const { keys } = credentialOf(workers.near.dataDir);
     const { addresses } = await row("near");
     const door = await ground.door("near", Number(/\d+$/.exec(addresses[0] ?? "")));
-    const tls = { ...pinnedFetch(keys.certificate), cert: certificate, key: certificateKey };
-    const signer = signerOf(node, signingKeys(linkPrivateKey, keys.linkKey).toWorker);
+    const caller = asLeader(leader, workers.near);
+    const { signer, tls } = caller;
+    const audience = await audienceAt(door, caller);
     const look = { method: "GET", path: "/v1/process", tls } as const;
-    const signed = signer.sign({ ...look, body: "" });
+    const signed = signer.sign({ ...look, body: "" }, audience);
     expect(await send(door, { ...look, signed })).toBe("200");
     expect(await send(door, { ...look, signed })).toStartWith("401");
     expect(await send(door, look)).toStartWith("401");
     const start = { method: "POST", path: "/v1/process/start", tls } as const;
     const wish = JSON.stringify({ id: "x", program: "rpc-server", args: [] });
-    const other = signer.sign({ ...start, body: wish.replace("rpc", "llama") });
+    const other = signer.sign({ ...start, body: wish.replace("rpc", "llama") }, audience);
     expect(await send(door, { ...start, body: wish, signed: other })).toStartWith("401");
     const stranger = makeCertificate(Date.now());
     for (const shown of [{}, { cert: stranger.certificate, key: stranger.key }]) {
       const call = { ...look, tls: { ...pinnedFetch(keys.certificate), ...shown } };
-      expect(await send(door, { ...call, signed: signer.sign({ ...look, body: "" }) })).toBe("closed");
+      expect(await send(door, { ...call, signed: signer.sign({ ...look, body: "" }, audience) })).toBe("closed");
     }
   });
 }

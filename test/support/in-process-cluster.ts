@@ -21,6 +21,7 @@ import { TUNNEL_TIMES } from "../../src/cluster/transport/tunnel-pool.ts";
 import { tunnelServer } from "../../src/cluster/transport/tunnel-server.ts";
 import { err, ok } from "../../src/core/result.ts";
 import { InFlight } from "../../src/worker/in-flight.ts";
+import { LeaderAudience } from "../../src/worker/leader-audience.ts";
 import { LeaderCheck } from "../../src/worker/leader-check.ts";
 import { leaderClient } from "../../src/worker/leader-client.ts";
 import { ticketDoor } from "../../src/worker/ticket-door.ts";
@@ -41,6 +42,8 @@ export interface TestLeader extends AsyncDisposable {
   readonly links: NodeLinks;
   readonly port: NodePort;
   readonly address: string;
+  /** To whom calls to it are made out. */
+  readonly audience: string;
   readonly tokens: JoinTokens;
   readonly proofs: RegistrationProofs;
   /** Credentials as the registry would have them. */
@@ -93,6 +96,7 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     directory: { keysOf: (node) => known.get(node) ?? null },
     linkPrivateKey: identity.linkPrivateKey,
     clock,
+    audience: newLife(),
     rotated: (node) => {
       const entry = known.get(node);
       if (entry?.next) known.set(node, { ...entry, keys: entry.next, next: null });
@@ -153,7 +157,14 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     tls: { certificate: identity.certificate, key: identity.certificateKey, client: null },
     socket: join(dir, "nodes.sock"),
     fetch: endpoint,
-    lines: { [TUNNEL_WORD]: tunnelServer({ callers, poolOf: (node) => links.poolOf(node), log: () => undefined }) },
+    lines: {
+      [TUNNEL_WORD]: tunnelServer({
+        callers,
+        poolOf: (node) => links.poolOf(node),
+        heard: (node, audience) => links.heard(node, audience),
+        log: () => undefined,
+      }),
+    },
   });
   if (!port.ok) throw new Error(port.error);
   address = `127.0.0.1:${port.value.port}`;
@@ -164,6 +175,7 @@ export async function startTestLeader(handlers: Partial<NodeHandlers> = {}): Pro
     links,
     port: port.value,
     address,
+    audience: callers.audience,
     tokens,
     proofs,
     known,
@@ -190,6 +202,8 @@ export interface TestWorker extends AsyncDisposable {
   readonly certificateKey: string;
   readonly signer: CallSigner;
   readonly leader: ReturnType<typeof leaderClient>;
+  /** What it knows of the leader's process. */
+  readonly audience: LeaderAudience;
   readonly dialer: TunnelDialer;
   readonly port: NodePort;
   readonly refusals: string[];
@@ -216,7 +230,8 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
   const { certificate, key } = makeCertificate(clock.now());
   const link = makeLinkKey();
   const keys = { linkKey: link.linkKey, certificate };
-  const check = new LeaderCheck(node, leader.identity.linkKey, clock);
+  const check = new LeaderCheck(node, leader.identity.linkKey, clock, newLife());
+  const audience = new LeaderAudience(leader.identity.certificate);
   check.use(link.linkPrivateKey);
   const newSigner = (privateKey: string): CallSigner =>
     callSigner({ node, key: signingKeys(privateKey, leader.identity.linkKey).toLeader, clock, life: newLife() });
@@ -252,6 +267,8 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
     addresses: () => [leader.address],
     tls: { pinned: leader.identity.certificate },
     signer: () => signer,
+    audience,
+    ownAudience: check.audience,
     times: { ...DIAL_TIMES, retryMs: [20, 200] },
     accept: (socket) => port.accept(socket),
     refused: () => undefined,
@@ -273,8 +290,10 @@ export async function startTestWorker(leader: TestLeader, options: TestWorkerOpt
       certificate: leader.identity.certificate,
       addresses: () => [leader.address],
       signer: () => signer,
+      audience,
       answered: () => undefined,
     }),
+    audience,
     dialer,
     port,
     refusals,

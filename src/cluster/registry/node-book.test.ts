@@ -14,7 +14,7 @@ const ADMIN = { actor: "root", action: "node.remove" };
 
 function request(machine: string, over: Partial<RegisterRequest> = {}): RegisterRequest {
   return {
-    protocol: 3,
+    protocol: 4,
     machine: machine.repeat(64),
     name: "box",
     version: "1",

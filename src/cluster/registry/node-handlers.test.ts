@@ -16,7 +16,7 @@ const KEYS = { linkKey: "LINK-KEY-1", certificate: "c1" };
 const FROM = { peer: "10.0.0.7", token: "once" };
 
 const request = (over: Partial<RegisterRequest> = {}): RegisterRequest => ({
-  protocol: 3,
+  protocol: 4,
   machine: "a".repeat(64),
   name: "gpu-tower",
   version: "1",
@@ -28,7 +28,7 @@ const request = (over: Partial<RegisterRequest> = {}): RegisterRequest => ({
 });
 
 const beat = (over: Partial<HeartbeatRequest> = {}): HeartbeatRequest => ({
-  protocol: 3,
+  protocol: 4,
   epoch: 1,
   sequence: 1,
   version: "1",

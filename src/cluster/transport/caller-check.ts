@@ -13,6 +13,8 @@ export interface CallerCheckParts {
   /** The leader's X25519 key, PKCS#8 in PEM. */
   readonly linkPrivateKey: string;
   readonly clock: Clock;
+  /** Random: see `Audience`. */
+  readonly audience: string;
   /** The first call signed with a node's next keys came. */
   readonly rotated: (node: string) => void;
   /** A call that was this node's without doubt was not taken: its clock is wrong. */
@@ -28,6 +30,10 @@ export class CallerCheck {
     this.#parts = parts;
   }
 
+  get audience(): string {
+    return this.#parts.audience;
+  }
+
   check(signed: string | null, call: CallToVerify): Result<{ readonly node: string }, NodeRefusal> {
     const claim = parseSigned(signed);
     if (claim === null) return err(badSignature("the call is not signed"));
@@ -40,7 +46,7 @@ export class CallerCheck {
     if (verified.error.code === "clock_skew") this.#parts.skewed(claim.node, verified.error.message);
     if (known.next === null || verified.error.code !== "signature") return verified;
     const next = this.#verify(known.next, claim, call);
-    if (!next.ok) return verified;
+    if (!next.ok) return next.error.code === "signature" ? verified : next;
     this.#parts.rotated(claim.node);
     return ok({ node: claim.node });
   }
@@ -54,7 +60,8 @@ export class CallerCheck {
 
   #verify(keys: Pick<NodeKeys, "linkKey">, claim: NonNullable<ReturnType<typeof parseSigned>>, call: CallToVerify) {
     const { keys: derived, guard } = this.#of(keys.linkKey);
-    return verifySigned(claim, call, derived.toLeader, guard, this.#parts.clock, "worker");
+    const { audience, clock } = this.#parts;
+    return verifySigned(claim, call, derived.toLeader, guard, { audience, clock, caller: "worker" });
   }
 
   #of(linkKey: string): { readonly keys: SigningKeys; readonly guard: ReplayGuard } {

@@ -7,7 +7,7 @@ import type { NodeHandlers } from "../node-endpoint.ts";
 import {
   heartbeatRequest,
   type HeartbeatRequest,
-  heartbeatRequestV2,
+  heartbeatRequestV3,
   NODE_PATHS,
   NODE_PROTOCOL,
   type NodeRefusal,
@@ -57,7 +57,7 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
   if (request.method === "GET" && pathname === NODE_PATHS.hello) {
     const { identity, version, clock } = parts;
     const hello = { id: identity.id, protocol: NODE_PROTOCOL, oldestProtocol: OLDEST_NODE_PROTOCOL, version };
-    return Response.json({ ...hello, at: clock.now() });
+    return Response.json({ ...hello, at: clock.now(), audience: parts.callers.audience });
   }
   const body = await readBody(request);
   if (body === null) return refuse(invalid(`a body may have ${MAX_BODY_BYTES} bytes at most`));
@@ -100,8 +100,8 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
 /** A heartbeat of today's protocol or of the one before, as today's. */
 export function parseHeartbeat(value: unknown): Result<HeartbeatRequest, NodeRefusal> {
   // Looked at first: a beat of many models is not worth being checked twice.
-  const old = typeof value === "object" && value !== null && "protocol" in value && value.protocol === 2;
-  const read = (old ? heartbeatRequestV2 : heartbeatRequest).safeParse(value);
+  const old = typeof value === "object" && value !== null && "protocol" in value && value.protocol === 3;
+  const read = (old ? heartbeatRequestV3 : heartbeatRequest).safeParse(value);
   if (read.success) return ok({ ...read.data, protocol: NODE_PROTOCOL });
   return err(unreadable(value, z.prettifyError(read.error)));
 }

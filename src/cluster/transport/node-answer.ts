@@ -1,10 +1,12 @@
+import { AUDIENCE_HEADER } from "../audience.ts";
 import { fingerprintOf } from "../certificate.ts";
 import { isLinkKey } from "../link-key.ts";
 import { NODE_PROTOCOL, type NodeRefusal, OLDEST_NODE_PROTOCOL, REFUSAL_STATUS } from "../node-protocol.ts";
 import { protocolRefusal } from "./tunnel-server.ts";
 
-export function refuse({ code, message, mend }: NodeRefusal): Response {
-  return Response.json({ error: { code, message, mend } }, { status: REFUSAL_STATUS[code] });
+export function refuse({ code, message, mend, audience }: NodeRefusal): Response {
+  const headers = audience === undefined ? {} : { [AUDIENCE_HEADER]: audience };
+  return Response.json({ error: { code, message, mend } }, { status: REFUSAL_STATUS[code], headers });
 }
 
 export function invalid(message: string): NodeRefusal {

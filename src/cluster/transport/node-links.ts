@@ -1,3 +1,4 @@
+import type { Audience } from "../audience.ts";
 import type { CancelSignal } from "../../core/cancellation.ts";
 import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
@@ -62,6 +63,11 @@ export class NodeLinks implements ClusterLink, LinkTable {
 
   poolOf(node: string): TunnelPool | null {
     return this.#remote.get(node)?.tunnel ?? null;
+  }
+
+  /** A worker has said to whom calls to it are made out. */
+  heard(node: string, audience: Audience): void {
+    this.#remote.get(node)?.heard(audience);
   }
 
   fetch(

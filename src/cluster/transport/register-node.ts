@@ -25,9 +25,7 @@ export async function register(request: Request, body: Uint8Array, parts: Leader
   if (!token.ok) return refuse(token.error);
   const registered = await parts.handlers.register(wish.value.wish, { peer: null, token: token.value.id });
   if (!registered.ok) return refuse(registered.error);
-  const { proof, ...answer } = await answerTo(registered.value, wish.value.protocol, parts);
-  // One of protocol 2 would refuse a field that it does not know.
-  return Response.json(wish.value.protocol < 3 ? answer : { ...answer, proof });
+  return Response.json(await answerTo(registered.value, wish.value.protocol, parts));
 }
 
 /** A node that the leader has no record of, and that shows what the leader gave it when it joined. */

@@ -4,6 +4,7 @@ import type { EngineAnswer } from "../../core/engine-answer.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { ConnectionPool } from "../../http1/connection-pool.ts";
+import { type Audience, AUDIENCE_HEADER, MOST_TRIES, UNKNOWN_AUDIENCE } from "../audience.ts";
 import { CERTIFICATE_NAME, fingerprintOf } from "../certificate.ts";
 import type {
   ByteStream,
@@ -55,6 +56,7 @@ export class RemoteLink {
   #lan: { readonly address: string; readonly pool: ConnectionPool } | null = null;
   #record: RemoteNode;
   #signer: CallSigner;
+  #audience: Audience = UNKNOWN_AUDIENCE;
   #watch: { stop(): void; failed(): void };
 
   constructor(record: RemoteNode, parts: RemoteLinkParts) {
@@ -84,6 +86,13 @@ export class RemoteLink {
     if (same && before.keys.certificate === record.keys.certificate) return;
     this.#watch.stop();
     this.#watch = this.#watchLan();
+  }
+
+  /** The worker's process tells who it is as it dials its tunnel, and when it refuses a call of ours. */
+  heard(audience: Audience): void {
+    this.#audience = audience;
+    // Of protocol 3, the node could not say so itself when its port was looked at.
+    if (audience === null && this.#lan === null) this.#watch.failed();
   }
 
   kind(): LinkKind | null {
@@ -119,14 +128,19 @@ export class RemoteLink {
 
   async connect(service: NodeService, signal: AbortSignal): Promise<Result<ByteStream, LinkFailure>> {
     const limit = AbortSignal.any([signal, this.#cut.signal, AbortSignal.timeout(STREAM_CONNECT_MS)]);
-    const socket = await this.#rawConnection(limit);
-    if (socket === null) return err(this.#unreachable());
-    const signed = this.#signer.sign({ method: STREAM_METHOD, path: streamPath(service), body: null });
-    socket.write(firstLine(STREAM_WORD, { service, signed }));
-    const answer = tunnelAnswer.safeParse(await readFirstLine(socket, limit)).data;
-    if (answer !== undefined && "ok" in answer) return ok(toByteStream(socket, signal));
-    socket.destroy();
-    return err(answer === undefined ? this.#unreachable() : { kind: "refused", ...pick(answer.error) });
+    for (let tries = 1; ; tries++) {
+      const socket = await this.#rawConnection(limit);
+      if (socket === null) return err(this.#unreachable());
+      const call = { method: STREAM_METHOD, path: streamPath(service), body: null };
+      socket.write(firstLine(STREAM_WORD, { service, signed: this.#signer.sign(call, this.#audience) }));
+      const answer = tunnelAnswer.safeParse(await readFirstLine(socket, limit)).data;
+      if (answer !== undefined && "ok" in answer) return ok(toByteStream(socket, signal));
+      socket.destroy();
+      if (answer === undefined) return err(this.#unreachable());
+      const { message, mend, audience } = answer.error;
+      if (audience === undefined || tries === MOST_TRIES) return err({ kind: "refused", message, mend });
+      this.#audience = audience;
+    }
   }
 
   /** Lets another node come to a service here by itself, for a few minutes. Null: this node listens nowhere. */
@@ -169,26 +183,37 @@ export class RemoteLink {
     signedBody: string | null,
     signal: AbortSignal,
   ): Promise<Result<EngineAnswer, "cancelled" | "broken" | "unreachable">> {
-    const { method, body, fresh = false } = request;
     const over = AbortSignal.any([signal, this.#cut.signal]);
     // Twice at most: when the node's port is closed nothing was sent, and the tunnel may still be there.
     for (;;) {
       const lan = this.#lan;
       const pool = lan?.pool ?? (this.tunnel.alive ? this.#throughTunnel : null);
       if (pool === null) return err("unreachable");
-      const headers: Record<string, string> = { ...request.headers };
-      headers[SIGNED_HEADER] = this.#signer.sign({ method, path, body: signedBody });
-      if (fresh) headers[FRESH_HEADER] = "1";
-      const answer = await pool.request(
-        { method, path, headers, fresh, ...(body === undefined ? {} : { body }) },
-        over,
-      );
+      const answer = await this.#signed(pool, { ...request, path }, signedBody, over);
       if (answer.ok) return answer;
       if (signal.aborted) return err("cancelled");
       if (answer.error.kind !== "refused") return err("broken");
       if (lan === null) return err("unreachable");
       if (this.#lan === lan) this.#setLan(null);
       this.#watch.failed();
+    }
+  }
+
+  /** Signed for the process that the node is; anew where it is another one by now, which has begun nothing then. */
+  async #signed(pool: ConnectionPool, request: LinkRequest, signedBody: string | null, signal: AbortSignal) {
+    const { method, path, body, fresh = false } = request;
+    const headers: Record<string, string> = { ...request.headers };
+    if (fresh) headers[FRESH_HEADER] = "1";
+    for (let tries = 1; ; tries++) {
+      headers[SIGNED_HEADER] = this.#signer.sign({ method, path, body: signedBody }, this.#audience);
+      const call = { method, path, headers, fresh, ...(body === undefined ? {} : { body }) };
+      const answer = await pool.request(call, signal);
+      const audience = answer.ok ? answer.value.headers.get(AUDIENCE_HEADER) : null;
+      if (!answer.ok || audience === null) return answer;
+      // To its end, so that the connection can be used again.
+      await answer.value.bytes().catch(() => null);
+      if (tries === MOST_TRIES) return err({ kind: "broken" as const });
+      this.#audience = audience;
     }
   }
 
@@ -214,10 +239,10 @@ export class RemoteLink {
     this.#setLan(null);
     const pools = new Map(this.#record.addresses.map((address) => [address, this.#lanPool(address)]));
     const ask = async (address: string, signal: AbortSignal): Promise<boolean> => {
-      const path = "/v1/hello";
-      const headers = { [SIGNED_HEADER]: this.#signer.sign({ method: "GET", path, body: "" }) };
-      const answer = await pools.get(address)?.request({ method: "GET", path, headers }, signal);
-      return answer?.ok === true && answer.value.ok && (await answer.value.json().catch(() => null)) !== null;
+      const pool = pools.get(address);
+      if (pool === undefined) return false;
+      const answer = await this.#signed(pool, { method: "GET", path: "/v1/hello" }, "", signal);
+      return answer.ok && answer.value.ok && (await answer.value.json().catch(() => null)) !== null;
     };
     const watch = watchLan({
       addresses: this.#record.addresses,
@@ -259,10 +284,6 @@ export class RemoteLink {
   #unreachable(): LinkFailure {
     return { kind: "node_unreachable", message: `node ${this.node} cannot be reached`, mend: START };
   }
-}
-
-function pick({ message, mend }: { readonly message: string; readonly mend: string }) {
-  return { message, mend };
 }
 
 /** The command that brings a worker back, typed there. */

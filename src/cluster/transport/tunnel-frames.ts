@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { NODE_PROTOCOL, OLDEST_NODE_PROTOCOL } from "../node-protocol.ts";
+import { AUDIENCE_PATTERN } from "../audience.ts";
+import { NODE_PROTOCOL, type NodeRefusal, OLDEST_NODE_PROTOCOL } from "../node-protocol.ts";
 
 /** `control`: one a worker, for pings and wishes. `exchange`: carries one connection of HTTP or bytes when it is needed. */
 export type TunnelKind = "control" | "exchange";
@@ -16,21 +17,28 @@ export const STREAM_METHOD = "STREAM";
 export const streamPath = (service: string): string => `/stream/${service}`;
 
 const kind = z.enum(["control", "exchange"]);
-/** The same in protocol 2. */
 export const tunnelHello = z.strictObject({
   protocol: z.number().int().min(2),
   oldestProtocol: z.number().int().min(1),
   kind,
   signed: z.string(),
+  /** To whom the leader makes its calls out; to one of protocol 3, which does not know it, it is not said. */
+  audience: z.string().regex(AUDIENCE_PATTERN).optional(),
 });
 export type TunnelHello = z.infer<typeof tunnelHello>;
 
 /** The leader's answer to a hello; after `ok` the connection is the leader's to use. */
 export const tunnelAnswer = z.union([
   z.strictObject({ ok: z.literal(true), protocol: z.number().int() }),
-  z.strictObject({ error: z.object({ code: z.string(), message: z.string(), mend: z.string() }) }),
+  z.strictObject({
+    error: z.object({ code: z.string(), message: z.string(), mend: z.string(), audience: z.string().optional() }),
+  }),
 ]);
 export type TunnelAnswer = z.infer<typeof tunnelAnswer>;
+
+export function refusalLine({ code, message, mend, audience }: NodeRefusal): TunnelAnswer {
+  return { error: { code, message, mend, ...(audience === undefined ? {} : { audience }) } };
+}
 
 /** Leader to worker, on the control connection. `want`: dial so many exchanges more. */
 export const controlDown = z.union([
