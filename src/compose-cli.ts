@@ -131,10 +131,8 @@ async function run(
   const log = createLog({
     level: config.values.log_level,
     format: program.stderrIsTTY ? "text" : "json",
-    write: (text) => void process.stderr.write(text),
+    write: logWriter(),
   });
-  // A reader of the log that goes away must not take the server along.
-  process.stderr.on("error", () => undefined);
   const engineEnv = engineEnvOf(program);
   const { version, bundledModel, bundledCatalog, gpuCommand, engineCommand, engineChildEnv } = program;
   const agentCommand = [...program.self, "__agent"];
@@ -183,6 +181,16 @@ async function run(
   );
   await running.stop(program.cut);
   return afterEnd(refused, line);
+}
+
+/** `process.stderr` takes longer to make than the port to be opened: not before there is something to say. */
+function logWriter(): (text: string) => void {
+  let stream: typeof process.stderr | null = null;
+  return (text) => {
+    // A reader of the log that goes away must not take the server along.
+    stream ??= process.stderr.on("error", () => undefined);
+    stream.write(text);
+  };
 }
 
 function afterEnd(refused: StartProblem | null, line: (text: string) => void): Result<void, LeaderProblem> {

@@ -1,4 +1,3 @@
-import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../core/result.ts";
 import { type CliFailure, usageFailure } from "./cli-failure.ts";
 import type { Command, FlagSpec } from "./command.ts";
@@ -71,15 +70,9 @@ export function parseArgv(
   const help = `flock ${name} --help`;
 
   // Not strict: its errors name neither the nearest flag nor the command that helps. The tokens tell all that is needed.
-  const { tokens } = parseArgs({
-    args: [...rest],
-    options: {
-      ...Object.fromEntries(known.map((flag) => [flag, optionOf(specs[flag], isBoolean(flag))])),
-      help: { type: "boolean", short: "h" },
-    },
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
+  const tokens = tokensOf(rest, {
+    ...Object.fromEntries(known.map((flag) => [flag, optionOf(specs[flag], isBoolean(flag))])),
+    help: { type: "boolean", short: "h" },
   });
 
   const flags: Record<string, unknown> = {};
@@ -114,6 +107,13 @@ export function parseArgv(
       Array.isArray(read) && Array.isArray(before) ? [...(before as unknown[]), ...(read as unknown[])] : read;
   }
   return ok({ positionals, flags, settingFlags });
+}
+
+/** Loads `node:util` (2 ms) only where there is something to read. */
+function tokensOf(args: readonly string[], options: Readonly<Record<string, ReturnType<typeof optionOf>>>) {
+  if (args.length === 0) return [];
+  const { parseArgs } = process.getBuiltinModule("node:util");
+  return parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true }).tokens;
 }
 
 function booleanOf(text: string | undefined, negated: boolean): string | null {
