@@ -58,8 +58,8 @@ export interface Cluster {
   lead(): void;
   /** No longer; what is known stays. */
   rest(): Promise<void>;
-  /** After `rest`: the successor serves, workers shall go to it. */
-  release(): void;
+  /** After `rest`: the successor, a process of this number, serves; workers shall go to it. */
+  release(successor: number): void;
   /** What a successor should know of the workers that are there. */
   workers(): { node: string; life: number; state: NodeState }[];
   /** What the leader before knew of them. */
@@ -188,9 +188,9 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
       composed.value.quiet();
       await rest();
     },
-    release() {
+    release(successor) {
       released = true;
-      composed.value.release();
+      composed.value.release(successor);
     },
     workers: () =>
       registry

@@ -19,8 +19,8 @@ export interface Lifecycle {
   close(): Promise<void>;
   /** Comes to rest in all but answering requests, so that a successor can do the rest. Gives what it should know. */
   handOver(): Promise<HandOver["nodes"]>;
-  /** After `handOver`: the successor serves, workers shall go to it. */
-  release(): void;
+  /** After `handOver`: the successor, a process of this number, serves; workers shall go to it. */
+  release(successor: number): void;
   /** The successor failed: this one does everything again. */
   takeBack(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export function lifecycle(parts: LifecycleParts): Lifecycle {
       await limits.handOver();
       return cluster.workers();
     },
-    release: () => cluster.release(),
+    release: (successor) => cluster.release(successor),
     async takeBack() {
       handedOver = false;
       limits.takeBack();

@@ -72,8 +72,8 @@ export interface Links {
   readonly quiet: () => void;
   /** The successor failed. */
   readonly listenAgain: () => void;
-  /** The successor serves: workers shall come to it. */
-  readonly release: () => void;
+  /** The successor, a process of this number, serves: workers shall come to it. */
+  readonly release: (successor: number) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -103,7 +103,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     identity,
     clock: systemClock,
     newLife,
-    tunnelSocket: (node: string) => socketIn(dataDir, `node-${node}-${process.pid}`),
+    tunnelSocket: (node: string) => tunnelSocket(dataDir, node, process.pid),
     times: { tunnel: TUNNEL_TIMES, lan: LAN_TIMES },
     onChange: (node: string) => parts.linkChanged(node),
   };
@@ -209,9 +209,9 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       const again = port?.listenAgain();
       if (again?.ok === false) log.error("workers cannot reach this leader", { cause: again.error });
     },
-    release() {
+    release(successor) {
       port?.release();
-      links.release();
+      links.release((node) => tunnelSocket(dataDir, node, successor));
     },
     async close() {
       mesh?.stop();
@@ -247,6 +247,11 @@ function nodePlace(config: Config): { readonly host: string; readonly port: numb
   if (address === null) return null;
   if (own !== "") return { host: address.host, port: address.port, exact: address.port !== 0 };
   return address.loopback ? null : { host: address.host, port: DEFAULT_NODE_PORT, exact: false };
+}
+
+/** Where exchanges with a node come in that has dialled the leader of this process. */
+function tunnelSocket(dataDir: string, node: string, pid: number): string {
+  return socketIn(dataDir, `node-${node}-${pid}`);
 }
 
 /**

@@ -129,7 +129,7 @@ async function start(
         .then(({ untilSuccessor }) => untilSuccessor(dataDir, successor, signal))
         .then(async (serves) => {
           if (serves) {
-            composed?.release();
+            composed?.release(successor);
             return stopAsked.resolve("succeeded");
           }
           options.log.error("the process that was to take over has failed; this one goes on", {

@@ -33,7 +33,7 @@ export function sharedCluster(makeGround: () => Promise<Ground>): () => Rig {
 }
 
 /** Until a request is answered elsewhere, with whatever else this machine does. */
-const NEXT_MS = 4_000;
+const NEXT_MS = 1_000;
 const short = (leader: ClusterLeader) => () => ask(leader, { maxTokens: 2 });
 
 /** Answers of the load that are none of the model that was asked for. */
@@ -160,7 +160,6 @@ export function failureScenarios(rig: () => Rig): void {
     const next = await ask(leader, { maxTokens: 2 });
     const tookMs = performance.now() - killedMs - (waitedForCpuMs(busy) - waitedMs);
     expect([next.status, replicaOf(next).startsWith(`${id}/`)]).toEqual([200, false]);
-    // The second that is promised is measured by the bench (67 ms): beside another test file it was once two.
     expect(tookMs).toBeLessThan(NEXT_MS);
     await Promise.all(streams.map((stream) => readOn(stream, () => false)));
     for (const { name, text } of streams) {
@@ -180,43 +179,38 @@ export function failureScenarios(rig: () => Rig): void {
 }
 
 export function leaderScenarios(rig: () => Rig): void {
-  test(
-    "a restart of the leader under load refuses nobody; an answer that runs ends whole, and the drain that waits for it goes on",
-    async () => {
-      const { leader, row, whole } = rig().cluster;
-      const { id } = await row("near");
-      const stopLoad = load(3, short(leader));
-      const long = await streamOn(leader, id, { maxTokens: 2_000 });
-      let ended = false;
-      const text = long.text().finally(() => (ended = true));
-      const job = await drain(leader, id);
-      await poll(20_000, async () => (await jobState(leader, job.id)) !== "queued");
-      const old = leader.leads();
-      const restarted = await leader.cli("restart");
-      expect([restarted.code, restarted.stderr]).toEqual([0, ""]);
-      expect(leader.leads()).not.toBe(old);
-      await poll(60_000, async () => {
-        const state = await jobState(leader, job.id);
-        // It is the answer that it waits for, whichever process began it.
-        if (state === "succeeded") expect(ended).toBe(true);
-        return state === "succeeded";
-      });
-      expect(await text).toContain("data: [DONE]");
-      // The old process has ended, so it is the new one that answers.
-      const taken = await leader.nodes();
-      expect((await row("near")).state).toBe("drained");
-      const elsewhere = await ask(leader, { maxTokens: 2 });
-      expect(replicaOf(elsewhere)).toStartWith((await row("far")).id);
-      expect((await undrain(leader, id)).status).toBe(200);
-      await whole();
-      expect(wrong(await stopLoad())).toEqual([]);
-      // Nobody was lost and came back since.
-      const lives = (rows: typeof taken) => rows.map((node) => `${node.name} ${node.id} ${node.epoch}`);
-      expect(lives(await leader.nodes())).toEqual(lives(taken));
-      // Once in three runs of everything two requests got a 503 here (not found yet why): it is run a second time then.
-    },
-    { timeout: 120_000, retry: 1 },
-  );
+  test("a restart of the leader under load refuses nobody; an answer that runs ends whole, and the drain that waits for it goes on", async () => {
+    const { leader, row, whole } = rig().cluster;
+    const { id } = await row("near");
+    const stopLoad = load(3, short(leader));
+    const long = await streamOn(leader, id, { maxTokens: 2_000 });
+    let ended = false;
+    const text = long.text().finally(() => (ended = true));
+    const job = await drain(leader, id);
+    await poll(20_000, async () => (await jobState(leader, job.id)) !== "queued");
+    const old = leader.leads();
+    const restarted = await leader.cli("restart");
+    expect([restarted.code, restarted.stderr]).toEqual([0, ""]);
+    expect(leader.leads()).not.toBe(old);
+    await poll(60_000, async () => {
+      const state = await jobState(leader, job.id);
+      // It is the answer that it waits for, whichever process began it.
+      if (state === "succeeded") expect(ended).toBe(true);
+      return state === "succeeded";
+    });
+    expect(await text).toContain("data: [DONE]");
+    // The old process has ended, so it is the new one that answers.
+    const taken = await leader.nodes();
+    expect((await row("near")).state).toBe("drained");
+    const elsewhere = await ask(leader, { maxTokens: 2 });
+    expect(replicaOf(elsewhere)).toStartWith((await row("far")).id);
+    expect((await undrain(leader, id)).status).toBe(200);
+    await whole();
+    expect(wrong(await stopLoad())).toEqual([]);
+    // Nobody was lost and came back since.
+    const lives = (rows: typeof taken) => rows.map((node) => `${node.name} ${node.id} ${node.epoch}`);
+    expect(lives(await leader.nodes())).toEqual(lives(taken));
+  }, 120_000);
 
   test("kill -9 of the leader under load: new requests within 2 s of its start, workers within 10, nothing lost, a drain goes on", async () => {
     const { ground, cluster } = rig();

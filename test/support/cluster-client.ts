@@ -78,7 +78,7 @@ export async function streamOn(leader: ClusterLeader, node: string, wish: Ask = 
 
 /**
  * Short answers one after the other, until the returned function is called; gives what came: the replica of an answer,
- * `status <n>`, or `broken` where the connection was.
+ * `status <n>: <body>`, or `broken` where the connection was.
  */
 export function load(lanes: number, one: () => Promise<Response>): () => Promise<readonly string[]> {
   const over = new AbortController();
@@ -86,7 +86,10 @@ export function load(lanes: number, one: () => Promise<Response>): () => Promise
   const lane = async (): Promise<void> => {
     while (!over.signal.aborted) {
       const said = await one().then(
-        async (answer) => (await answer.text(), answer.ok ? replicaOf(answer) : `status ${answer.status}`),
+        async (answer) => {
+          const text = await answer.text();
+          return answer.ok ? replicaOf(answer) : `status ${answer.status}: ${text}`;
+        },
         () => "broken",
       );
       seen.push(said);

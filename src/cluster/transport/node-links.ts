@@ -109,9 +109,9 @@ export class NodeLinks implements ClusterLink, LinkTable {
     return from === undefined ? null : (this.#remote.get(node)?.directFor(from, service, digest) ?? null);
   }
 
-  /** Another leader takes the tunnels over; what runs through ours goes on. */
-  release(): void {
-    for (const link of this.#remote.values()) link.tunnel.release();
+  /** Another leader takes the tunnels over, each at that socket; what runs through ours goes on. */
+  release(socketOf: (node: string) => string): void {
+    for (const link of this.#remote.values()) link.tunnel.release(socketOf(link.node));
   }
 
   close(): void {

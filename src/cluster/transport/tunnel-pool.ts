@@ -21,6 +21,7 @@ export const TUNNEL_TIMES: TunnelTimes = { pingMs: 5_000, silentMs: 15_000, wait
 export const SPARE_TUNNELS = 2;
 /** Most exchanges that wait at once: the sum of what a gateway would have in flight to one node. */
 const MAX_WAITING = 4_096;
+const PASS_ON_MS = 5_000;
 
 export interface TunnelPoolParts {
   /** Where exchanges come in: whoever connects there is joined to the worker. */
@@ -52,9 +53,14 @@ export class TunnelPool {
   #pings = 0;
   /** What the worker was asked for and has not dialled yet. */
   #wanted = 0;
+  /** Until then one that was there before may dial anew, after a restart of the leader. Of `performance.now`. */
+  readonly #awaitedUntil: number;
+  /** Where the pool listens that the worker dials now; null: this one. */
+  #successor: string | null = null;
 
   constructor(parts: TunnelPoolParts) {
     this.#parts = parts;
+    this.#awaitedUntil = performance.now() + parts.times.waitMs;
     rmSync(parts.socket, { force: true });
     this.#listener = listenRaw({ unix: parts.socket }, (socket) => this.#exchange(socket));
     chmodSync(parts.socket, 0o600);
@@ -62,7 +68,7 @@ export class TunnelPool {
   }
 
   get alive(): boolean {
-    return this.#control !== null;
+    return this.#control !== null || this.#successor !== null;
   }
 
   get path(): string {
@@ -88,6 +94,8 @@ export class TunnelPool {
       close: () => {
         if (this.#control !== socket) return;
         this.#control = null;
+        // Nothing was sent yet: whoever waits may go elsewhere at once.
+        for (const waiting of this.#waiting.splice(0)) waiting.socket.destroy();
         this.#parts.onChange();
       },
     });
@@ -117,9 +125,14 @@ export class TunnelPool {
     this.#control?.destroy();
   }
 
-  /** The worker shall dial whoever listens now; exchanges that run go on. */
-  release(): void {
-    for (const { socket } of this.#idle.splice(0)) socket.destroy();
+  /**
+   * The worker shall dial the leader that took over; exchanges that run go on. Those that are yet to come here, of requests
+   * that were taken before, go through the pool at `socket`, which is that leader's.
+   */
+  release(socket: string): void {
+    this.#successor = socket;
+    for (const idle of this.#idle.splice(0)) idle.socket.destroy();
+    for (const waiting of this.#waiting.splice(0)) void passOn(waiting.socket, socket);
     this.#control?.destroy();
   }
 
@@ -137,7 +150,9 @@ export class TunnelPool {
   }
 
   #exchange(socket: RawSocket): void {
-    if (this.#control === null || this.#waiting.length >= MAX_WAITING) return socket.destroy();
+    if (this.#successor !== null) return void passOn(socket, this.#successor);
+    const awaited = this.#control !== null || performance.now() < this.#awaitedUntil;
+    if (!awaited || this.#waiting.length >= MAX_WAITING) return socket.destroy();
     const idle = this.#idle.shift();
     if (idle !== undefined) return this.#join(socket, idle.socket);
     this.#waiting.push({ socket, until: performance.now() + this.#parts.times.waitMs });
@@ -181,4 +196,10 @@ export class TunnelPool {
     if (now - this.#heardAt > silentMs) return this.cut();
     if (now - this.#heardAt >= pingMs) writeLine(this.#control, { ping: ++this.#pings });
   }
+}
+
+async function passOn(socket: RawSocket, successor: string): Promise<void> {
+  const connected = await connectRaw({ unix: successor }, AbortSignal.timeout(PASS_ON_MS));
+  if (connected.ok) splice(socket, connected.value);
+  else socket.destroy();
 }
