@@ -44,3 +44,27 @@ test("the leader by its certificate, another one, and the right one at the wrong
     ]);
   }
 });
+
+test("calls go over one connection, one after the other", async () => {
+  const { certificate, key } = makeCertificate(Date.now());
+  const ports = new Set<number | undefined>();
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: certificate, key },
+    fetch(request, at) {
+      ports.add(at.requestIP(request)?.port);
+      return Response.json({});
+    },
+  });
+  const calls = leaderClient({
+    certificate,
+    addresses: () => [`127.0.0.1:${server.port}`],
+    signer: () => ({ sign: () => "signed" }),
+    audience: new LeaderAudience(certificate),
+    answered: () => undefined,
+  });
+  for (let call = 0; call < 5; call++) expect((await calls.call("POST", "/x", { call }, FOREVER)).ok).toBe(true);
+  expect(ports.size).toBe(1);
+  await server.stop(true);
+});
