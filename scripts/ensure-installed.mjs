@@ -2,8 +2,17 @@
 // there is nothing else. Nothing here relies on install scripts (`npm ci --ignore-scripts` gives the same result).
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runNpm, withInstallLock } from "./run-npm.mjs";
 
@@ -95,7 +104,27 @@ export async function ensureInstalled({ dev = false, quiet = false } = {}) {
     if (made.status !== 0)
       fail(`the bundled model could not be made: ${made.stderr.trim()}`, "bun scripts/make-flock-tiny.ts");
   }
+  markReady(bun);
   return bun;
+}
+
+/**
+ * Lets the script `flock` go to Bun at once from now on. It looks at whether the lockfile is still this one, and whether
+ * `node_modules` has changed since: so the name of Bun comes last, and is newer than all of it.
+ */
+function markReady(bun) {
+  const ready = join(modules, ".cache", "flock-ready");
+  try {
+    mkdirSync(ready, { recursive: true });
+    rmSync(join(ready, "bun"), { force: true });
+    const aside = (name) => join(ready, `${name}.${process.pid}`);
+    copyFileSync(join(root, "package-lock.json"), aside("package-lock.json"));
+    renameSync(aside("package-lock.json"), join(ready, "package-lock.json"));
+    writeFileSync(aside("bun"), `${relative(root, bun)}\n`);
+    renameSync(aside("bun"), join(ready, "bun"));
+  } catch {
+    // Somebody else's checkout: it works without, only slower.
+  }
 }
 
 async function install(dev) {
