@@ -123,11 +123,11 @@ for (const [doubt, happens] of Object.entries(DOUBTS)) {
   });
 }
 
-test("what npm calls is this script", () => {
+test("what npm calls is this script, in the place of its shell: that would keep signals to itself", () => {
   const { bin, scripts } = JSON.parse(readFileSync(join(here, "..", "package.json"), "utf8")) as {
     bin: Record<string, string>;
     scripts: Record<string, string>;
   };
   expect(bin["flock"]).toBe("scripts/flock");
-  expect([scripts["start"], scripts["flock"]]).toEqual(["sh scripts/flock up", "sh scripts/flock"]);
+  expect([scripts["start"], scripts["flock"]]).toEqual(["exec sh scripts/flock up", "exec sh scripts/flock"]);
 });
