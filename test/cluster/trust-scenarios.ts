@@ -33,10 +33,7 @@ export function trustScenarios(rig: () => Rig): void {
     const { token, command, addresses } = await leader.invite();
     const { target = /'([^?']+)/.exec(command)?.[1] } = ground.worker("near");
     const dirs: string[] = [];
-    const attempt = async (
-      with_: string,
-      how: { env?: Record<string, string>; entry?: string } = {},
-    ): Promise<CliRun> => {
+    const attempt = async (with_: string, how: { env?: Record<string, string> } = {}): Promise<CliRun> => {
       const dataDir = temporaryDirectory();
       dirs.push(dataDir);
       const run = await runFlock(["join", `${target}?token=${with_}`], { dataDir, prefix: ground.guest, ...how });

@@ -21,6 +21,7 @@ export function findOlderCommit(): OlderCommit {
   const speaks = (ref: string, protocol: number): boolean =>
     git("show", `${ref}:${WHERE}`)?.includes(`export const NODE_PROTOCOL = ${protocol};\n`) === true;
   if (!existsSync(join(ROOT, ".git"))) return { why: "needs the repository with its history: git clone" };
+  if (git("rev-parse", "HEAD") === null) return { why: "git does not read this repository: git status says why" };
   // The commit that raised the number; before it is committed that is this tree.
   const raised = git(
     "log",

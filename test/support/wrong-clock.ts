@@ -6,14 +6,15 @@ import { temporaryDirectory } from "./start-flock.ts";
 /** A machine's clock that a test moves while the machine runs. */
 export interface WrongClock extends Disposable {
   /** What a Flock process is started with to go by it. */
-  readonly options: { readonly env: Readonly<Record<string, string>>; readonly entry?: string };
+  readonly options: { readonly env: Readonly<Record<string, string>> };
   /** By so much it is ahead from now on. */
   ahead(minutes: number): void;
 }
 
 /**
- * With Debian's libfaketime every clock of the process but the monotonic one is wrong, whoever reads it. Where that is not
- * installed a program around ours moves `Date.now`. No setting of the product does this.
+ * A process of its own, and what it starts, whose clock is wrong. With Debian's libfaketime it is every clock but the
+ * monotonic one, whoever reads it; where that is not installed, JavaScript's (`wrong-clock-preload.ts`). No setting of the
+ * product does this.
  */
 export function wrongClock(): WrongClock {
   const folder = temporaryDirectory();
@@ -34,8 +35,7 @@ export function wrongClock(): WrongClock {
     FAKETIME_NO_CACHE: "1",
     FAKETIME_DONT_FAKE_MONOTONIC: "1",
   };
-  const options = isReal
-    ? { env: fake }
-    : { env: { WRONG_CLOCK_FILE: file }, entry: join(import.meta.dir, "wrong-clock-entry.ts") };
+  const moved = { BUN_OPTIONS: `--preload=${join(import.meta.dir, "wrong-clock-preload.ts")}`, WRONG_CLOCK_FILE: file };
+  const options = { env: isReal ? fake : moved };
   return { options, ahead, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
