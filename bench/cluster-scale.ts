@@ -4,17 +4,16 @@ import { join } from "node:path";
 import { CERTIFICATE_NAME } from "../src/cluster/certificate.ts";
 import { signingKeys } from "../src/cluster/link-key.ts";
 import { splitAddress } from "../src/cluster/node-address.ts";
-import {
-  heartbeatAnswer,
-  helloAnswer,
-  NODE_PATHS,
-  NODE_PROTOCOL,
-  type RegisterRequest,
-} from "../src/cluster/node-protocol.ts";
+import { AUDIENCE_HEADER, UNKNOWN_AUDIENCE } from "../src/cluster/audience.ts";
+import type { LeaderCalls } from "../src/cluster/node-endpoint.ts";
+import type { RegisterRequest } from "../src/cluster/node-protocol.ts";
 import { stateOf } from "../src/cluster/registry/test-registry.ts";
 import { callSigner, SIGNED_HEADER } from "../src/cluster/signed-call.ts";
 import { systemClock } from "../src/core/clock.ts";
+import type { NodeState } from "../src/core/node.ts";
+import { err, ok } from "../src/core/result.ts";
 import { ConnectionPool } from "../src/http1/connection-pool.ts";
+import { HEARTBEAT_TIMES, heartbeatLoop } from "../src/worker/heartbeat-loop.ts";
 import { joinCluster } from "../src/worker/join-cluster.ts";
 import { cpuMs, residentBytes } from "./process-cost.ts";
 
@@ -23,6 +22,7 @@ const MODELS = 20;
 const MEASURE_MS = 30_000;
 /** One beat in so many tells of a change: a model loaded or unloaded, an engine started again. */
 const CHANGES_EVERY = 50;
+const FREE_BYTES = 32 * 1024 ** 3;
 const JOIN_LANES = 8;
 
 /** What a leader pays for the heartbeats of a large cluster: real processes, TLS, signatures; engines are made up. */
@@ -55,20 +55,26 @@ export async function scaleBench(root: string): Promise<void> {
     const running = workers.map((worker) => worker.run(over.signal));
     // Until each has beaten once and knows its own moment.
     while (workers.some(({ beats }) => beats < 2)) await Bun.sleep(100);
-    const [beats, cpu, startedMs] = [total(workers), cpuMs([pid]), performance.now()];
+    const [beats, bytes, cpu, startedMs] = [
+      sum(workers, "beats"),
+      sum(workers, "bytes"),
+      cpuMs([pid]),
+      performance.now(),
+    ];
     await Bun.sleep(MEASURE_MS);
     const seconds = (performance.now() - startedMs) / 1000;
-    const perSecond = (total(workers) - beats) / seconds;
+    const beaten = sum(workers, "beats") - beats;
+    const size = (sum(workers, "bytes") - bytes) / beaten;
+    const perSecond = beaten / seconds;
     const share = (cpuMs([pid]) - cpu) / (seconds * 10);
     const listed = await fetch(`${url}/admin/v1/nodes`, { headers: { authorization: `Bearer ${key}` } });
     const { nodes } = (await listed.json()) as { nodes: { state: string; models: unknown[] }[] };
     const ready = nodes.filter(({ state, models }) => state === "ready" && models.length === MODELS).length;
     over.abort();
     await Promise.all(running);
-    const bytes = Math.round(workers.reduce((sum, worker) => sum + worker.bytes, 0) / total(workers));
     console.log(`${WORKERS} workers with ${MODELS} models each on one leader, over ${seconds.toFixed(0)} s:`);
     console.log(
-      `  heartbeats        ${perSecond.toFixed(1)} a second of ${bytes} bytes, each over its own TLS connection`,
+      `  heartbeats        ${perSecond.toFixed(1)} a second of ${size.toFixed(0)} bytes, each over its own TLS connection`,
     );
     console.log(
       `  leader's CPU      ${share.toFixed(2)} % of a core, ${((share * 10_000) / perSecond).toFixed(0)} µs a heartbeat (idle work included)`,
@@ -115,12 +121,50 @@ async function joinSimulated(url: string, key: string, name: string): Promise<Si
   const { host, port } = splitAddress(leader.addresses[0] ?? "");
   const tls = { ca: leader.keys.certificate, serverName: CERTIFICATE_NAME };
   const pool = new ConnectionPool({ hostname: host, port, tls });
-  const hello = await pool.request({ method: "GET", path: NODE_PATHS.hello, headers: {} }, AbortSignal.timeout(10_000));
-  if (!hello.ok) throw new Error(JSON.stringify(hello.error));
-  const { audience = null } = helloAnswer.parse(await hello.value.json());
+  let audience = UNKNOWN_AUDIENCE;
   const epoch = Date.now();
   let beats = 0;
   let bytes = 0;
+  // As `leaderClient` does it, but with a connection for each: Bun's fetch would share some among all.
+  const call: LeaderCalls["call"] = async (_method, path, value, signal) => {
+    const body = JSON.stringify(value);
+    for (;;) {
+      const signed = signer.sign({ method: "POST", path, body }, audience);
+      const headers = { "content-type": "application/json", [SIGNED_HEADER]: signed };
+      const sent = await pool.request({ method: "POST", path, headers, body }, signal);
+      if (!sent.ok) return err({ kind: "unreachable", message: `${name}: ${sent.error.cause}`, tried: [] });
+      const answer = await sent.value.json();
+      const other = sent.value.headers.get(AUDIENCE_HEADER);
+      if (other === null) {
+        bytes += body.length;
+        if (!sent.value.ok) throw new Error(`${name}: ${JSON.stringify(answer)}`);
+        return ok(answer);
+      }
+      audience = other;
+    }
+  };
+  const state = (): NodeState => {
+    const changes = Math.floor(beats / CHANGES_EVERY);
+    const told = stateOf(node, changes % 2 === 0 ? models : models.toReversed(), changes + 1);
+    return { ...told, inventory: { ...told.inventory, freeMemoryBytes: FREE_BYTES - beats * 4096 } };
+  };
+  const parts = {
+    calls: { call },
+    version: "sim",
+    epoch,
+    state,
+    onChange: () => () => undefined,
+    addresses: () => [],
+    load: () => models.map((model) => ({ replica: `local/embedded/${model}`, running: beats % 3, waiting: 0 })),
+    utilisation: () => Promise.resolve({ cpu: 0.5, gpu: null }),
+    answered: () => {
+      beats += 1;
+    },
+    registerAgain: () => Promise.resolve("unable" as const),
+    random: Math.random,
+    log: (message: string) => console.error(`${name}: ${message}`),
+    times: HEARTBEAT_TIMES,
+  };
   return {
     get beats() {
       return beats;
@@ -130,38 +174,11 @@ async function joinSimulated(url: string, key: string, name: string): Promise<Si
     },
     close: () => pool.close(),
     async run(signal) {
-      while (!signal.aborted) {
-        const changes = Math.floor(beats / CHANGES_EVERY);
-        const state = { ...stateOf(node, changes % 2 === 0 ? models : models.toReversed(), changes + 1) };
-        const body = JSON.stringify({
-          protocol: NODE_PROTOCOL,
-          version: "sim",
-          epoch,
-          sequence: beats,
-          addresses: [],
-          state: { ...state, engines: state.engines.map((engine) => ({ ...engine, secret: "" })) },
-          load: models.map((model) => ({ replica: `local/embedded/${model}`, running: beats % 3, waiting: 0 })),
-          utilisation: { cpu: 0.5, gpu: null },
-        });
-        const headers = {
-          "content-type": "application/json",
-          [SIGNED_HEADER]: signer.sign({ method: "POST", path: NODE_PATHS.heartbeat, body }, audience),
-        };
-        const answer = await pool.request({ method: "POST", path: NODE_PATHS.heartbeat, headers, body }, signal);
-        if (signal.aborted) return;
-        if (!answer.ok || !answer.value.ok) throw new Error(`${name}: ${JSON.stringify(answer)}`);
-        const { heartbeatMs } = heartbeatAnswer.parse(await answer.value.json());
-        beats += 1;
-        bytes += body.length;
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, heartbeatMs);
-          signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-        });
-      }
+      await heartbeatLoop(parts, signal);
     },
   };
 }
 
-function total(workers: readonly SimWorker[]): number {
-  return workers.reduce((sum, { beats }) => sum + beats, 0);
+function sum(workers: readonly SimWorker[], of: "beats" | "bytes"): number {
+  return workers.reduce((so, worker) => so + worker[of], 0);
 }

@@ -203,7 +203,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     adopt(workers) {
       for (const { node, life, state } of workers) {
         if (!isNodeState(state)) continue;
-        registry.beat(node, { state, load: {}, utilisation: UNKNOWN_UTILISATION, life });
+        registry.beat(node, { state, load: new Map(), utilisation: UNKNOWN_UTILISATION, life, sequence: 0 });
       }
     },
     async close() {

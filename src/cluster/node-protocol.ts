@@ -116,8 +116,19 @@ export const heartbeatRequestV3 = z.strictObject({
   utilisation: z.strictObject({ cpu: z.number().nullable(), gpu: z.number().nullable() }),
 });
 
-/** Body of `heartbeat`. */
-export const heartbeatRequest = heartbeatRequestV3.extend({ protocol: z.literal(4) });
+/** In place of a state that is what an earlier beat of the same `epoch` told, free memory aside. */
+const unchangedState = z.strictObject({
+  /** The `sequence` of that beat, which the leader has answered. */
+  since: z.number().int().positive(),
+  freeMemoryBytes: z.number(),
+});
+export type UnchangedState = z.infer<typeof unchangedState>;
+
+/** Body of `heartbeat`. A leader that does not have what `since` refers to says `state_unknown`, and is told all. */
+export const heartbeatRequest = heartbeatRequestV3.extend({
+  protocol: z.literal(4),
+  state: z.union([unchangedState, nodeState]),
+});
 export type HeartbeatRequest = z.infer<typeof heartbeatRequest>;
 
 /** The same in protocol 3. */
@@ -162,6 +173,8 @@ export const REFUSAL_STATUS = {
   invalid: 400,
   not_found: 404,
   conflict: 409,
+  /** A heartbeat refers to a state that this leader was not told: tell all. */
+  state_unknown: 409,
   unavailable: 503,
 } as const;
 export type RefusalCode = keyof typeof REFUSAL_STATUS;

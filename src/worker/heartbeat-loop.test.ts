@@ -150,3 +150,48 @@ test("a leader of the protocol before is beaten to in its own frames, and today'
   expect(beats.map((beat) => heartbeatRequest.safeParse(beat).success)).toEqual([true, false, false, true]);
   expect(beats.map((beat) => heartbeatRequestV3.safeParse(beat).success)).toEqual([false, true, true, false]);
 });
+
+test("what did not change since the last answer is not told again, free memory and load aside", async () => {
+  const soon = ok({ ...GOOD.value, heartbeatMs: 1 });
+  let free = 1_000;
+  const made: Rig = rig([soon, soon, soon, AWAY, GOOD], {
+    load: () => [],
+    answered: () => {
+      const state = stateOf("n_1", made.beats.length < 3 ? ["a"] : ["a", "b"]);
+      free -= 1;
+      made.change({ ...state, inventory: { ...state.inventory, freeMemoryBytes: free } });
+    },
+  });
+  await heartbeatLoop(made.parts, made.over.signal);
+  expect(made.beats.every((beat) => heartbeatRequest.safeParse(beat).success)).toBe(true);
+  expect(made.beats).toMatchObject([
+    { sequence: 1, state: { replicas: [{ model: "a" }] } },
+    { sequence: 2, state: { since: 1, freeMemoryBytes: 999 } },
+    { sequence: 3, state: { since: 1, freeMemoryBytes: 998 } },
+    { sequence: 4, state: { replicas: [{ model: "a" }, { model: "b" }] } },
+    // Whoever answers after a failure is told all.
+    { sequence: 5, state: { replicas: [{ model: "a" }, { model: "b" }] } },
+  ]);
+});
+
+test("a leader that does not know what a beat refers to is told all at once, and nothing is logged", async () => {
+  const soon = ok({ ...GOOD.value, heartbeatMs: 1 });
+  const { parts, beats, log, over } = rig([soon, refusal(409, "state_unknown"), soon, GOOD], {
+    times: { retryMs: [60_000, 60_000], soonestMs: 1 },
+  });
+  await heartbeatLoop(parts, over.signal);
+  expect(beats.map((beat) => heartbeatRequest.parse(beat).state)).toMatchObject([
+    { node: "n_1" },
+    { since: 1 },
+    { node: "n_1" },
+    { since: 3 },
+  ]);
+  expect(log).toEqual([]);
+});
+
+test("a leader of protocol 3 is told all with each beat", async () => {
+  const soon = ok({ ...GOOD.value, heartbeatMs: 1 });
+  const { parts, beats, over } = rig([refusal(426, "protocol"), soon, soon, GOOD]);
+  await heartbeatLoop(parts, over.signal);
+  expect(beats.slice(1).map((beat) => heartbeatRequestV3.safeParse(beat).success)).toEqual([true, true, true]);
+});

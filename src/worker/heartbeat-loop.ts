@@ -9,6 +9,7 @@ import {
 } from "../cluster/node-protocol.ts";
 import { wait } from "../cluster/wait.ts";
 import type { NodeState } from "../core/node.ts";
+import { ToldState } from "./told-state.ts";
 
 export interface HeartbeatTimes {
   /** First wait after a beat that did not arrive, doubled up to the second; each with half of it more or less. */
@@ -67,6 +68,7 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   /** Since the leader answered last: what is wrong is told once, and once more when it is something else. */
   const said = new Set<string>();
   let protocol: number = NODE_PROTOCOL;
+  const told = new ToldState();
   try {
     while (!signal.aborted) {
       const state = parts.state();
@@ -77,10 +79,13 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
       }
       changed = new AbortController();
       sequence += 1;
+      // A leader of the version before knows whole states alone.
+      if (protocol !== NODE_PROTOCOL) told.forget();
+      const news = told.next(state, sequence);
       const beat = await parts.calls.call(
         "POST",
         NODE_PATHS.heartbeat,
-        { ...(await body(parts, state, sequence, signal)), protocol },
+        { ...(await body(parts, news, sequence, signal)), protocol },
         signal,
       );
       if (signal.aborted) return null;
@@ -90,11 +95,14 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
         failures = 0;
         said.clear();
         again = false;
+        told.answered();
         parts.answered(answer);
         await wait(parts.times.soonestMs, signal);
         await wait(answer.heartbeatMs - parts.times.soonestMs, AbortSignal.any([signal, changed.signal]));
         continue;
       }
+      told.forget();
+      if ("since" in news && !beat.ok && beat.error.kind === "refused" && beat.error.code === "state_unknown") continue;
       // A leader of the version before does not know today's frames; one that was updated knows the older ones no longer.
       if (!beat.ok && beat.error.kind === "refused" && FOREIGN_FRAME.has(beat.error.code))
         protocol = protocol === NODE_PROTOCOL ? OLDEST_NODE_PROTOCOL : NODE_PROTOCOL;
@@ -124,7 +132,7 @@ const FOREIGN_FRAME: ReadonlySet<string> = new Set(["protocol", "invalid"]);
 
 async function body(
   parts: HeartbeatParts,
-  state: NodeState,
+  state: HeartbeatRequest["state"],
   sequence: number,
   signal: AbortSignal,
 ): Promise<HeartbeatRequest> {
@@ -134,8 +142,7 @@ async function body(
     epoch: parts.epoch,
     sequence,
     addresses: [...parts.addresses()],
-    // Secrets stay here: the link adds them to calls by itself.
-    state: { ...state, engines: state.engines.map((engine) => ({ ...engine, secret: "" })) },
+    state,
     load: parts.load(),
     utilisation: await parts.utilisation(signal),
   };

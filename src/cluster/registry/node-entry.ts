@@ -46,6 +46,8 @@ export interface NodeEntry extends NodeRecord {
   readonly utilisation: Utilisation;
   /** When the worker's process started, by its own clock; 0: it has not told. */
   readonly life: number;
+  /** The number of the heartbeat that told `state`, in that life; 0: none did. */
+  readonly toldBy: number;
   /** Monotonic ms until which it counts as alive; infinite for the leader's own. */
   readonly aliveUntilMs: number;
   /** Models that a draining node goes on serving until another node has them. */

@@ -128,6 +128,19 @@ test("a beat of a node without a record is refused as unknown, so that it regist
   expect(refused).toMatchObject({ ok: false, error: { code: "unknown_node" } });
 });
 
+test("a beat that refers to a state which this leader was not told is refused, so that the node tells all", async () => {
+  await using t = await openTestStore();
+  const { handlers, registry, routes } = await rig(t);
+  const from = { node: await join(handlers), peer: null };
+  const refers = (sequence: number) => beat({ sequence, state: { since: 1, freeMemoryBytes: 5 } });
+  expect(await handlers.heartbeat(refers(2), from)).toMatchObject({ ok: false, error: { code: "state_unknown" } });
+  expect((await handlers.heartbeat(beat(), from)).ok).toBe(true);
+  expect((await handlers.heartbeat(refers(2), from)).ok).toBe(true);
+  expect(registry.get(from.node)?.state?.inventory.freeMemoryBytes).toBe(5);
+  expect(registry.get(from.node)?.load).toEqual(new Map([[`${from.node}/embedded/a`, 3]]));
+  expect(routes.get(from.node)).toEqual(["a"]);
+});
+
 test("a node that moved is linked at its new address", async () => {
   await using t = await openTestStore();
   const { handlers, linked, book } = await rig(t);

@@ -4,7 +4,7 @@ import type { StoredNode } from "../../store/nodes.ts";
 import type { NodeCaller, NodeDirectory, NodeHandlers, Registered } from "../node-endpoint.ts";
 import type { HeartbeatAnswer, HeartbeatRequest, NodeRefusal } from "../node-protocol.ts";
 import { type ProofSubject, refused } from "../registration-proof.ts";
-import { revokedNode, unknownNode } from "../node-refusal.ts";
+import { revokedNode, unknownNode, unknownState } from "../node-refusal.ts";
 import { BASE_INTERVAL_MS } from "./heartbeat-schedule.ts";
 import type { NodeBook } from "./node-book.ts";
 import type { NodeRegistry } from "./node-registry.ts";
@@ -106,17 +106,14 @@ async function heartbeat(
   { node }: NodeCaller,
 ): Promise<Result<Omit<HeartbeatAnswer, "addresses">, NodeRefusal>> {
   const known = book.get(node);
-  const load = Object.fromEntries(
-    // A worker's agent calls its node by a name of its own.
-    request.load.map(({ replica, running, waiting }) => [replica.replace(/^[^/]+/, node), running + waiting]),
-  );
-  const answer = registry.beat(node, {
-    state: request.state,
-    load,
-    utilisation: request.utilisation,
-    life: request.epoch,
-  });
-  if (answer === null || known === null) return err(unknownNode(node));
+  const load = new Map<string, number>();
+  // A worker's agent calls its node by a name of its own.
+  for (const { replica, running, waiting } of request.load)
+    load.set(`${node}${replica.slice(replica.indexOf("/"))}`, running + waiting);
+  const { state, utilisation, epoch: life, sequence } = request;
+  const answer = registry.beat(node, { state, load, utilisation, life, sequence });
+  if (known === null) return err(unknownNode(node));
+  if (!answer.ok) return err(answer.error === "unknown_state" ? unknownState(node) : unknownNode(node));
   if (await book.moved(node, request)) {
     const moved = book.get(node);
     if (moved?.keys) links.put({ node, keys: moved.keys, addresses: moved.addresses });
@@ -125,7 +122,7 @@ async function heartbeat(
   if (kind !== null) registry.linked(node, kind);
   // Also while there are next keys already: whoever did not use them has not got them, its answer was lost.
   const rotate = now() - known.keysAt > KEYS_MAX_AGE_MS;
-  return ok({ heartbeatMs: answer.nextMs, drained: known.drainedAt !== null, rotate, url: url() });
+  return ok({ heartbeatMs: answer.value.nextMs, drained: known.drainedAt !== null, rotate, url: url() });
 }
 
 function subjectOf({ id, name, machine, assign, keys, keysAt }: StoredNode): ProofSubject {

@@ -1,36 +1,37 @@
 import { expect, test } from "bun:test";
 import { remembered } from "./node-entry.ts";
-import { beatOf, recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
+import { err } from "../../core/result.ts";
+import { beatOf, beatOnce, recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
 
 test("a node is joining until its first beat, then its models are routed to", () => {
   const { registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
   expect(registry.get("n_1")?.standing).toBe("joining");
   expect(routes.get("n_1")).toBeNull();
-  const answer = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
-  expect(answer?.nextMs).toBeGreaterThanOrEqual(2_500);
-  expect(answer?.nextMs).toBeLessThanOrEqual(7_500);
+  const answer = beatOnce(registry, "n_1", beatOf(stateOf("n_1", ["a"])));
+  expect(answer.nextMs).toBeGreaterThanOrEqual(2_500);
+  expect(answer.nextMs).toBeLessThanOrEqual(7_500);
   expect(registry.get("n_1")?.standing).toBe("ready");
   expect(routes.get("n_1")).toEqual(["a"]);
 });
 
-test("a beat of a node that nobody knows is answered with nothing, so that it registers", () => {
-  expect(registryRig().registry.beat("n_9", beatOf(stateOf("n_9", [])))).toBeNull();
+test("a beat of a node that nobody knows is refused, so that it registers", () => {
+  expect(registryRig().registry.beat("n_9", beatOf(stateOf("n_9", [])))).toEqual(err("unknown_node"));
 });
 
 test("three missed beats take a node out at once, and its return puts it back with a new epoch", () => {
   const { clock, registry, routes } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  const first = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
-  clock.ms += (first?.nextMs ?? 0) + 9_000;
+  const first = beatOnce(registry, "n_1", beatOf(stateOf("n_1", ["a"])));
+  clock.ms += first.nextMs + 9_000;
   expect(registry.sweep()).toEqual([]);
   clock.ms += 5_000;
   expect(registry.sweep()).toEqual(["n_1"]);
   expect(registry.sweep()).toEqual([]);
   expect(registry.get("n_1")?.standing).toBe("lost");
   expect(routes.get("n_1")).toEqual([]);
-  const back = registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
-  expect(back?.epoch).toBeGreaterThan(first?.epoch ?? Number.NaN);
+  const back = beatOnce(registry, "n_1", beatOf(stateOf("n_1", ["a"])));
+  expect(back.epoch).toBeGreaterThan(first.epoch);
   expect(routes.get("n_1")).toEqual(["a"]);
 });
 
@@ -91,7 +92,7 @@ test("a removed node is gone from routing, and its beats find nobody", () => {
   registry.beat("n_1", beatOf(stateOf("n_1", ["a"])));
   expect(registry.remove("n_1")).toBe(true);
   expect(routes.get("n_1")).toBeNull();
-  expect(registry.beat("n_1", beatOf(stateOf("n_1", ["a"])))).toBeNull();
+  expect(registry.beat("n_1", beatOf(stateOf("n_1", ["a"])))).toEqual(err("unknown_node"));
 });
 
 test("the leader's own node is ready by its agent's word and never lost for want of beats", () => {
@@ -127,7 +128,45 @@ test("a model of a node that is away is still known, and its engine says what be
 test("a worker that was started again gets a new epoch at once", () => {
   const { registry } = registryRig();
   registry.admit(recordOf("n_1"), "lan");
-  const first = registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 1));
-  expect(registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 1))?.epoch).toBe(first?.epoch ?? Number.NaN);
-  expect(registry.beat("n_1", beatOf(stateOf("n_1", []), {}, 2))?.epoch).toBeGreaterThan(first?.epoch ?? Number.NaN);
+  const epochOf = (life: number) => beatOnce(registry, "n_1", beatOf(stateOf("n_1", []), {}, life)).epoch;
+  const first = epochOf(1);
+  expect(epochOf(1)).toBe(first);
+  expect(epochOf(2)).toBeGreaterThan(first);
+});
+
+test("a beat may refer to the state that an earlier one told, and moves free memory and load alone", () => {
+  const { registry, published } = registryRig();
+  registry.admit(recordOf("n_1"), "lan");
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"]), {}, 1, 3));
+  const before = published();
+  beatOnce(registry, "n_1", beatOf({ since: 3, freeMemoryBytes: 77 }, { "n_1/embedded/a": 2 }, 1, 4));
+  beatOnce(registry, "n_1", beatOf({ since: 3, freeMemoryBytes: 78 }, { "n_1/embedded/a": 1 }, 1, 5));
+  const { state, load } = registry.get("n_1") ?? {};
+  expect(state).toMatchObject({ inventory: { freeMemoryBytes: 78, hostname: "host-n_1" }, replicas: [{ model: "a" }] });
+  expect(load?.get("n_1/embedded/a")).toBe(1);
+  expect(published()).toBe(before);
+});
+
+test("a beat that refers to what this leader was not told is refused, and changes nothing", () => {
+  const { clock, registry, routes } = registryRig();
+  const same = { since: 3, freeMemoryBytes: 77 };
+  const refer = (life: number) => registry.beat("n_1", beatOf(same, {}, life, 4));
+  const { inventory } = stateOf("n_1", []);
+  // What was kept of an earlier life of the leader was told by no beat.
+  registry.admit(recordOf("n_1"), "lan", remembered(recordOf("n_1"), inventory, [{ model: "a", engine: "ollama" }]));
+  expect(refer(0)).toEqual(err("unknown_state"));
+  expect(registry.get("n_1")?.standing).toBe("joining");
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"]), {}, 1, 2));
+  expect([refer(1), refer(2)]).toEqual([err("unknown_state"), err("unknown_state")]);
+  // Handed over by the leader before.
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"]), {}, 1, 0));
+  expect(refer(1)).toEqual(err("unknown_state"));
+  registry.beat("n_1", beatOf(stateOf("n_1", ["a"]), {}, 1, 3));
+  clock.ms += 60_000;
+  registry.sweep();
+  expect(routes.get("n_1")).toEqual([]);
+  expect(refer(1).ok).toBe(true);
+  expect(routes.get("n_1")).toEqual(["a"]);
+  registry.admit(recordOf("n_1"), "lan");
+  expect(refer(1)).toEqual(err("unknown_state"));
 });

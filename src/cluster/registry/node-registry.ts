@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { NodeState } from "../../core/node.ts";
+import { err, ok, type Result } from "../../core/result.ts";
 import { intervalFor, leaseMs, nextBeatMs } from "./heartbeat-schedule.ts";
 import type { LinkKind } from "../link.ts";
 import {
@@ -11,6 +12,7 @@ import {
   withEvent,
 } from "./node-entry.ts";
 import { ownState } from "./own-state.ts";
+import type { UnchangedState } from "../node-protocol.ts";
 
 export interface RegistryParts {
   readonly clock: Clock;
@@ -20,12 +22,14 @@ export interface RegistryParts {
 }
 
 export interface Beat {
-  readonly state: NodeState;
+  readonly state: NodeState | UnchangedState;
   /** Requests in flight by replica id. */
-  readonly load: Readonly<Record<string, number>>;
+  readonly load: ReadonlyMap<string, number>;
   readonly utilisation: Utilisation;
   /** Changes with each start of the worker's process. */
   readonly life: number;
+  /** Counts up within a life, from 1; 0: nothing will refer to this one. */
+  readonly sequence: number;
 }
 
 export interface BeatAnswer {
@@ -86,6 +90,7 @@ export class NodeRegistry {
       load: new Map(),
       utilisation: UNKNOWN_UTILISATION,
       life: 0,
+      toldBy: 0,
       aliveUntilMs: now + FIRST_BEAT_MS,
       held: new Set(),
       leaving: new Set(),
@@ -96,10 +101,13 @@ export class NodeRegistry {
     );
   }
 
-  /** Null: no such node; it has to register. */
-  beat(id: string, { state, load, utilisation, life }: Beat): BeatAnswer | null {
+  /** `unknown_node`: it has to register. `unknown_state`: it refers to what was not told here, and has to tell all. */
+  beat(id: string, beat: Beat): Result<BeatAnswer, "unknown_node" | "unknown_state"> {
     const entry = this.#nodes.get(id);
-    if (entry === undefined) return null;
+    if (entry === undefined) return err("unknown_node");
+    const { load, utilisation, life } = beat;
+    const told = toldBy(entry, beat);
+    if (told === null) return err("unknown_state");
     const now = this.#parts.clock.monotonicMs();
     const places = this.#places();
     const intervalMs = intervalFor(places.size);
@@ -107,11 +115,8 @@ export class NodeRegistry {
     const lease = { aliveUntilMs: now + leaseMs(intervalMs, nextMs), lastSeenAt: this.#parts.clock.now() };
     const anew = entry.standing === "lost" || (entry.life !== 0 && entry.life !== life);
     const epoch = anew ? this.#nextEpoch(entry) : entry.epoch;
-    this.#take(
-      { ...entry, ...lease, epoch, life, utilisation, load: new Map(Object.entries(load)) },
-      ownState(id, state),
-    );
-    return { nextMs, epoch };
+    this.#take({ ...entry, ...lease, epoch, life, utilisation, load, toldBy: told.by }, told.state);
+    return ok({ nextMs, epoch });
   }
 
   /** The leader's own node, which needs no heartbeat: its agent's stream tells when it is gone. */
@@ -134,6 +139,7 @@ export class NodeRegistry {
         load: new Map(),
         utilisation: UNKNOWN_UTILISATION,
         life: 0,
+        toldBy: 0,
         aliveUntilMs,
         held: new Set(),
         leaving: new Set(),
@@ -277,4 +283,15 @@ export class NodeRegistry {
   #nextEpoch(known: NodeEntry | undefined): number {
     return Math.max(this.#parts.clock.now(), (known?.epoch ?? 0) + 1);
   }
+}
+
+/** The whole state that a beat means, and the number of the beat that told it. Null: that was not told here. */
+function toldBy(
+  { id, life, toldBy: before, state: known }: NodeEntry,
+  { state, life: now, sequence }: Beat,
+): { readonly state: NodeState; readonly by: number } | null {
+  if (!("since" in state)) return { state: ownState(id, state), by: sequence };
+  if (known === null || life !== now || before !== state.since) return null;
+  const inventory = { ...known.inventory, freeMemoryBytes: state.freeMemoryBytes };
+  return { state: { ...known, inventory }, by: before };
 }

@@ -1,7 +1,7 @@
 import type { NodeState } from "../../core/node.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { NodeRecord } from "./node-entry.ts";
-import { type Beat, NodeRegistry } from "./node-registry.ts";
+import { type Beat, type BeatAnswer, NodeRegistry } from "./node-registry.ts";
 
 /** For tests: a clock that only the test moves. */
 export class HeldClock {
@@ -78,8 +78,20 @@ export function recordOf(id: string, over: Partial<NodeRecord> = {}): NodeRecord
   return { id, name: `host-${id}`, joinedAt: 1, lastSeenAt: null, drainedAt: null, ...over };
 }
 
-export function beatOf(state: NodeState, load: Readonly<Record<string, number>> = {}, life = 1): Beat {
-  return { state, load, utilisation: { cpu: null, gpu: null }, life };
+export function beatOf(
+  state: Beat["state"],
+  load: Readonly<Record<string, number>> = {},
+  life = 1,
+  sequence = 1,
+): Beat {
+  return { state, load: new Map(Object.entries(load)), utilisation: { cpu: null, gpu: null }, life, sequence };
+}
+
+/** A beat that is taken. */
+export function beatOnce(registry: NodeRegistry, id: string, beat: Beat): BeatAnswer {
+  const answer = registry.beat(id, beat);
+  if (!answer.ok) throw new Error(answer.error);
+  return answer.value;
 }
 
 export interface RegistryRig {

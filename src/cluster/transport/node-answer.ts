@@ -1,3 +1,4 @@
+import { asBuffer } from "../../core/as-buffer.ts";
 import { AUDIENCE_HEADER } from "../audience.ts";
 import { fingerprintOf } from "../certificate.ts";
 import { isLinkKey } from "../link-key.ts";
@@ -32,7 +33,7 @@ export function keyProblem(keys: { readonly linkKey: string; readonly certificat
 
 export function parseJson(body: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
+    return JSON.parse(asBuffer(body).toString("utf8"));
   } catch {
     return null;
   }
