@@ -1,4 +1,4 @@
-import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
+import { decodeJwt } from "jose/jwt/decode";
 import type { Clock } from "../core/clock.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { fingerprintOf } from "./certificate.ts";
@@ -51,6 +51,7 @@ export class JoinTokens {
     };
     const expiresAt = claims.exp * 1_000;
     await this.#records.add(claims.jti, expiresAt);
+    const { SignJWT } = await jose();
     const token = await new SignJWT({ ...claims }).setProtectedHeader({ alg: ALGORITHM }).sign(this.#key);
     return { id: claims.jti, token, expiresAt };
   }
@@ -72,6 +73,7 @@ export class JoinTokens {
   }
 
   async #verify(token: string): Promise<Result<JoinTokenClaims, NodeRefusal>> {
+    const { errors, jwtVerify } = await jose();
     try {
       const now = new Date(this.#clock.now());
       const verified = await jwtVerify(token, this.#key, {
@@ -105,6 +107,11 @@ export function readJoinToken(token: string): JoinTokenClaims | null {
   } catch {
     return null;
   }
+}
+
+/** 46 modules that a start would load for tokens that few machines ever see. */
+async function jose() {
+  return await import("jose");
 }
 
 function foreign(message: string): NodeRefusal {

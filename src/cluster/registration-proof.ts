@@ -1,5 +1,4 @@
 import { hkdfSync } from "node:crypto";
-import { errors, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import type { Clock } from "../core/clock.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -71,11 +70,13 @@ export class RegistrationProofs {
       key: hashOf(linkKey),
       ...subject,
     };
+    const { SignJWT } = await import("jose");
     return await new SignJWT(said).setProtectedHeader({ alg: ALGORITHM, typ: TYPE }).sign(this.#key);
   }
 
   /** What this leader said in it, if it is a good one and the bearer's. */
   async check(proof: string, { linkKey, machine }: ProofBearer): Promise<Result<ProofSubject, NodeRefusal>> {
+    const { errors, jwtVerify } = await import("jose");
     try {
       const currentDate = new Date(this.#clock.now());
       const options = { algorithms: [ALGORITHM], typ: TYPE, issuer: "flock", currentDate };

@@ -75,7 +75,7 @@ export function parseTranscription(bytes: Uint8Array<ArrayBuffer>, contentType: 
 export function parseSpeech(bytes: Uint8Array<ArrayBuffer>): Result<PassedCall, Failure> {
   const scanned = scanBody(bytes);
   if (!scanned.ok) return scanned;
-  const parsed = parseBody(openaiSpeechRequest, scanned.value.parse());
+  const parsed = parseBody(openaiSpeechRequest(), scanned.value.parse());
   if (!parsed.ok) return parsed;
   const { model, input, response_format: format, stream_format: stream } = parsed.value;
   return ok({
@@ -93,7 +93,7 @@ export function transcriptionUsage(
   { answerType }: Pick<PassedCall, "answerType">,
 ): TokenUsage | null {
   if (answerType !== JSON_TYPE) return null;
-  const parsed = openaiTranscriptionUsage.safeParse(tryJson(new TextDecoder().decode(answer)));
+  const parsed = openaiTranscriptionUsage().safeParse(tryJson(new TextDecoder().decode(answer)));
   const usage = parsed.success ? parsed.data.usage : null;
   if (!usage) return null;
   return { promptTokens: usage.input_tokens, completionTokens: usage.output_tokens, cachedTokens: 0 };

@@ -19,7 +19,7 @@ export interface EmbeddingsCall extends EmbeddingRequest {
 const BYTES_PER_TOKEN = 4;
 
 export function parseEmbeddingsRequest(body: unknown): Result<EmbeddingsCall, Failure> {
-  const parsed = parseBody(openaiEmbeddingsRequest, body);
+  const parsed = parseBody(openaiEmbeddingsRequest(), body);
   if (!parsed.ok) return parsed;
   const { model, input, encoding_format, dimensions } = parsed.value;
   const inputs = toInputs(input);
@@ -54,7 +54,7 @@ export function toEmbeddingsBody(request: EmbeddingRequest): JsonObject {
 
 /** The whole text of an engine's 2xx answer. */
 export function readEmbeddings(text: string, inputs: number): Result<EmbeddingVectors, Failure> {
-  const parsed = openaiEmbeddingsAnswer.safeParse(tryJson(text));
+  const parsed = openaiEmbeddingsAnswer().safeParse(tryJson(text));
   if (!parsed.success) return err(engineFailure("the answer has an unknown shape"));
   const { data, usage } = parsed.data;
   if (data.length !== inputs) return err(engineFailure(`${data.length} vectors came for ${inputs} inputs`));

@@ -25,7 +25,7 @@ export interface RerankAnswer {
 const BYTES_PER_TOKEN = 4;
 
 export function parseRerankRequest(body: unknown): Result<RerankRequest, Failure> {
-  const parsed = parseBody(rerankRequest, body);
+  const parsed = parseBody(rerankRequest(), body);
   if (!parsed.ok) return parsed;
   const { model, query, top_n, return_documents, rank_fields, max_tokens_per_doc } = parsed.value;
   if (rank_fields?.some((field) => field !== "text")) {
@@ -58,7 +58,7 @@ export function fromRerankBody(text: string, request: RerankRequest): Result<Rer
     return err(engineFailure(errorText(json.error)));
   }
   // Text-embeddings-inference sends the bare list.
-  const parsed = rerankAnswer.safeParse(Array.isArray(json) ? { results: json } : json);
+  const parsed = rerankAnswer().safeParse(Array.isArray(json) ? { results: json } : json);
   if (!parsed.success) return err(engineFailure("the answer has an unknown shape"));
   const ranked: { index: number; score: number }[] = [];
   for (const { index, relevance_score, score } of parsed.data.results) {

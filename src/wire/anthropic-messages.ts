@@ -1,191 +1,242 @@
 import { z } from "zod";
+import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
 import { temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = z.number().int().nonnegative();
+const tokenCount = later(() => z.number().int().nonnegative());
 
-const textBlock = z.looseObject({ type: z.literal("text"), text: z.string() });
+const textBlock = later(() => z.looseObject({ type: z.literal("text"), text: z.string() }));
 
-const base64Source = z.looseObject({ type: z.literal("base64"), media_type: z.string(), data: z.string() });
-const urlSource = z.looseObject({ type: z.literal("url"), url: z.string() });
-const imageBlock = z.looseObject({
-  type: z.literal("image"),
-  source: z.discriminatedUnion("type", [base64Source, urlSource]),
-});
+const base64Source = later(() =>
+  z.looseObject({ type: z.literal("base64"), media_type: z.string(), data: z.string() }),
+);
+const urlSource = later(() => z.looseObject({ type: z.literal("url"), url: z.string() }));
+const imageBlock = later(() =>
+  z.looseObject({
+    type: z.literal("image"),
+    source: z.discriminatedUnion("type", [base64Source(), urlSource()]),
+  }),
+);
 
-const documentBlock = z.looseObject({
-  type: z.literal("document"),
-  source: z.discriminatedUnion("type", [
-    base64Source,
-    urlSource,
-    z.looseObject({ type: z.literal("text"), data: z.string() }),
-    z.looseObject({ type: z.literal("content"), content: z.union([z.string(), z.array(textBlock)]) }),
-  ]),
-  title: z.string().nullish(),
-});
+const documentBlock = later(() =>
+  z.looseObject({
+    type: z.literal("document"),
+    source: z.discriminatedUnion("type", [
+      base64Source(),
+      urlSource(),
+      z.looseObject({ type: z.literal("text"), data: z.string() }),
+      z.looseObject({ type: z.literal("content"), content: z.union([z.string(), z.array(textBlock())]) }),
+    ]),
+    title: z.string().nullish(),
+  }),
+);
 
-const searchResultBlock = z.looseObject({
-  type: z.literal("search_result"),
-  title: z.string(),
-  source: z.string(),
-  content: z.array(textBlock),
-});
+const searchResultBlock = later(() =>
+  z.looseObject({
+    type: z.literal("search_result"),
+    title: z.string(),
+    source: z.string(),
+    content: z.array(textBlock()),
+  }),
+);
 /** What Claude Code's tool search gives back: the named tool is in `tools` from then on. */
-const toolReferenceBlock = z.looseObject({ type: z.literal("tool_reference"), tool_name: z.string() });
+const toolReferenceBlock = later(() => z.looseObject({ type: z.literal("tool_reference"), tool_name: z.string() }));
 
-const toolResultBlock = z.looseObject({
-  type: z.literal("tool_result"),
-  tool_use_id: z.string(),
-  is_error: z.boolean().nullish(),
-  content: z
-    .union([
-      z.string(),
-      z.array(
-        z.discriminatedUnion("type", [textBlock, imageBlock, documentBlock, searchResultBlock, toolReferenceBlock]),
-      ),
-    ])
-    .nullish(),
-});
-
-const thinkingBlock = z.looseObject({
-  type: z.literal("thinking"),
-  thinking: z.string(),
-  signature: z.string().nullish(),
-});
-const redactedThinkingBlock = z.looseObject({ type: z.literal("redacted_thinking"), data: z.string() });
-const toolUseBlock = z.looseObject({
-  type: z.literal("tool_use"),
-  id: z.string(),
-  name: z.string(),
-  input: jsonObject,
-});
-
-const message = z.discriminatedUnion("role", [
+const toolResultBlock = later(() =>
   z.looseObject({
-    role: z.literal("user"),
-    content: z.union([
-      z.string(),
-      z.array(z.discriminatedUnion("type", [textBlock, imageBlock, documentBlock, searchResultBlock, toolResultBlock])),
-    ]),
+    type: z.literal("tool_result"),
+    tool_use_id: z.string(),
+    is_error: z.boolean().nullish(),
+    content: z
+      .union([
+        z.string(),
+        z.array(
+          z.discriminatedUnion("type", [
+            textBlock(),
+            imageBlock(),
+            documentBlock(),
+            searchResultBlock(),
+            toolReferenceBlock(),
+          ]),
+        ),
+      ])
+      .nullish(),
   }),
+);
+
+const thinkingBlock = later(() =>
   z.looseObject({
-    role: z.literal("assistant"),
-    content: z.union([
-      z.string(),
-      z.array(z.discriminatedUnion("type", [textBlock, thinkingBlock, redactedThinkingBlock, toolUseBlock])),
-    ]),
+    type: z.literal("thinking"),
+    thinking: z.string(),
+    signature: z.string().nullish(),
   }),
-  // Claude Code sends these in the middle of a conversation, for any model.
-  z.looseObject({ role: z.literal("system"), content: z.union([z.string(), z.array(textBlock)]) }),
-]);
-export type AnthropicMessage = z.infer<typeof message>;
+);
+const redactedThinkingBlock = later(() => z.looseObject({ type: z.literal("redacted_thinking"), data: z.string() }));
+const toolUseBlock = later(() =>
+  z.looseObject({
+    type: z.literal("tool_use"),
+    id: z.string(),
+    name: z.string(),
+    input: jsonObject,
+  }),
+);
+
+const message = later(() =>
+  z.discriminatedUnion("role", [
+    z.looseObject({
+      role: z.literal("user"),
+      content: z.union([
+        z.string(),
+        z.array(
+          z.discriminatedUnion("type", [
+            textBlock(),
+            imageBlock(),
+            documentBlock(),
+            searchResultBlock(),
+            toolResultBlock(),
+          ]),
+        ),
+      ]),
+    }),
+    z.looseObject({
+      role: z.literal("assistant"),
+      content: z.union([
+        z.string(),
+        z.array(z.discriminatedUnion("type", [textBlock(), thinkingBlock(), redactedThinkingBlock(), toolUseBlock()])),
+      ]),
+    }),
+    // Claude Code sends these in the middle of a conversation, for any model.
+    z.looseObject({ role: z.literal("system"), content: z.union([z.string(), z.array(textBlock())]) }),
+  ]),
+);
+export type AnthropicMessage = z.infer<ReturnType<typeof message>>;
 
 /** Server tools (`web_search_…`) have a type of their own and no schema. */
-const tool = z.looseObject({
-  type: z.string().nullish(),
-  name: z.string(),
-  description: z.string().nullish(),
-  input_schema: jsonObject.nullish(),
-  strict: z.boolean().nullish(),
-});
-export type AnthropicTool = z.infer<typeof tool>;
+const tool = later(() =>
+  z.looseObject({
+    type: z.string().nullish(),
+    name: z.string(),
+    description: z.string().nullish(),
+    input_schema: jsonObject.nullish(),
+    strict: z.boolean().nullish(),
+  }),
+);
+export type AnthropicTool = z.infer<ReturnType<typeof tool>>;
 
-const parallel = { disable_parallel_tool_use: z.boolean().nullish() };
-const toolChoice = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal(["auto", "any"]), ...parallel }),
-  z.looseObject({ type: z.literal("none") }),
-  z.looseObject({ type: z.literal("tool"), name: z.string(), ...parallel }),
-]);
+const parallel = later(() => ({ disable_parallel_tool_use: z.boolean().nullish() }));
+const toolChoice = later(() =>
+  z.discriminatedUnion("type", [
+    z.looseObject({ type: z.literal(["auto", "any"]), ...parallel() }),
+    z.looseObject({ type: z.literal("none") }),
+    z.looseObject({ type: z.literal("tool"), name: z.string(), ...parallel() }),
+  ]),
+);
 
-const thinking = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal("disabled") }),
-  z.looseObject({ type: z.literal("enabled"), budget_tokens: tokenCount.nullish(), display: z.string().nullish() }),
-  z.looseObject({ type: z.literal("adaptive"), display: z.string().nullish() }),
-]);
+const thinking = later(() =>
+  z.discriminatedUnion("type", [
+    z.looseObject({ type: z.literal("disabled") }),
+    z.looseObject({ type: z.literal("enabled"), budget_tokens: tokenCount().nullish(), display: z.string().nullish() }),
+    z.looseObject({ type: z.literal("adaptive"), display: z.string().nullish() }),
+  ]),
+);
 
-const format = z.looseObject({ type: z.literal("json_schema"), schema: jsonObject });
+const format = later(() => z.looseObject({ type: z.literal("json_schema"), schema: jsonObject }));
 
 /** Body of `POST /v1/messages`. `max_tokens` may be missing: local engines stop by themselves. */
-export const anthropicMessagesRequest = z.looseObject({
-  model: z.string().min(1),
-  messages: z.array(message).min(1, "at least one message is needed"),
-  system: z.union([z.string(), z.array(textBlock)]).nullish(),
-  max_tokens: tokenLimit,
-  stream: z.boolean().nullish(),
-  stop_sequences: z.array(z.string()).nullish(),
-  temperature,
-  top_p: topP,
-  top_k: topK,
-  tools: z.array(tool).nullish(),
-  tool_choice: toolChoice.nullish(),
-  thinking: thinking.nullish(),
-  output_config: z.looseObject({ format: format.nullish(), effort: z.string().nullish() }).nullish(),
-  output_format: format.nullish(),
-  metadata: z.looseObject({ user_id: z.string().nullish() }).nullish(),
-  thread: z.unknown().optional(),
-});
-export type AnthropicMessagesRequest = z.infer<typeof anthropicMessagesRequest>;
+export const anthropicMessagesRequest = later(() =>
+  z.looseObject({
+    model: z.string().min(1),
+    messages: z.array(message()).min(1, "at least one message is needed"),
+    system: z.union([z.string(), z.array(textBlock())]).nullish(),
+    max_tokens: tokenLimit(),
+    stream: z.boolean().nullish(),
+    stop_sequences: z.array(z.string()).nullish(),
+    temperature: temperature(),
+    top_p: topP(),
+    top_k: topK(),
+    tools: z.array(tool()).nullish(),
+    tool_choice: toolChoice().nullish(),
+    thinking: thinking().nullish(),
+    output_config: z.looseObject({ format: format().nullish(), effort: z.string().nullish() }).nullish(),
+    output_format: format().nullish(),
+    metadata: z.looseObject({ user_id: z.string().nullish() }).nullish(),
+    thread: z.unknown().optional(),
+  }),
+);
+export type AnthropicMessagesRequest = z.infer<ReturnType<typeof anthropicMessagesRequest>>;
 
-export const anthropicUsage = z.looseObject({
-  input_tokens: tokenCount.nullish(),
-  output_tokens: tokenCount.nullish(),
-  cache_read_input_tokens: tokenCount.nullish(),
-  cache_creation_input_tokens: tokenCount.nullish(),
-});
-export type AnthropicUsage = z.infer<typeof anthropicUsage>;
+export const anthropicUsage = later(() =>
+  z.looseObject({
+    input_tokens: tokenCount().nullish(),
+    output_tokens: tokenCount().nullish(),
+    cache_read_input_tokens: tokenCount().nullish(),
+    cache_creation_input_tokens: tokenCount().nullish(),
+  }),
+);
+export type AnthropicUsage = z.infer<ReturnType<typeof anthropicUsage>>;
 
-const answerBlock = z.looseObject({
-  type: z.string(),
-  text: z.string().nullish(),
-  thinking: z.string().nullish(),
-  signature: z.string().nullish(),
-  id: z.string().nullish(),
-  name: z.string().nullish(),
-  input: jsonObject.nullish(),
-});
-export type AnthropicAnswerBlock = z.infer<typeof answerBlock>;
+const answerBlock = later(() =>
+  z.looseObject({
+    type: z.string(),
+    text: z.string().nullish(),
+    thinking: z.string().nullish(),
+    signature: z.string().nullish(),
+    id: z.string().nullish(),
+    name: z.string().nullish(),
+    input: jsonObject.nullish(),
+  }),
+);
+export type AnthropicAnswerBlock = z.infer<ReturnType<typeof answerBlock>>;
 
-const ended = {
+const ended = later(() => ({
   stop_reason: z.string().nullish(),
   stop_sequence: z.string().nullish(),
-};
+}));
 
 /** A whole answer. */
-export const anthropicAnswer = z.looseObject({
-  id: z.string().nullish(),
-  model: z.string().nullish(),
-  content: z.array(answerBlock),
-  usage: anthropicUsage.nullish(),
-  ...ended,
-});
-export type AnthropicAnswer = z.infer<typeof anthropicAnswer>;
+export const anthropicAnswer = later(() =>
+  z.looseObject({
+    id: z.string().nullish(),
+    model: z.string().nullish(),
+    content: z.array(answerBlock()),
+    usage: anthropicUsage().nullish(),
+    ...ended(),
+  }),
+);
+export type AnthropicAnswer = z.infer<ReturnType<typeof anthropicAnswer>>;
 
 /** The events of a stream that mean something to us; others are skipped, as Anthropic asks of its clients. */
-export const anthropicStreamEvent = z.discriminatedUnion("type", [
-  z.looseObject({
-    type: z.literal("message_start"),
-    message: z.looseObject({ id: z.string().nullish(), model: z.string().nullish(), usage: anthropicUsage.nullish() }),
-  }),
-  z.looseObject({ type: z.literal("content_block_start"), index: tokenCount, content_block: answerBlock }),
-  z.looseObject({
-    type: z.literal("content_block_delta"),
-    index: tokenCount,
-    delta: z.looseObject({
-      type: z.string(),
-      text: z.string().nullish(),
-      thinking: z.string().nullish(),
-      signature: z.string().nullish(),
-      partial_json: z.string().nullish(),
+export const anthropicStreamEvent = later(() =>
+  z.discriminatedUnion("type", [
+    z.looseObject({
+      type: z.literal("message_start"),
+      message: z.looseObject({
+        id: z.string().nullish(),
+        model: z.string().nullish(),
+        usage: anthropicUsage().nullish(),
+      }),
     }),
-  }),
-  z.looseObject({
-    type: z.literal("message_delta"),
-    delta: z.looseObject(ended),
-    usage: anthropicUsage.nullish(),
-  }),
-  z.looseObject({ type: z.literal("message_stop") }),
-  z.looseObject({ type: z.literal("error"), error: z.unknown().optional() }),
-]);
-export type AnthropicStreamEvent = z.infer<typeof anthropicStreamEvent>;
+    z.looseObject({ type: z.literal("content_block_start"), index: tokenCount(), content_block: answerBlock() }),
+    z.looseObject({
+      type: z.literal("content_block_delta"),
+      index: tokenCount(),
+      delta: z.looseObject({
+        type: z.string(),
+        text: z.string().nullish(),
+        thinking: z.string().nullish(),
+        signature: z.string().nullish(),
+        partial_json: z.string().nullish(),
+      }),
+    }),
+    z.looseObject({
+      type: z.literal("message_delta"),
+      delta: z.looseObject(ended()),
+      usage: anthropicUsage().nullish(),
+    }),
+    z.looseObject({ type: z.literal("message_stop") }),
+    z.looseObject({ type: z.literal("error"), error: z.unknown().optional() }),
+  ]),
+);
+export type AnthropicStreamEvent = z.infer<ReturnType<typeof anthropicStreamEvent>>;

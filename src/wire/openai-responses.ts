@@ -1,81 +1,104 @@
 import { z } from "zod";
+import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
 import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = z.number().int().nonnegative();
+const tokenCount = later(() => z.number().int().nonnegative());
 
 // `text` is what chat clients write that were pointed at this API by their base URL alone.
-const textPart = z.looseObject({ type: z.literal(["input_text", "output_text", "text"]), text: z.string() });
-const refusalPart = z.looseObject({ type: z.literal("refusal"), refusal: z.string() });
-const imagePart = z.looseObject({
-  type: z.literal("input_image"),
-  image_url: z.string().nullish(),
-  file_id: z.string().nullish(),
-  detail: z.enum(["auto", "low", "high", "original"]).nullish(),
-});
-const filePart = z.looseObject({
-  type: z.literal("input_file"),
-  file_data: z.string().nullish(),
-  file_url: z.string().nullish(),
-  file_id: z.string().nullish(),
-  filename: z.string().nullish(),
-});
-const audioPart = z.looseObject({
-  type: z.literal("input_audio"),
-  input_audio: z.looseObject({ data: z.string(), format: z.string() }),
-});
-const userPart = z.discriminatedUnion("type", [textPart, imagePart, filePart, audioPart]);
-const resultPart = z.discriminatedUnion("type", [textPart, imagePart, filePart]);
-export type ResponsesInputPart = z.infer<typeof userPart>;
+const textPart = later(() =>
+  z.looseObject({ type: z.literal(["input_text", "output_text", "text"]), text: z.string() }),
+);
+const refusalPart = later(() => z.looseObject({ type: z.literal("refusal"), refusal: z.string() }));
+const imagePart = later(() =>
+  z.looseObject({
+    type: z.literal("input_image"),
+    image_url: z.string().nullish(),
+    file_id: z.string().nullish(),
+    detail: z.enum(["auto", "low", "high", "original"]).nullish(),
+  }),
+);
+const filePart = later(() =>
+  z.looseObject({
+    type: z.literal("input_file"),
+    file_data: z.string().nullish(),
+    file_url: z.string().nullish(),
+    file_id: z.string().nullish(),
+    filename: z.string().nullish(),
+  }),
+);
+const audioPart = later(() =>
+  z.looseObject({
+    type: z.literal("input_audio"),
+    input_audio: z.looseObject({ data: z.string(), format: z.string() }),
+  }),
+);
+const userPart = later(() => z.discriminatedUnion("type", [textPart(), imagePart(), filePart(), audioPart()]));
+const resultPart = later(() => z.discriminatedUnion("type", [textPart(), imagePart(), filePart()]));
+export type ResponsesInputPart = z.infer<ReturnType<typeof userPart>>;
 
 /** The short form of a message has no `type`. */
-const messageType = z.literal("message").nullish();
-const systemMessage = z.looseObject({
-  type: messageType,
-  role: z.literal(["system", "developer"]),
-  content: z.union([z.string(), z.array(textPart)]),
-});
-const userMessage = z.looseObject({
-  type: messageType,
-  role: z.literal("user"),
-  content: z.union([z.string(), z.array(userPart)]),
-});
-const assistantMessage = z.looseObject({
-  type: messageType,
-  role: z.literal("assistant"),
-  content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart, refusalPart]))]).nullish(),
-});
+const messageType = later(() => z.literal("message").nullish());
+const systemMessage = later(() =>
+  z.looseObject({
+    type: messageType(),
+    role: z.literal(["system", "developer"]),
+    content: z.union([z.string(), z.array(textPart())]),
+  }),
+);
+const userMessage = later(() =>
+  z.looseObject({
+    type: messageType(),
+    role: z.literal("user"),
+    content: z.union([z.string(), z.array(userPart())]),
+  }),
+);
+const assistantMessage = later(() =>
+  z.looseObject({
+    type: messageType(),
+    role: z.literal("assistant"),
+    content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart(), refusalPart()]))]).nullish(),
+  }),
+);
 
-const functionCall = z.looseObject({
-  type: z.literal("function_call"),
-  call_id: z.string(),
-  name: z.string(),
-  namespace: z.string().nullish(),
-  arguments: z.union([z.string(), jsonObject]).nullish(),
-});
-const customToolCall = z.looseObject({
-  type: z.literal("custom_tool_call"),
-  call_id: z.string(),
-  name: z.string(),
-  namespace: z.string().nullish(),
-  input: z.string(),
-});
-const callOutput = z.looseObject({
-  type: z.literal(["function_call_output", "custom_tool_call_output"]),
-  call_id: z.string(),
-  output: z.union([z.string(), z.array(resultPart)]).nullish(),
-});
-const reasoningText = z.looseObject({ text: z.string() });
-const reasoning = z.looseObject({
-  type: z.literal("reasoning"),
-  summary: z.array(reasoningText).nullish(),
-  content: z.array(reasoningText).nullish(),
-  encrypted_content: z.string().nullish(),
-});
-const itemReference = z.looseObject({ type: z.literal("item_reference"), id: z.string() });
+const functionCall = later(() =>
+  z.looseObject({
+    type: z.literal("function_call"),
+    call_id: z.string(),
+    name: z.string(),
+    namespace: z.string().nullish(),
+    arguments: z.union([z.string(), jsonObject]).nullish(),
+  }),
+);
+const customToolCall = later(() =>
+  z.looseObject({
+    type: z.literal("custom_tool_call"),
+    call_id: z.string(),
+    name: z.string(),
+    namespace: z.string().nullish(),
+    input: z.string(),
+  }),
+);
+const callOutput = later(() =>
+  z.looseObject({
+    type: z.literal(["function_call_output", "custom_tool_call_output"]),
+    call_id: z.string(),
+    output: z.union([z.string(), z.array(resultPart())]).nullish(),
+  }),
+);
+const reasoningText = later(() => z.looseObject({ text: z.string() }));
+const reasoning = later(() =>
+  z.looseObject({
+    type: z.literal("reasoning"),
+    summary: z.array(reasoningText()).nullish(),
+    content: z.array(reasoningText()).nullish(),
+    encrypted_content: z.string().nullish(),
+  }),
+);
+const itemReference = later(() => z.looseObject({ type: z.literal("item_reference"), id: z.string() }));
 
 /**
  * Records of what a vendor's own tools did. The answer that followed them stands in the history too, and no engine here
@@ -91,182 +114,210 @@ export const HOSTED_ITEMS = [
   "mcp_approval_request",
   "mcp_approval_response",
 ] as const;
-const hostedItem = z.looseObject({ type: z.literal(HOSTED_ITEMS) });
+const hostedItem = later(() => z.looseObject({ type: z.literal(HOSTED_ITEMS) }));
 
-const inputItem = z.discriminatedUnion("type", [
-  z.discriminatedUnion("role", [systemMessage, userMessage, assistantMessage]),
-  functionCall,
-  customToolCall,
-  callOutput,
-  reasoning,
-  itemReference,
-  hostedItem,
-]);
-export type ResponsesItem = z.infer<typeof inputItem>;
+const inputItem = later(() =>
+  z.discriminatedUnion("type", [
+    z.discriminatedUnion("role", [systemMessage(), userMessage(), assistantMessage()]),
+    functionCall(),
+    customToolCall(),
+    callOutput(),
+    reasoning(),
+    itemReference(),
+    hostedItem(),
+  ]),
+);
+export type ResponsesItem = z.infer<ReturnType<typeof inputItem>>;
 
 /** A tool of any type: what there is beside functions changes monthly, and must not break a client. */
-const tool = z.looseObject({ type: z.string() });
-const functionTool = z.looseObject({
-  name: z.string().min(1),
-  description: z.string().nullish(),
-  parameters: jsonObject.nullish(),
-  strict: z.boolean().nullish(),
-});
-/** The chat API's nesting is accepted too: some clients keep it when they change the path. */
-export const responsesFunctionTool = z.union([functionTool, z.looseObject({ function: functionTool })]);
-export const responsesCustomTool = z.looseObject({
-  name: z.string().min(1),
-  description: z.string().nullish(),
-  format: z.looseObject({ type: z.string(), syntax: z.string().nullish(), definition: z.string().nullish() }).nullish(),
-});
-export const responsesNamespaceTool = z.looseObject({ name: z.string().min(1), tools: z.array(tool) });
-
-const toolChoice = z.union([
-  z.enum(["auto", "none", "required"]),
+const tool = later(() => z.looseObject({ type: z.string() }));
+const functionTool = later(() =>
   z.looseObject({
-    type: z.literal("allowed_tools"),
-    mode: z.enum(["auto", "required"]),
-    tools: z.array(z.looseObject({ type: z.string(), name: z.string().nullish() })),
-  }),
-  z.looseObject({ type: z.string(), name: z.string().nullish() }),
-]);
-
-const textFormat = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal("text") }),
-  z.looseObject({ type: z.literal("json_object") }),
-  z.looseObject({
-    type: z.literal("json_schema"),
-    name: z.string().nullish(),
-    schema: jsonObject.nullish(),
+    name: z.string().min(1),
+    description: z.string().nullish(),
+    parameters: jsonObject.nullish(),
     strict: z.boolean().nullish(),
   }),
-]);
+);
+/** The chat API's nesting is accepted too: some clients keep it when they change the path. */
+export const responsesFunctionTool = later(() =>
+  z.union([functionTool(), z.looseObject({ function: functionTool() })]),
+);
+export const responsesCustomTool = later(() =>
+  z.looseObject({
+    name: z.string().min(1),
+    description: z.string().nullish(),
+    format: z
+      .looseObject({ type: z.string(), syntax: z.string().nullish(), definition: z.string().nullish() })
+      .nullish(),
+  }),
+);
+export const responsesNamespaceTool = later(() => z.looseObject({ name: z.string().min(1), tools: z.array(tool()) }));
+
+const toolChoice = later(() =>
+  z.union([
+    z.enum(["auto", "none", "required"]),
+    z.looseObject({
+      type: z.literal("allowed_tools"),
+      mode: z.enum(["auto", "required"]),
+      tools: z.array(z.looseObject({ type: z.string(), name: z.string().nullish() })),
+    }),
+    z.looseObject({ type: z.string(), name: z.string().nullish() }),
+  ]),
+);
+
+const textFormat = later(() =>
+  z.discriminatedUnion("type", [
+    z.looseObject({ type: z.literal("text") }),
+    z.looseObject({ type: z.literal("json_object") }),
+    z.looseObject({
+      type: z.literal("json_schema"),
+      name: z.string().nullish(),
+      schema: jsonObject.nullish(),
+      strict: z.boolean().nullish(),
+    }),
+  ]),
+);
 
 /** Body of `POST /v1/responses`. The sampling fields beyond `top_p` are those that engines of this dialect added. */
-export const openaiResponsesRequest = z.looseObject({
-  model: z.string().min(1),
-  input: z.union([z.string(), z.array(inputItem).min(1, "at least one item is needed")]),
-  instructions: z.string().nullish(),
-  stream: z.boolean().nullish(),
-  max_output_tokens: tokenLimit,
-  temperature,
-  top_p: topP,
-  top_k: topK,
-  min_p: minP,
-  seed: z.number().int().nullish(),
-  presence_penalty: presencePenalty,
-  frequency_penalty: frequencyPenalty,
-  stop: z.union([z.string(), z.array(z.string())]).nullish(),
-  tools: z.array(tool).nullish(),
-  tool_choice: toolChoice.nullish(),
-  parallel_tool_calls: z.boolean().nullish(),
-  text: z.looseObject({ format: textFormat.nullish(), verbosity: z.string().nullish() }).nullish(),
-  reasoning: z.looseObject({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
-  include: z.array(z.string()).nullish(),
-  top_logprobs: tokenCount.nullish(),
-  truncation: z.enum(["auto", "disabled"]).nullish(),
-  user: z.string().nullish(),
-  safety_identifier: z.string().nullish(),
-  prompt_cache_key: z.string().nullish(),
-  store: z.boolean().nullish(),
-  previous_response_id: z.string().nullish(),
-  background: z.boolean().nullish(),
-  conversation: z.unknown().optional(),
-  prompt: z.unknown().optional(),
-});
-export type OpenaiResponsesRequest = z.infer<typeof openaiResponsesRequest>;
+export const openaiResponsesRequest = later(() =>
+  z.looseObject({
+    model: z.string().min(1),
+    input: z.union([z.string(), z.array(inputItem()).min(1, "at least one item is needed")]),
+    instructions: z.string().nullish(),
+    stream: z.boolean().nullish(),
+    max_output_tokens: tokenLimit(),
+    temperature: temperature(),
+    top_p: topP(),
+    top_k: topK(),
+    min_p: minP(),
+    seed: z.number().int().nullish(),
+    presence_penalty: presencePenalty(),
+    frequency_penalty: frequencyPenalty(),
+    stop: z.union([z.string(), z.array(z.string())]).nullish(),
+    tools: z.array(tool()).nullish(),
+    tool_choice: toolChoice().nullish(),
+    parallel_tool_calls: z.boolean().nullish(),
+    text: z.looseObject({ format: textFormat().nullish(), verbosity: z.string().nullish() }).nullish(),
+    reasoning: z.looseObject({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
+    include: z.array(z.string()).nullish(),
+    top_logprobs: tokenCount().nullish(),
+    truncation: z.enum(["auto", "disabled"]).nullish(),
+    user: z.string().nullish(),
+    safety_identifier: z.string().nullish(),
+    prompt_cache_key: z.string().nullish(),
+    store: z.boolean().nullish(),
+    previous_response_id: z.string().nullish(),
+    background: z.boolean().nullish(),
+    conversation: z.unknown().optional(),
+    prompt: z.unknown().optional(),
+  }),
+);
+export type OpenaiResponsesRequest = z.infer<ReturnType<typeof openaiResponsesRequest>>;
 
-export const responsesUsage = z.looseObject({
-  input_tokens: tokenCount.nullish(),
-  output_tokens: tokenCount.nullish(),
-  input_tokens_details: z.looseObject({ cached_tokens: tokenCount.nullish() }).nullish(),
-  output_tokens_details: z.looseObject({ reasoning_tokens: tokenCount.nullish() }).nullish(),
-});
-export type ResponsesUsage = z.infer<typeof responsesUsage>;
+export const responsesUsage = later(() =>
+  z.looseObject({
+    input_tokens: tokenCount().nullish(),
+    output_tokens: tokenCount().nullish(),
+    input_tokens_details: z.looseObject({ cached_tokens: tokenCount().nullish() }).nullish(),
+    output_tokens_details: z.looseObject({ reasoning_tokens: tokenCount().nullish() }).nullish(),
+  }),
+);
+export type ResponsesUsage = z.infer<ReturnType<typeof responsesUsage>>;
 
-const tokenBytes = z.array(z.number()).nullish();
-const tokenLogprob = z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes });
-const logprobs = z.array(z.looseObject({ ...tokenLogprob.shape, top_logprobs: z.array(tokenLogprob).nullish() }));
-export type ResponsesLogprobs = z.infer<typeof logprobs>;
+const tokenBytes = later(() => z.array(z.number()).nullish());
+const tokenLogprob = later(() => z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes() }));
+const logprobs = later(() =>
+  z.array(z.looseObject({ ...tokenLogprob().shape, top_logprobs: z.array(tokenLogprob()).nullish() })),
+);
+export type ResponsesLogprobs = z.infer<ReturnType<typeof logprobs>>;
 
 /** Something that a model made. Items of vendors' own tools have members that nobody here reads. */
-const outputItem = z.looseObject({
-  type: z.string(),
-  id: z.string().nullish(),
-  content: z
-    .array(
-      z.looseObject({
-        type: z.string().nullish(),
-        text: z.string().nullish(),
-        refusal: z.string().nullish(),
-        logprobs: logprobs.nullish(),
-      }),
-    )
-    .nullish(),
-  summary: z.array(reasoningText).nullish(),
-  encrypted_content: z.string().nullish(),
-  call_id: z.string().nullish(),
-  name: z.string().nullish(),
-  arguments: z.string().nullish(),
-  input: z.string().nullish(),
-});
-export type ResponsesOutputItem = z.infer<typeof outputItem>;
+const outputItem = later(() =>
+  z.looseObject({
+    type: z.string(),
+    id: z.string().nullish(),
+    content: z
+      .array(
+        z.looseObject({
+          type: z.string().nullish(),
+          text: z.string().nullish(),
+          refusal: z.string().nullish(),
+          logprobs: logprobs().nullish(),
+        }),
+      )
+      .nullish(),
+    summary: z.array(reasoningText()).nullish(),
+    encrypted_content: z.string().nullish(),
+    call_id: z.string().nullish(),
+    name: z.string().nullish(),
+    arguments: z.string().nullish(),
+    input: z.string().nullish(),
+  }),
+);
+export type ResponsesOutputItem = z.infer<ReturnType<typeof outputItem>>;
 
 /** A whole answer, or the one inside of a stream's first and last events. */
-export const openaiResponse = z.looseObject({
-  id: z.string().nullish(),
-  model: z.string().nullish(),
-  status: z.string().nullish(),
-  error: z.unknown().optional(),
-  incomplete_details: z.looseObject({ reason: z.string().nullish() }).nullish(),
-  output: z.array(outputItem).nullish(),
-  usage: responsesUsage.nullish(),
-});
-export type OpenaiResponse = z.infer<typeof openaiResponse>;
+export const openaiResponse = later(() =>
+  z.looseObject({
+    id: z.string().nullish(),
+    model: z.string().nullish(),
+    status: z.string().nullish(),
+    error: z.unknown().optional(),
+    incomplete_details: z.looseObject({ reason: z.string().nullish() }).nullish(),
+    output: z.array(outputItem()).nullish(),
+    usage: responsesUsage().nullish(),
+  }),
+);
+export type OpenaiResponse = z.infer<ReturnType<typeof openaiResponse>>;
 
 /** Where an event belongs. Some servers leave out the index, some change the id between events of one item. */
-const place = { item_id: z.string().nullish(), output_index: z.number().int().nullish() };
-const deltaEvent = z.looseObject({
-  type: z.literal([
-    "response.refusal.delta",
-    "response.reasoning_text.delta",
-    "response.reasoning_summary_text.delta",
-    "response.function_call_arguments.delta",
-    "response.custom_tool_call_input.delta",
-  ]),
-  delta: z.string(),
-  ...place,
-});
-
-/** The events of a stream that carry what the others only repeat. */
-export const responsesStreamEvent = z.discriminatedUnion("type", [
+const place = later(() => ({ item_id: z.string().nullish(), output_index: z.number().int().nullish() }));
+const deltaEvent = later(() =>
   z.looseObject({
     type: z.literal([
-      "response.created",
-      "response.in_progress",
-      "response.completed",
-      "response.incomplete",
-      "response.failed",
+      "response.refusal.delta",
+      "response.reasoning_text.delta",
+      "response.reasoning_summary_text.delta",
+      "response.function_call_arguments.delta",
+      "response.custom_tool_call_input.delta",
     ]),
-    response: openaiResponse,
-  }),
-  z.looseObject({
-    type: z.literal(["response.output_item.added", "response.output_item.done"]),
-    item: outputItem,
-    ...place,
-  }),
-  z.looseObject({
-    type: z.literal("response.output_text.delta"),
     delta: z.string(),
-    logprobs: logprobs.nullish(),
-    ...place,
+    ...place(),
   }),
-  z.looseObject({
-    type: z.literal("response.reasoning_summary_part.added"),
-    summary_index: z.number().nullish(),
-    ...place,
-  }),
-  deltaEvent,
-  z.looseObject({ type: z.literal("error"), message: z.unknown().optional(), error: z.unknown().optional() }),
-]);
-export type ResponsesStreamEvent = z.infer<typeof responsesStreamEvent>;
+);
+
+/** The events of a stream that carry what the others only repeat. */
+export const responsesStreamEvent = later(() =>
+  z.discriminatedUnion("type", [
+    z.looseObject({
+      type: z.literal([
+        "response.created",
+        "response.in_progress",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+      ]),
+      response: openaiResponse(),
+    }),
+    z.looseObject({
+      type: z.literal(["response.output_item.added", "response.output_item.done"]),
+      item: outputItem(),
+      ...place(),
+    }),
+    z.looseObject({
+      type: z.literal("response.output_text.delta"),
+      delta: z.string(),
+      logprobs: logprobs().nullish(),
+      ...place(),
+    }),
+    z.looseObject({
+      type: z.literal("response.reasoning_summary_part.added"),
+      summary_index: z.number().nullish(),
+      ...place(),
+    }),
+    deltaEvent(),
+    z.looseObject({ type: z.literal("error"), message: z.unknown().optional(), error: z.unknown().optional() }),
+  ]),
+);
+export type ResponsesStreamEvent = z.infer<ReturnType<typeof responsesStreamEvent>>;

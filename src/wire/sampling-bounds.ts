@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { later } from "./later.ts";
 
 /**
  * What the sampling fields of all APIs may hold. Wider than any one vendor's bounds, since engines differ; what no engine
@@ -22,16 +23,13 @@ function within([least, most]: readonly [number, number]): z.ZodNumber {
   return z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
 }
 
-export const tokenLimit = z
-  .number()
-  .int()
-  .min(0, "must be at least 0")
-  .max(MOST_TOKENS, `must be at most ${MOST_TOKENS}`)
-  .nullish();
+export const tokenLimit = later(() =>
+  z.number().int().min(0, "must be at least 0").max(MOST_TOKENS, `must be at most ${MOST_TOKENS}`).nullish(),
+);
 
-export const temperature = within(BOUNDS.temperature).nullish();
-export const topP = within(BOUNDS.top_p).nullish();
-export const minP = within(BOUNDS.min_p).nullish();
-export const topK = within(BOUNDS.top_k).nullish();
-export const presencePenalty = within(BOUNDS.presence_penalty).nullish();
-export const frequencyPenalty = within(BOUNDS.frequency_penalty).nullish();
+export const temperature = later(() => within(BOUNDS.temperature).nullish());
+export const topP = later(() => within(BOUNDS.top_p).nullish());
+export const minP = later(() => within(BOUNDS.min_p).nullish());
+export const topK = later(() => within(BOUNDS.top_k).nullish());
+export const presencePenalty = later(() => within(BOUNDS.presence_penalty).nullish());
+export const frequencyPenalty = later(() => within(BOUNDS.frequency_penalty).nullish());

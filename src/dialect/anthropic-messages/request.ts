@@ -15,7 +15,7 @@ import { parseMessages, parseSystem, toMessages, toSystem } from "./messages.ts"
 const DEFAULT_MAX_TOKENS = 8192;
 
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
-  const parsed = parseBody(anthropicMessagesRequest, body);
+  const parsed = parseBody(anthropicMessagesRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   // A continued thread sends the newest message only: answering it without the history would be wrong in silence.
@@ -49,7 +49,7 @@ const HARMLESS = ["cache_control", "service_tier", "betas", "inference_geo", "us
 
 /** What only the vendor does, its server tools among it. */
 export function ignored(body: unknown): readonly string[] {
-  const fields = ignoredMembers(body, Object.keys(anthropicMessagesRequest.shape), HARMLESS);
+  const fields = ignoredMembers(body, Object.keys(anthropicMessagesRequest().shape), HARMLESS);
   const tools = isJsonObject(body) && Array.isArray(body.tools) ? body.tools.filter(isJsonObject) : [];
   const hosted = tools.flatMap(({ type }) => (typeof type === "string" && type !== "custom" ? [type] : []));
   return [...fields, ...new Set(hosted.map((type) => `ignored tools.${named(type)}`))];

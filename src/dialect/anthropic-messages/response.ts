@@ -15,7 +15,7 @@ export function fromResponseBody(text: string): ChatEvent[] {
   const json = tryJson(text);
   if (json === undefined) return [failed("the answer is not JSON")];
   if (isJsonObject(json) && json.type === "error") return [failed(errorText(json.error))];
-  const parsed = anthropicAnswer.safeParse(json);
+  const parsed = anthropicAnswer().safeParse(json);
   if (!parsed.success) return [failed("the answer has an unknown shape")];
   const { id, model, content, usage, stop_reason, stop_sequence } = parsed.data;
   const events: ChatEvent[] = [{ type: "start", ...(id ? { id } : {}), ...(model ? { model } : {}) }];

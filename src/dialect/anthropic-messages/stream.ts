@@ -41,7 +41,7 @@ function stepFrame(state: State, frame: SseFrame): Step {
   const json = tryJson(frame.data);
   if (!isJsonObject(json)) return [state, [failed("a frame of the answer is not JSON")]];
   if (typeof json.type !== "string" || !MEANT.has(json.type)) return [state, []];
-  const event = anthropicStreamEvent.safeParse(json);
+  const event = anthropicStreamEvent().safeParse(json);
   if (!event.success) return [state, [failed("a frame of the answer has an unknown shape")]];
   return stepEvent(state, event.data);
 }

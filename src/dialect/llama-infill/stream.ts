@@ -12,7 +12,7 @@ export function decoder(): StreamDecoder {
     initial: { started: false },
     step(state, frame) {
       if (frame.data === "[DONE]") return [state, []];
-      const parsed = llamaInfillFrame.safeParse(tryJson(frame.data));
+      const parsed = llamaInfillFrame().safeParse(tryJson(frame.data));
       if (!parsed.success) return [state, [failed("a frame of the answer has an unknown shape")]];
       const { error } = parsed.data;
       if (error !== undefined && error !== null) return [state, [failed(errorText(error))]];

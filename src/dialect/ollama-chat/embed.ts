@@ -13,7 +13,7 @@ export interface EmbedCall extends EmbeddingRequest {
 
 /** `POST /api/embed`. Without any input it loads the model, and is answered with an empty list. */
 export function parseEmbed(body: unknown): Result<EmbedCall, Failure> {
-  const parsed = parseBody(ollamaEmbedRequest, body);
+  const parsed = parseBody(ollamaEmbedRequest(), body);
   if (!parsed.ok) return parsed;
   const { model, input, dimensions, truncate } = parsed.value;
   const inputs = typeof input === "string" ? [input].filter((one) => one !== "") : (input ?? []);
@@ -28,7 +28,7 @@ export function parseEmbed(body: unknown): Result<EmbedCall, Failure> {
 
 /** `POST /api/embeddings`, the older form with one prompt. */
 export function parseEmbeddings(body: unknown): Result<EmbedCall, Failure> {
-  const parsed = parseBody(ollamaEmbeddingsRequest, body);
+  const parsed = parseBody(ollamaEmbeddingsRequest(), body);
   if (!parsed.ok) return parsed;
   const { model, prompt } = parsed.value;
   return ok({ model, inputs: prompt ? [prompt] : [], ignored: [] });

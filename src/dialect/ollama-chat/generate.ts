@@ -30,7 +30,7 @@ export type GenerateRequest =
   | { readonly kind: "completion"; readonly request: CompletionRequest };
 
 export function parseGenerate(body: unknown): Result<GenerateRequest, Failure> {
-  const parsed = parseBody(ollamaGenerateRequest, body);
+  const parsed = parseBody(ollamaGenerateRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   const refused = refusal(wire) ?? templateRefusal(wire);

@@ -12,7 +12,7 @@ import { parseMessages, toMessages } from "./messages.ts";
 import { ignoredOptions, parseOptions, toOptions } from "./options.ts";
 
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
-  const parsed = parseBody(ollamaChatRequest, body);
+  const parsed = parseBody(ollamaChatRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   const refused = refusal(wire);

@@ -11,7 +11,7 @@ import { toMetrics } from "./usage.ts";
 export function fromResponseBody(text: string): ChatEvent[] {
   const json = tryJson(text);
   if (json === undefined) return [failed("the answer is not JSON")];
-  const answer = ollamaAnswer.safeParse(json);
+  const answer = ollamaAnswer().safeParse(json);
   if (!answer.success) return [failed("the answer has an unknown shape")];
   const [, events] = stepAnswer(INITIAL_STATE, answer.data);
   const last = events.at(-1)?.type;

@@ -32,7 +32,7 @@ export function decoder(): StreamDecoder {
 }
 
 function step(state: DecoderState, value: unknown): Step {
-  const line = ollamaAnswer.safeParse(value);
+  const line = ollamaAnswer().safeParse(value);
   return line.success ? stepAnswer(state, line.data) : [state, [failed("a line of the answer has an unknown shape")]];
 }
 

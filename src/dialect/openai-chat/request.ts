@@ -9,7 +9,7 @@ import { ignoredMembers } from "../ignored-fields.ts";
 import { optional } from "../optional.ts";
 
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
-  const parsed = parseBody(openaiChatRequest, body);
+  const parsed = parseBody(openaiChatRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   const refused = refusal(wire);
@@ -42,7 +42,7 @@ const HARMLESS = ["store", "metadata", "service_tier", "prompt_cache_retention",
 
 /** Fields of other servers of this API (`repeat_penalty`, …): they reach an engine of this dialect, and no other. */
 export function ignored(body: unknown): readonly string[] {
-  return ignoredMembers(body, Object.keys(openaiChatRequest.shape), HARMLESS);
+  return ignoredMembers(body, Object.keys(openaiChatRequest().shape), HARMLESS);
 }
 
 export function toRequestBody(request: ChatRequest): JsonObject {

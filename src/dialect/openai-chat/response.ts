@@ -11,7 +11,7 @@ import { toUsage } from "./usage.ts";
 export function fromResponseBody(text: string): ChatEvent[] {
   const json = tryJson(text);
   if (json === undefined) return [failed("the answer is not JSON")];
-  const answer = openaiChatAnswer.safeParse(json);
+  const answer = openaiChatAnswer().safeParse(json);
   if (!answer.success) return [failed("the answer has an unknown shape")];
   const seed = (answer.data.id ?? "").replaceAll(/[^a-zA-Z0-9]/g, "").slice(-24);
   const [state, events] = stepAnswer(initialState(seed), answer.data);

@@ -187,7 +187,7 @@ export class StreamWatch {
 }
 
 function parseFrame(frame: Buffer) {
-  const answer = openaiChatAnswer.safeParse(tryJson(dataOf(frame)));
+  const answer = openaiChatAnswer().safeParse(tryJson(dataOf(frame)));
   return answer.success ? answer.data : null;
 }
 

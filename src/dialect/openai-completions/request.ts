@@ -37,7 +37,7 @@ const READ = new Set<string>([
 ]);
 
 export function parseRequest(body: unknown): Result<CompletionAsk, Failure> {
-  const parsed = parseBody(openaiCompletionsRequest, body);
+  const parsed = parseBody(openaiCompletionsRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   const prompts = parsePrompts(wire.prompt);

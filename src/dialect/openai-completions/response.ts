@@ -13,7 +13,7 @@ import { toUsage } from "../openai-chat/usage.ts";
 export function fromResponseBody(text: string): ChatEvent[] {
   const json = tryJson(text);
   if (json === undefined) return [failed("the answer is not JSON")];
-  const answer = openaiCompletionsAnswer.safeParse(json);
+  const answer = openaiCompletionsAnswer().safeParse(json);
   if (!answer.success) return [failed("the answer has an unknown shape")];
   const [state, events] = stepAnswer(INITIAL_STATE, answer.data);
   if (events.at(-1)?.type === "failed") return [...events];

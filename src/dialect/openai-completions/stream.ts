@@ -30,7 +30,7 @@ function stepFrame(state: DecoderState, frame: SseFrame): Step {
   if (frame.data === "[DONE]") return [state, finish(state, state.reason ?? "stop")];
   const json = tryJson(frame.data);
   if (json === undefined) return [state, [failed("a frame of the answer is not JSON")]];
-  const chunk = openaiCompletionsAnswer.safeParse(json);
+  const chunk = openaiCompletionsAnswer().safeParse(json);
   if (!chunk.success) return [state, [failed("a frame of the answer has an unknown shape")]];
   return stepAnswer(state, chunk.data);
 }

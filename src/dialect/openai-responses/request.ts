@@ -14,7 +14,7 @@ import { optional } from "../optional.ts";
  * that is still here is one that nobody knows, and is refused.
  */
 export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
-  const parsed = parseBody(openaiResponsesRequest, body);
+  const parsed = parseBody(openaiResponsesRequest(), body);
   if (!parsed.ok) return parsed;
   const wire = parsed.value;
   const refused = refusal(wire);

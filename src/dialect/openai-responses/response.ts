@@ -23,7 +23,7 @@ import { clientName } from "./tools.ts";
 export function fromResponseBody(text: string): ChatEvent[] {
   const json = tryJson(text);
   if (json === undefined) return [failed("the answer is not JSON")];
-  const response = openaiResponse.safeParse(json);
+  const response = openaiResponse().safeParse(json);
   if (!response.success) return [failed("the answer has an unknown shape")];
   const [, events] = finishResponse(INITIAL, response.data);
   return [...events];

@@ -1,6 +1,7 @@
 import type { ChatEvent, FinishReason, StreamDecoder, StreamEncoder } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
 import { NO_TOKENS, type TokenUsage } from "../../core/token-usage.ts";
+import { later } from "../../wire/later.ts";
 import {
   responsesStreamEvent,
   type OpenaiResponse,
@@ -29,7 +30,9 @@ export interface DecoderState {
 type Step = readonly [DecoderState, readonly ChatEvent[]];
 
 export const INITIAL: DecoderState = { started: false, refused: false, calls: 0, items: new Map() };
-const MEANT: ReadonlySet<string> = new Set(responsesStreamEvent.options.flatMap((one) => [...one.shape.type.values]));
+const meant = later(
+  (): ReadonlySet<string> => new Set(responsesStreamEvent().options.flatMap((one) => [...one.shape.type.values])),
+);
 
 export function decoder(): StreamDecoder {
   return sseDecoder({ initial: INITIAL, step: stepFrame, end: () => [failed("the answer ended early")] });
@@ -41,8 +44,8 @@ function stepFrame(state: DecoderState, frame: SseFrame): Step {
   const json = tryJson(frame.data);
   if (!isJsonObject(json)) return [state, [failed("a frame of the answer is not JSON")]];
   const type = typeof json.type === "string" ? json.type : isJsonObject(json.error) ? "error" : "";
-  if (!MEANT.has(type)) return [state, []];
-  const event = responsesStreamEvent.safeParse({ ...json, type });
+  if (!meant().has(type)) return [state, []];
+  const event = responsesStreamEvent().safeParse({ ...json, type });
   if (!event.success) return [state, [failed("a frame of the answer has an unknown shape")]];
   return stepEvent(state, event.data);
 }

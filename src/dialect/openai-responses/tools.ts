@@ -62,7 +62,7 @@ export function readTools(wire: readonly unknown[]): Result<ReadTools, Failure> 
   }
 
   function readNamespace(one: unknown, path: string): Failure | null {
-    const space = parseAt(responsesNamespaceTool, one, path);
+    const space = parseAt(responsesNamespaceTool(), one, path);
     if (!space.ok) return space.error;
     if (space.value.description) dropped.push(`tools.${space.value.name}.description`);
     for (const [at, child] of space.value.tools.entries()) {
@@ -80,9 +80,9 @@ export function readTools(wire: readonly unknown[]): Result<ReadTools, Failure> 
 }
 
 function parseFunction(wire: unknown, path: string): Result<Tool, Failure> {
-  const parsed = parseAt(responsesFunctionTool, wire, path);
+  const parsed = parseAt(responsesFunctionTool(), wire, path);
   if (!parsed.ok) return parsed;
-  const tool = responsesFunctionTool.def.options[0].safeParse(parsed.value.function ?? parsed.value);
+  const tool = responsesFunctionTool().def.options[0].safeParse(parsed.value.function ?? parsed.value);
   if (!tool.success) return err(invalid(`${path}.name`, "this field is missing"));
   const { name, description, parameters, strict } = tool.data;
   return ok({
@@ -96,7 +96,7 @@ function parseFunction(wire: unknown, path: string): Result<Tool, Failure> {
 
 /** No engine enforces a grammar of the client's, but the model can be told of it. */
 function parseCustom(wire: unknown, path: string): Result<Tool, Failure> {
-  const parsed = parseAt(responsesCustomTool, wire, path);
+  const parsed = parseAt(responsesCustomTool(), wire, path);
   if (!parsed.ok) return parsed;
   const { name, description, format } = parsed.value;
   const grammar = format?.definition

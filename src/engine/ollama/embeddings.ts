@@ -19,7 +19,7 @@ export const ollamaEmbeddings: EmbeddingWire = {
     return ok({ path: "/api/embed", body: JSON.stringify(body) });
   },
   read(body, { inputs }) {
-    const parsed = ollamaEmbedAnswer.safeParse(parseJson(body));
+    const parsed = ollamaEmbedAnswer().safeParse(parseJson(body));
     if (!parsed.success || parsed.data.embeddings.length !== inputs.length) {
       return err(engineFailure("its answer could not be read"));
     }
