@@ -1,25 +1,7 @@
 import { expect, test } from "bun:test";
 import { startTestLeader, type TestLeader } from "../../test/support/in-process-cluster.ts";
+import { ABOUT } from "../../test/support/worker-frames.ts";
 import { joinCluster } from "./join-cluster.ts";
-
-const ABOUT = {
-  machine: "ab".repeat(32),
-  name: "box",
-  version: "1",
-  addresses: [],
-  assign: true,
-  inventory: {
-    hostname: "box",
-    os: "linux",
-    arch: "x64",
-    cpuModel: "cpu",
-    physicalCores: 1,
-    logicalCores: 1,
-    memoryBytes: 1,
-    freeMemoryBytes: 1,
-    gpus: [],
-  },
-};
 
 async function join(token: string, host = "", aheadMs = 0): Promise<string> {
   const clock = { now: () => Date.now() + aheadMs, monotonicMs: () => performance.now() };

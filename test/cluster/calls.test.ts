@@ -1,74 +1,18 @@
 import { expect, test } from "bun:test";
 import { makeCertificate } from "../../src/cluster/certificate.ts";
 import { makeLinkKey } from "../../src/cluster/link-key.ts";
-import { NODE_PATHS } from "../../src/cluster/node-protocol.ts";
+import { NODE_PATHS, NODE_PROTOCOL } from "../../src/cluster/node-protocol.ts";
 import { connectRaw } from "../../src/cluster/raw-connect.ts";
 import { callSigner, SIGNED_HEADER } from "../../src/cluster/signed-call.ts";
 import { firstLine } from "../../src/cluster/transport/accept-node.ts";
 import { readFirstLine } from "../../src/cluster/transport/json-lines.ts";
 import { TUNNEL_METHOD, TUNNEL_WORD, tunnelPath } from "../../src/cluster/transport/tunnel-frames.ts";
 import { pinnedFetch } from "../../src/worker/leader-client.ts";
-import {
-  MACHINE,
-  startTestLeader,
-  startTestWorker,
-  type TestLeader,
-  type TestWorker,
-} from "../support/in-process-cluster.ts";
+import { startTestLeader, startTestWorker, type TestLeader } from "../support/in-process-cluster.ts";
 import { poll } from "../support/start-flock.ts";
+import { ABOUT, BEAT, post, signed } from "../support/worker-frames.ts";
 
 const FOREVER = new AbortController().signal;
-const STATE = {
-  node: "local",
-  inventory: {
-    hostname: "box",
-    os: "linux",
-    arch: "x64",
-    cpuModel: "cpu",
-    physicalCores: 1,
-    logicalCores: 1,
-    memoryBytes: 1,
-    freeMemoryBytes: 1,
-    gpus: [],
-  },
-  engines: [],
-  replicas: [],
-  embeddedGpu: null,
-  problems: [],
-  version: 1,
-};
-const BEAT = {
-  protocol: 4,
-  epoch: 1,
-  sequence: 7,
-  addresses: [],
-  state: STATE,
-  version: "1",
-  load: [],
-  utilisation: { cpu: null, gpu: null },
-};
-
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly code: string;
-}
-
-/** Straight to the leader's port, with whatever headers. */
-async function post(leader: TestLeader, path: string, body: string, headers: Record<string, string>): Promise<Answer> {
-  const answer = await fetch(`https://${leader.address}${path}`, {
-    method: "POST",
-    body,
-    headers,
-    tls: pinnedFetch(leader.identity.certificate),
-  });
-  const value = (await answer.json()) as { error?: { code: string } };
-  return { status: answer.status, body: value, code: value.error?.code ?? "" };
-}
-
-function signed(leader: TestLeader, worker: TestWorker, path: string, body: string): Record<string, string> {
-  return { [SIGNED_HEADER]: worker.signer.sign({ method: "POST", path, body }, leader.audience) };
-}
 
 test("a worker's signed call is taken once; replayed, tampered and stripped ones never reach the handlers", async () => {
   await using leader = await startTestLeader();
@@ -193,14 +137,11 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   const { certificate } = makeCertificate(Date.now());
   const wish = (machine: string, changes: object = {}) =>
     JSON.stringify({
-      protocol: 4,
+      ...ABOUT,
+      protocol: NODE_PROTOCOL,
       machine: machine.repeat(64),
       name: `box-${machine}`,
-      version: "1",
       keys: { linkKey: makeLinkKey().linkKey, certificate },
-      addresses: [],
-      inventory: STATE.inventory,
-      assign: true,
       ...changes,
     });
   const ask = (at: TestLeader, body: string, token: string) =>
@@ -211,7 +152,10 @@ test("a join token is good for one machine, for five minutes, at its leader; a r
   expect(await ask(leader, wish("a", { keys: { linkKey: "x".repeat(60), certificate } }), token)).toMatchObject({
     status: 400,
   });
-  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({ status: 200, body: { protocol: 4 } });
+  expect(await ask(leader, wish("a", { protocol: 9 }), token)).toMatchObject({
+    status: 200,
+    body: { protocol: NODE_PROTOCOL },
+  });
   expect(await ask(leader, wish("b"), token)).toMatchObject({ status: 401, code: "token_used" });
   expect(await ask(leader, wish("b"), "")).toMatchObject({ status: 401, code: "token_foreign" });
   const late = await leader.tokens.issue([leader.address]);
@@ -235,9 +179,9 @@ test("frames of protocol 3, made out to nobody, are understood", async () => {
     ["addresses", "drained", "heartbeatMs", "rotate"],
   ]);
   const { keys } = worker;
-  const wish = { protocol: 3, machine: MACHINE, name: "old", version: "1", keys, addresses: [], assign: true };
+  const wish = { ...ABOUT, protocol: 3, keys };
   const { token } = await leader.tokens.issue([leader.address]);
-  const joined = JSON.stringify({ ...wish, inventory: STATE.inventory });
+  const joined = JSON.stringify(wish);
   const answer = await post(leader, NODE_PATHS.register, joined, { authorization: `Bearer ${token}` });
   expect([answer.status, Object.keys(answer.body as object).toSorted()]).toEqual([
     200,
@@ -258,7 +202,7 @@ test("frames of protocol 3, made out to nobody, are understood", async () => {
   expect(await dial({ ...old, signed: sign(null) })).toEqual({ ok: true, protocol: 3 });
   expect(leader.links.kindOf(worker.node)).toBe("tunnel");
   const later = { protocol: 5, oldestProtocol: 4, kind: "control", audience: worker.check.audience };
-  expect(await dial({ ...later, signed: sign(leader.audience) })).toEqual({ ok: true, protocol: 4 });
+  expect(await dial({ ...later, signed: sign(leader.audience) })).toEqual({ ok: true, protocol: NODE_PROTOCOL });
   // Who could name the one that it calls has to.
   for (const signed of [sign(null), sign("-"), sign("someoneelse")])
     expect(await dial({ ...later, signed })).toMatchObject({ error: { code: "audience", audience: leader.audience } });

@@ -26,7 +26,8 @@ function startEngine() {
       request.signal.addEventListener("abort", () => aborted.push(path));
       seen.push({ path, headers: Object.fromEntries(request.headers), body: await request.text() });
       if (pathname === "/endless") return new Response(endless());
-      if (pathname === "/slow-start") await Bun.sleep(60_000);
+      // Until it is hung up on.
+      if (pathname === "/slow-start") await new Promise((resolve) => request.signal.addEventListener("abort", resolve));
       if (pathname === "/bytes") return new Response(new Uint8Array(Number(search.slice(1))).fill(65));
       return Response.json({ got: seen.at(-1)?.body }, { status: 418, headers: { "retry-after": "7" } });
     },

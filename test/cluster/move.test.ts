@@ -54,8 +54,14 @@ async function at(model: string, names: readonly string[]): Promise<void> {
   await poll(60_000, async () => (await where(model)).join() === names.join());
 }
 
-/** Streams without a pause until the returned function is called; gives how each of them ended. */
-function streams(lanes: number): () => Promise<readonly string[]> {
+/** Streams without a pause, until they are stopped. */
+interface Load {
+  /** How each has ended so far. */
+  readonly seen: readonly string[];
+  readonly stop: () => Promise<readonly string[]>;
+}
+
+function streams(lanes: number): Load {
   const over = new AbortController();
   const seen: string[] = [];
   const one = async (): Promise<string> => {
@@ -73,18 +79,20 @@ function streams(lanes: number): () => Promise<readonly string[]> {
     while (!over.signal.aborted) seen.push(await one().catch((cause: unknown) => `broken: ${String(cause)}`));
   };
   const running = Array.from({ length: lanes }, lane);
-  return async () => {
+  const stop = async (): Promise<readonly string[]> => {
     over.abort();
     await Promise.all(running);
     return seen;
   };
+  return { seen, stop };
 }
 
 test("a model moves under a load of streams: none fails, its file goes directly, and the old node has it no more", async () => {
-  const stop = streams(3);
+  const load = streams(3);
   const moved = await leader.cli("model", "move", "team", "--to", "two", "--json");
-  await Bun.sleep(300);
-  const seen = await stop();
+  const two = (await leader.nodes()).find(({ name }) => name === "two");
+  await poll(20_000, () => load.seen.some((replica) => replica.startsWith(`${two?.id}/`)));
+  const seen = await load.stop();
   expect([moved.code, moved.stderr]).toEqual([0, ""]);
   const { job } = JSON.parse(moved.stdout) as { job: { state: string; progress: { message: string } } };
   expect([job.state, job.progress.message]).toEqual(["succeeded", "two serves team; its file came directly from one"]);
@@ -98,7 +106,7 @@ test("a model moves under a load of streams: none fails, its file goes directly,
 }, 120_000);
 
 test("it moves back to the node whose own model it is, and its file need not travel", async () => {
-  const stop = streams(2);
+  const { stop } = streams(2);
   const moved = await leader.cli("model", "move", "team", "--to", "one", "--from", "two");
   const seen = await stop();
   expect([moved.code, moved.stdout]).toEqual([0, expect.stringContaining("model.move is done")]);
@@ -107,7 +115,7 @@ test("it moves back to the node whose own model it is, and its file need not tra
 }, 120_000);
 
 test("a model moves to the leader's own machine, which had no file of it, and away again", async () => {
-  const stop = streams(2);
+  const { stop } = streams(2);
   const here = await leader.cli("model", "move", "team", "--to", "local", "--json");
   expect([here.code, here.stdout]).toEqual([0, expect.stringContaining("its file came from one")]);
   await at("team", [hostname()]);
@@ -146,7 +154,7 @@ test("a node that cannot hold the model is told with numbers by the job, and not
 }, 60_000);
 
 test("a drain unloads what it has moved, under load; undrain loads the machine's own model again, others stay moved", async () => {
-  const stop = streams(2);
+  const { stop } = streams(2);
   const drained = await leader.cli("node", "drain", "one");
   expect([drained.code, drained.stdout]).toEqual([0, expect.stringContaining("node.drain is done")]);
   // `two` joined with --no-assign.
@@ -177,7 +185,7 @@ test("a drain unloads what it has moved, under load; undrain loads the machine's
 test("a restart of the leader in the middle of a move goes on with it, and cuts no answer", async () => {
   const [from = ""] = await where("team");
   const to = from === "one" ? hostname() : "one";
-  const stop = streams(3);
+  const { stop } = streams(3);
   const moving = await leader.cli("model", "move", "team", "--to", to, "--no-wait", "--json");
   const { id } = (JSON.parse(moving.stdout) as { job: { id: string } }).job;
   const restarted = await leader.cli("restart");
@@ -191,7 +199,7 @@ test("a restart of the leader in the middle of a move goes on with it, and cuts 
 
 test("a node that is lost while it gets the model: the job fails with words, and the old one serves on", async () => {
   const [from = ""] = await where("team");
-  const stop = streams(2);
+  const { stop } = streams(2);
   const { agent } = processesOf(two.dataDir);
   if (agent === null) throw new Error("no agent");
   // It takes the order to load, and does not come to answer it.
