@@ -41,4 +41,4 @@ async function refusalIn(answer: Response) {
   return read === undefined || !OF_THE_LINK.has(read.error.code) ? null : read.error;
 }
 
-const OF_THE_LINK: ReadonlySet<string> = new Set(["signature", "revoked", "clock_skew", "unknown_node"]);
+const OF_THE_LINK: ReadonlySet<string> = new Set(["signature", "audience", "revoked", "clock_skew", "unknown_node"]);

@@ -34,7 +34,7 @@ export async function registerAgain(parts: RegisterAgainParts, signal: AbortSign
   return "again";
 }
 
-/** The leader is just starting or in trouble; a wrong clock gets right again. */
-const NOT_NOW: ReadonlySet<string> = new Set(["unavailable", "clock_skew", "unknown"]);
+/** The leader is just starting, handing over or in trouble; a wrong clock gets right again. */
+const NOT_NOW: ReadonlySet<string> = new Set(["unavailable", "clock_skew", "audience", "unknown"]);
 /** A leader of the version before takes the call for a command, which a node that it does not know may not give. */
 const UNABLE: ReadonlySet<string> = new Set(["unknown_node", "not_found", "protocol"]);
