@@ -25,7 +25,7 @@ import type { Config } from "./config/settings.ts";
 import { systemClock } from "./core/clock.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { StartProblem } from "./leader/start-problem.ts";
-import { shellQuote } from "./leader/shell-quote.ts";
+import { shellQuote } from "./core/shell-quote.ts";
 import { addJoinToken, spendJoinToken } from "./store/join-tokens.ts";
 import type { Store } from "./store/store.ts";
 import type { Log } from "./telemetry/log.ts";

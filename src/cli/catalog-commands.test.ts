@@ -88,6 +88,13 @@ describe("flock model info", () => {
     expect(stdout).toMatch(/^Engines +~ none that Flock can use$/m);
   });
 
+  test("says how to get a model that is one file, and nothing of the kind for one in parts", async () => {
+    const get =
+      /^Get it: curl -L --fail --create-dirs -o \S+models\/qwen3-8b\.gguf https:\/\/huggingface\.co\/\S+\.gguf$/m;
+    expect((await box.run("model info qwen3-8b")).stdout).toMatch(get);
+    expect((await box.run("model info gpt-oss-120b")).stdout).not.toContain("Get it");
+  });
+
   test("--json is the entry", async () => {
     const { stdout } = await box.run("model info gpt-oss-20b --json");
     expect(JSON.parse(stdout)).toEqual({ model: entries.find(({ id }) => id === "gpt-oss-20b") });

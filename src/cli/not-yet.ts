@@ -49,7 +49,7 @@ export const NOT_YET: readonly Later[] = [
     },
     examples: ["flock model add llama-3.2-3b", "flock model add hf:Qwen/Qwen3-72B-AWQ --dry-run"],
     meanwhile: (dataDir) =>
-      `flock down; flock up   # once a .gguf file of it is in ${join(dataDir, "models")}: README.md, "A real model"`,
+      `flock down; flock up   # once a .gguf file of it is in ${join(dataDir, "models")}; flock model info <id> says where from`,
   },
   {
     section: "Models",

@@ -187,7 +187,7 @@ test("a table that is too wide for the terminal is cut short, and loses what is 
 test("a command that this version lacks says what does it today", async () => {
   const { exitCode, stderr } = await box.run("model add llama-3.2-1b");
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/→ flock down; flock up +# once a \.gguf file of it is in \S+models/);
+  expect(stderr).toMatch(/→ flock down; flock up +# once a \.gguf file of it is in \S+models; flock model info <id>/);
   expect((await box.run("connect cursor")).stderr).toContain("docs/clients.md");
 });
 

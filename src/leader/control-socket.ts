@@ -7,7 +7,7 @@ import type { LeaderInfo } from "./control-protocol.ts";
 import type { HandOver } from "./hand-over.ts";
 import { explainDirectory } from "./data-directory.ts";
 import { readLeaderPid } from "./leader-file.ts";
-import { shellQuote } from "./shell-quote.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 import type { StartProblem } from "./start-problem.ts";
 
 export interface ControlSocket {

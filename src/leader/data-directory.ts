@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Result } from "../core/result.ts";
-import { shellQuote } from "./shell-quote.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 import type { StartProblem } from "./start-problem.ts";
 
 /** What the database and the journal of a new Flock need at least. */

@@ -1,6 +1,6 @@
 import type { EngineStatus, Gpu, NodeState } from "../core/node.ts";
 import { unusedGpus } from "./hints.ts";
-import { shellQuote } from "./shell-quote.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 
 export interface ReadyBlockInput {
   readonly state: NodeState;

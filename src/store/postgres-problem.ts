@@ -1,7 +1,7 @@
 import { describeAddress, serverOf } from "./address.ts";
 import { WrongEncodingError } from "./connect-postgres.ts";
 import { codeOf, sqlStateOf } from "./error-code.ts";
-import { quote } from "./shell-quote.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 import type { PostgresAddress, StoreProblem } from "./store.ts";
 
 type Explain = (address: PostgresAddress, text: string) => StoreProblem;
@@ -17,12 +17,12 @@ const BY_STATE: Readonly<Record<string, Explain>> = {
   "28000": (address, text) => ({
     kind: "access_denied",
     message: `${serverOf(address)} does not let user ${address.user} in (${text})`,
-    mend: `sudo -u postgres createuser --pwprompt ${quote(address.user)}   # or a line for it in pg_hba.conf`,
+    mend: `sudo -u postgres createuser --pwprompt ${shellQuote(address.user)}   # or a line for it in pg_hba.conf`,
   }),
   "42501": (address, text) => ({
     kind: "access_denied",
     message: `user ${address.user} may not do this in ${describeAddress(address)} (${text})`,
-    mend: `sudo -u postgres psql -c ${quote(`alter database "${address.database}" owner to "${address.user}"`)}`,
+    mend: `sudo -u postgres psql -c ${shellQuote(`alter database "${address.database}" owner to "${address.user}"`)}`,
   }),
   "25006": (address) => ({
     kind: "unwritable",
@@ -94,7 +94,7 @@ function wrongPassword(address: PostgresAddress): StoreProblem {
   return {
     kind: "access_denied",
     message: `PostgreSQL at ${serverOf(address)} refuses the password of user ${address.user}`,
-    mend: `sudo -u postgres psql -c ${quote(`\\password ${address.user}`)}   # and the same one in FLOCK_STORAGE_DSN`,
+    mend: `sudo -u postgres psql -c ${shellQuote(`\\password ${address.user}`)}   # and the same one in FLOCK_STORAGE_DSN`,
   };
 }
 
@@ -108,18 +108,18 @@ function locked(address: PostgresAddress): StoreProblem {
 
 /** Run by the operator, who is asked for the password. */
 export function dumpCommand(address: PostgresAddress, file: string): string {
-  return `pg_dump ${hostAndPort(address)} -U ${quote(address.user)} -Fc -f ${quote(file)} ${quote(address.database)}`;
+  return `pg_dump ${hostAndPort(address)} -U ${shellQuote(address.user)} -Fc -f ${shellQuote(file)} ${shellQuote(address.database)}`;
 }
 
 function createDatabase(address: PostgresAddress): string {
   const { user, database } = address;
-  return `createdb ${hostAndPort(address)} -U ${quote(user)} -E UTF8 -T template0 ${quote(database)}`;
+  return `createdb ${hostAndPort(address)} -U ${shellQuote(user)} -E UTF8 -T template0 ${shellQuote(database)}`;
 }
 
 function psql(address: PostgresAddress): string {
-  return `psql ${hostAndPort(address)} -U ${quote(address.user)} ${quote(address.database)}`;
+  return `psql ${hostAndPort(address)} -U ${shellQuote(address.user)} ${shellQuote(address.database)}`;
 }
 
 function hostAndPort({ host, port }: PostgresAddress): string {
-  return `-h ${quote(host)} -p ${port}`;
+  return `-h ${shellQuote(host)} -p ${port}`;
 }

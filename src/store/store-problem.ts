@@ -4,7 +4,7 @@ import { describeAddress } from "./address.ts";
 import { codeOf, filePathOf } from "./error-code.ts";
 import { copiesOf } from "./kept-copies.ts";
 import { postgresProblem } from "./postgres-problem.ts";
-import { quote } from "./shell-quote.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 import type { StoreAddress, StoreProblem } from "./store.ts";
 
 /** Thrown inside the opening of a store, where a driver's error is not the whole story. */
@@ -54,7 +54,7 @@ function sqliteProblem(cause: unknown, path: string): StoreProblem {
   if (UNWRITABLE.has(code) || code.startsWith("SQLITE_CANTOPEN") || code.startsWith("SQLITE_READONLY")) {
     return unwritable(path, text);
   }
-  return { kind: "failed", message: `the store ${path} failed: ${text}`, mend: `df -h ${quote(dirname(path))}` };
+  return { kind: "failed", message: `the store ${path} failed: ${text}`, mend: `df -h ${shellQuote(dirname(path))}` };
 }
 
 const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EEXIST", "ENOENT", "SQLITE_PERM"]);
@@ -62,10 +62,10 @@ const UNWRITABLE = new Set(["EACCES", "EPERM", "EROFS", "ENOTDIR", "EISDIR", "EE
 export function damaged(path: string, what: string): StoreProblem {
   const aside = freeName(join(dirname(path), `damaged-${basename(path)}`));
   // The write-ahead log goes along: left behind it would be applied to the next database of this name.
-  const files = [path, `${path}-wal`, `${path}-shm`].filter((file) => existsSync(file)).map(quote);
-  const move = `mkdir -p ${quote(aside)} && mv ${files.join(" ")} ${quote(aside)}`;
+  const files = [path, `${path}-wal`, `${path}-shm`].filter((file) => existsSync(file)).map(shellQuote);
+  const move = `mkdir -p ${shellQuote(aside)} && mv ${files.join(" ")} ${shellQuote(aside)}`;
   const copy = copiesOf(path)[0];
-  const restore = copy === undefined ? "" : ` && cp ${quote(copy.path)} ${quote(path)}`;
+  const restore = copy === undefined ? "" : ` && cp ${shellQuote(copy.path)} ${shellQuote(path)}`;
   return {
     kind: "damaged",
     message: `the store ${path} is damaged (${what}); nothing was changed in it`,
@@ -95,12 +95,12 @@ export function newerSchema(address: StoreAddress, found: number, known: number)
 function backToCopy(path: string, known: number): string {
   const copy = copiesOf(path).find((kept) => kept.beforeVersion <= known + 1);
   if (copy === undefined) return "flock update";
-  const aside = `mv ${quote(path)} ${quote(`${path}.newer`)}`;
-  return `flock update, or go back to the older data: ${aside} && cp ${quote(copy.path)} ${quote(path)}`;
+  const aside = `mv ${shellQuote(path)} ${shellQuote(`${path}.newer`)}`;
+  return `flock update, or go back to the older data: ${aside} && cp ${shellQuote(copy.path)} ${shellQuote(path)}`;
 }
 
 function diskFull(path: string): StoreProblem {
-  const directory = quote(dirname(path));
+  const directory = shellQuote(dirname(path));
   return {
     kind: "disk_full",
     message: `no space left on the disk that holds ${path}`,
@@ -113,7 +113,7 @@ function locked(path: string): StoreProblem {
 }
 
 function unwritable(path: string, text: string): StoreProblem {
-  const directory = quote(dirname(path));
+  const directory = shellQuote(dirname(path));
   return {
     kind: "unwritable",
     message: `the store ${path} cannot be written (${text})`,

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ok } from "../../core/result.ts";
+import { shellQuote } from "../../core/shell-quote.ts";
 import { command } from "../command.ts";
 
 export const configEdit = command({
@@ -7,12 +8,8 @@ export const configEdit = command({
   examples: ["flock config edit", "eval $(flock config edit)"],
   run(context, out) {
     const editor = context.env["VISUAL"] || context.env["EDITOR"] || "vi";
-    out.line(`${editor} ${shellWord(join(context.dataDir, "config.yaml"))}`);
+    out.line(`${editor} ${shellQuote(join(context.dataDir, "config.yaml"))}`);
     out.note("Afterwards: flock config check, then start Flock again", "dim");
     return Promise.resolve(ok(undefined));
   },
 });
-
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}

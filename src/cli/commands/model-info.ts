@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { err, ok } from "../../core/result.ts";
+import { shellQuote } from "../../core/shell-quote.ts";
 import type { CatalogModel } from "../api/catalog.ts";
 import { fetchCatalog, findModel, needs, noteProblems, parameters, pickCatalogModel } from "../catalog-model.ts";
 import { EXIT } from "../cli-failure.ts";
@@ -32,6 +34,9 @@ export const modelInfo = command({
     }
     out.document({ model }, () => {
       out.fields(describe(model));
+      const download = downloadLine(model, context.dataDir);
+      if (download !== null)
+        for (const line of ["", `Get it: ${download}`, "Then: flock down; flock up"]) out.line(line);
       noteProblems(catalog.value, out);
     });
     return ok(undefined);
@@ -66,6 +71,13 @@ function describe(model: CatalogModel): Field[] {
     ["vLLM", "sources.vllm", sources.vllm],
   ];
   return rows.flatMap(([label, path, value = ""]): Field[] => (value === "" ? [] : [[label, about(path, value)]]));
+}
+
+/** Null: the embedded engine has no single file of it to load. */
+function downloadLine({ id, sources: { gguf } }: CatalogModel, dataDir: string): string | null {
+  if (gguf?.repo === undefined || gguf.file === undefined || /-\d{5}-of-\d{5}\.gguf$/.test(gguf.file)) return null;
+  const target = shellQuote(join(dataDir, "models", `${id}.gguf`));
+  return `curl -L --fail --create-dirs -o ${target} https://huggingface.co/${gguf.repo}/resolve/main/${gguf.file}`;
 }
 
 function machines(nodes: number | undefined): string | undefined {

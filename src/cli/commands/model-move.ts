@@ -11,7 +11,7 @@ import { pickModel } from "../pick-model.ts";
 export const modelMove = command({
   description:
     "The model is loaded on the other node (its file goes along), new requests go there, running answers end where they are, then it is unloaded there. No request is refused meanwhile. Where the other node serves it already, --from names whose copy goes. Ctrl-C stops the watching, not the move.",
-  args: { model: { summary: "The model", required: true, pick: pickModel } },
+  args: { model: { summary: "Id of the model that moves", required: true, pick: pickModel } },
   flags: {
     to: { type: "text", summary: "Id or name of the node that shall have it", placeholder: "node" },
     from: { type: "text", summary: "The node that it leaves, where several serve it", placeholder: "node" },

@@ -31,6 +31,7 @@ export const routeExplain = command({
     const { name, model, how, waiting, fallbacks, replicas } = explained.value;
     out.document(explained.value, () => {
       out.line(`${name} is served by ${model} (${how})`);
+      if (replicas.length === 0) return out.note("No replica of it is there at the moment. Why: flock engine ls");
       out.table(replicas, [
         { title: "", cell: ({ taken }) => (taken ? "▶" : "") },
         { title: "REPLICA", cell: ({ id }) => id, shrink: true },
