@@ -3,7 +3,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { z } from "zod";
 import type { EngineKind } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 import type { ModelRefusal } from "./loaded-models.ts";
 import { isFile } from "./model-files.ts";
 import { findSourcedModel, type ModelPlaces, parseHfId } from "./sourced-model.ts";
@@ -95,7 +95,7 @@ export class AdapterBook {
   set(engineId: string, adapters: readonly Adapter[]): void {
     const { [engineId]: _, ...others } = this.#read();
     const all = adapters.length === 0 ? others : { ...others, [engineId]: [...adapters] };
-    writeFileAtomic(this.#file, JSON.stringify(all));
+    writePrivateFile(this.#file, JSON.stringify(all));
   }
 
   #read(): z.infer<typeof book> {

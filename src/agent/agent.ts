@@ -8,7 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Inventory, NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { serveAgent } from "./agent-server.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { readFreeMemory } from "../engine/embedded/free-memory.ts";
 import type { LlamaInstalls } from "./install/llama-installs.ts";
@@ -132,7 +132,7 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     const { pid, instance, protocol } = identity;
     const startedAt = parts.clock.now();
     const record = { pid, processStart: startToken(pid), socket: socket.value, instance, protocol, startedAt };
-    writeFileAtomic(recordPath, JSON.stringify(record));
+    writePrivateFile(recordPath, JSON.stringify(record));
     parts.onListening?.();
     await aborted(over);
   } finally {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { LaunchSpec } from "../engine/driver.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 
 /** `<dataDir>/engines/<id>.json`: all that a later agent needs to take a running child over. Holds the secret. */
 const engineRecord = z.strictObject({
@@ -42,7 +42,7 @@ export class EngineRecords {
   }
 
   write(id: string, record: EngineRecord): void {
-    writeFileAtomic(this.#path(id), JSON.stringify(record));
+    writePrivateFile(this.#path(id), JSON.stringify(record));
   }
 
   remove(id: string): void {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { AvailableModel, ModelWish } from "../cluster/agent-protocol.ts";
 import { wait } from "../cluster/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 import { type ModelChoice, modelIdOf } from "./choose-model.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { isFile, listModelFiles } from "./model-files.ts";
@@ -192,7 +192,7 @@ export class LoadedModels {
 
   #remember(): void {
     if (this.#loaded.size === 0) rmSync(this.#file, { force: true });
-    else writeFileAtomic(this.#file, JSON.stringify([...this.#loaded.values()].map(({ path }) => path)));
+    else writePrivateFile(this.#file, JSON.stringify([...this.#loaded.values()].map(({ path }) => path)));
   }
 
   #remembered(): string[] {

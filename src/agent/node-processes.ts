@@ -5,7 +5,7 @@ import { startToken } from "../cluster/process-identity.ts";
 import { nodeProcess, type NodeProcess, type NodeProgram, type ProcessStart } from "../cluster/process-protocol.ts";
 import { wait } from "../cluster/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 import { adoptChild, type Child, spawnChild } from "./child-process.ts";
 import { engineLogPath, openLog, tailLog } from "./log-file.ts";
 
@@ -111,7 +111,7 @@ export class NodeProcesses {
       closeSync(logFd);
     }
     const about: NodeProcess = { id, program, args, pid: child.pid, port };
-    writeFileAtomic(this.#path(id), JSON.stringify({ ...about, processStart: startToken(child.pid) }));
+    writePrivateFile(this.#path(id), JSON.stringify({ ...about, processStart: startToken(child.pid) }));
     this.#keep(about, child);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(readyTimeoutMs)]);
     while (this.#running.has(id)) {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "./atomic-file.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 
 const ids = z.array(z.string());
 
@@ -22,7 +22,7 @@ export class StoppedEngines {
     if (before.includes(engineId) === stopped) return;
     const after = stopped ? [...before, engineId] : before.filter((id) => id !== engineId);
     if (after.length === 0) rmSync(this.#file, { force: true });
-    else writeFileAtomic(this.#file, JSON.stringify(after));
+    else writePrivateFile(this.#file, JSON.stringify(after));
   }
 
   #read(): readonly string[] {

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "../core/error-code.ts";
 import type { CatalogProblem } from "./catalog-problem.ts";
 import { checkEntries, type FiledEntry } from "./check-entries.ts";
 import type { CatalogEntry } from "./entry.ts";
@@ -78,7 +79,7 @@ async function readAll({ directory, files }: Found): Promise<CatalogContents> {
       continue;
     }
     const text = await readFile(file, "utf8").catch((cause: unknown) => {
-      skip(`cannot be read (${codeOf(cause)})`);
+      skip(`cannot be read (${codeOf(cause) || "unknown error"})`);
       return null;
     });
     if (text === null) continue;
@@ -98,8 +99,4 @@ function nowhere(directories: readonly string[]): CatalogContents {
       ? "holds no catalogue entries; catalog_dir (FLOCK_CATALOG_DIR) names it"
       : `holds no catalogue entries, nor does any of ${directories.slice(1).join(", ")}`;
   return { directory: null, entries: [], problems: [{ file: first, line: null, message }] };
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
 }

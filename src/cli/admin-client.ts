@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ClientResponse } from "hono/client";
+import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { type CliFailure, EXIT, NoWay } from "./cli-failure.ts";
 import { notRunning, type ServerAddress } from "./server-address.ts";
@@ -160,7 +161,7 @@ function unreachable(error: unknown, url: string, deadlineMs: number): CliFailur
     return { exitCode: EXIT.failure, message, code: "timeout", mend: "flock status" };
   }
   if (error instanceof NoWay) return error.failure;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (error instanceof TooLarge) return somethingElse(url);
   if (/cert|TLS|SSL|SELF_SIGNED|VERIFY/i.test(code)) {
     const mend = "Trust its certificate: NODE_EXTRA_CA_CERTS=<ca.pem>";

@@ -1,5 +1,6 @@
 import { fstatSync, statSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
+import { codeOf } from "../core/error-code.ts";
 import { systemClock } from "../core/clock.ts";
 import type { CliIo } from "./cli-io.ts";
 import type { TextSink } from "./output.ts";
@@ -60,7 +61,7 @@ function writeAll(fd: 1 | 2, bytes: Uint8Array, broken: () => void): void {
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : "";
+      const code = codeOf(error);
       // `flock usage | head` closes the pipe early, that is how it is meant to end; a closed terminal gives EIO, and a
       // socket that stands for a pipe ECONNRESET.
       if (code === "EPIPE" || code === "EIO" || code === "ECONNRESET") return broken();

@@ -1,3 +1,4 @@
+import { codeOf } from "../core/error-code.ts";
 import { err, type Result } from "../core/result.ts";
 import { type CliFailure, EXIT, usageFailure } from "./cli-failure.ts";
 import type { CliIo } from "./cli-io.ts";
@@ -168,5 +169,5 @@ function beforeDashes(argv: readonly string[]): readonly string[] {
 }
 
 function isBrokenPipe(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EPIPE";
+  return codeOf(error) === "EPIPE";
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../core/error-code.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { localUrl, parseListen } from "../config/listen.ts";
 import { ok, err, type Result } from "../core/result.ts";
@@ -80,6 +81,6 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     // A process of somebody else is alive too.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
 }

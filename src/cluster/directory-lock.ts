@@ -1,5 +1,6 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
+import { codeOf } from "../core/error-code.ts";
 
 /** Held until `release`, or until this process ends in whatever way. */
 export interface DirectoryLock {
@@ -20,7 +21,7 @@ export function takeDirectoryLock(dataDir: string, name: string): DirectoryLock 
     database.run("begin exclusive");
   } catch (error) {
     database.close();
-    if (error instanceof Error && "code" in error && error.code === "SQLITE_BUSY") return null;
+    if (codeOf(error) === "SQLITE_BUSY") return null;
     throw error;
   }
   return { release: () => database.close() };

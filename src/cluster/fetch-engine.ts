@@ -1,3 +1,4 @@
+import { codeOf } from "../core/error-code.ts";
 import { type CancelSignal, toAbortSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
@@ -75,7 +76,7 @@ async function fetchOverTls(
     return ok(answer);
   } catch (error) {
     if (signal.aborted) return err({ kind: "cancelled" });
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     return err(REFUSED.has(code) ? unreachable(engine) : broken(engine, code));
   }
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { err, ok, type Result } from "../core/result.ts";
 import { fingerprintOf, makeCertificate } from "./certificate.ts";
 import { makeLinkKey } from "./link-key.ts";
-import { readPrivateFile, writePrivateFile } from "./private-file.ts";
+import { readPrivateFile, writePrivateFile } from "../core/private-file.ts";
 
 /** Who a leader is to its workers: they know it by these keys and by nothing else. */
 const leaderIdentity = z.strictObject({

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { codeOf } from "../core/error-code.ts";
 
 /**
  * Tells one process from a later one that got the same number. A pid alone is not enough to kill by: between two reads
@@ -21,7 +22,7 @@ export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
   if (process.platform !== "linux") return true;
   const state = linuxStat(pid)?.[0];

@@ -1,4 +1,5 @@
 import type { TLSOptions } from "bun";
+import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { CERTIFICATE_NAME, fingerprintOf, normalFingerprint } from "./certificate.ts";
 import { RAW_EVENTS, RawSocket } from "./raw-socket.ts";
@@ -94,7 +95,7 @@ export function fingerprintShown(socket: Pick<Bun.Socket, "getPeerCertificate">)
 
 function describe(error: unknown): string {
   if (typeof error === "string") return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   const known: Readonly<Record<string, string>> = {
     ECONNREFUSED: "nothing listens there",
     ETIMEDOUT: "no answer",

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { nearest } from "./nearest.ts";
 import type { ConfigProblem } from "./problem.ts";
@@ -82,7 +83,7 @@ function readText(path: string): Result<{ text: string; readableByOthers: boolea
     const mode = statSync(path).mode;
     return ok({ text: readFileSync(path, "utf8"), readableByOthers: (mode & 0o044) !== 0 });
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     // ENOTDIR: the data directory itself is no directory; whoever opens it says so better.
     if (code === "ENOENT" || code === "ENOTDIR") return ok(null);
     const mend = code === "EISDIR" ? `Move it away: mv ${path} ${path}.old` : `Make it readable: chmod u+r ${path}`;

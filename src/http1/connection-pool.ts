@@ -1,3 +1,4 @@
+import { codeOf } from "../core/error-code.ts";
 import type { CancelSignal } from "../core/cancellation.ts";
 import type { TLSOptions } from "bun";
 import type { EngineAnswer } from "../core/engine-answer.ts";
@@ -164,8 +165,4 @@ const HANDLERS = {
 
 function hostOf(hostname: string, port: number): string {
   return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { shellQuote } from "../core/shell-quote.ts";
 import type { StartProblem } from "./start-problem.ts";
@@ -35,7 +36,7 @@ export function prepareDataDirectory(dataDir: string): Result<void, StartProblem
 
 /** What the file system said of the data directory, as one line and the command that mends it. */
 export function explainDirectory(dataDir: string, cause: unknown): StartProblem {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const code = codeOf(cause);
   if (code === "ENOSPC" || code === "EDQUOT") {
     return {
       kind: "disk_full",

@@ -1,5 +1,6 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writePrivateFile } from "../core/private-file.ts";
 
 /** `<dataDir>/leader.json`: where the running leader listens, for the CLI. Removed when it stops. */
 export interface LeaderFile {
@@ -12,10 +13,7 @@ export interface LeaderFile {
 }
 
 export function writeLeaderFile(dataDir: string, file: LeaderFile): void {
-  const path = join(dataDir, "leader.json");
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(file)}\n`, { mode: 0o600 });
-  renameSync(temporary, path);
+  writePrivateFile(join(dataDir, "leader.json"), `${JSON.stringify(file)}\n`);
 }
 
 export function removeLeaderFile(dataDir: string): void {

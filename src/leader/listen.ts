@@ -1,3 +1,4 @@
+import { codeOf } from "../core/error-code.ts";
 import type { ListenAddress } from "../config/listen.ts";
 import type { BufferedHandler } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
@@ -149,8 +150,4 @@ function explain({ host, port }: ListenAddress, cause: unknown): StartProblem {
   }
   const why = cause instanceof Error ? cause.message : String(cause);
   return { kind: "address", message: `cannot listen on ${where}: ${why}`, mend: "FLOCK_LISTEN=:8080 flock up" };
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }

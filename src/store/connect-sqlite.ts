@@ -1,6 +1,6 @@
 import { SQL } from "bun";
 import type { ConnectOptions } from "./connect.ts";
-import { codeOf } from "./error-code.ts";
+import { codeOf } from "../core/error-code.ts";
 import type { Db, Sql, Tx } from "./store.ts";
 
 const LOCK_WAIT_MS = 5000;

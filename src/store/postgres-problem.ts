@@ -1,6 +1,6 @@
 import { describeAddress, serverOf } from "./address.ts";
 import { WrongEncodingError } from "./connect-postgres.ts";
-import { codeOf, sqlStateOf } from "./error-code.ts";
+import { codeOf, sqlStateOf } from "../core/error-code.ts";
 import { shellQuote } from "../core/shell-quote.ts";
 import type { PostgresAddress, StoreProblem } from "./store.ts";
 

@@ -1,7 +1,7 @@
 import { existsSync, statfsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describeAddress } from "./address.ts";
-import { codeOf, filePathOf } from "./error-code.ts";
+import { codeOf, filePathOf } from "../core/error-code.ts";
 import { copiesOf } from "./kept-copies.ts";
 import { postgresProblem } from "./postgres-problem.ts";
 import { shellQuote } from "../core/shell-quote.ts";

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { codeOf } from "../core/error-code.ts";
 
 /** Wide enough for a number of ms, so that names sort as numbers do. */
 const SEQ_DIGITS = 15;
@@ -20,7 +21,7 @@ export function listJournalFiles(dir: string): string[] {
       .filter((name) => NAME.test(name))
       .sort();
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
+    if (codeOf(cause) === "ENOENT") return [];
     throw cause;
   }
 }

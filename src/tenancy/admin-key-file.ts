@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { readPrivateFile, writePrivateFile } from "../core/private-file.ts";
 import { looksLikeSecret } from "./key-secret.ts";
 
 export function adminKeyPath(dataDir: string): string {
@@ -8,34 +9,12 @@ export function adminKeyPath(dataDir: string): string {
 
 /** The secret in the file; null when there is no file; "" when it holds something else. Throws when it is unreadable. */
 export function readAdminKey(path: string): string | null {
-  try {
-    const text = readFileSync(path, "utf8").trim();
-    return looksLikeSecret(text) ? text : "";
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
-    throw cause;
-  }
+  const text = readPrivateFile(path)?.trim() ?? null;
+  return text === null || looksLikeSecret(text) ? text : "";
 }
 
-/** All or nothing, on disk when it returns, readable by its owner only. Throws the file system's error. */
+/** On disk when it returns. Throws the file system's error. */
 export function writeAdminKey(path: string, secret: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const partial = `${path}.partial`;
-  rmSync(partial, { force: true });
-  try {
-    const file = openSync(partial, "wx", 0o600);
-    try {
-      writeSync(file, `${secret}\n`);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(partial, path);
-  } catch (cause) {
-    rmSync(partial, { force: true });
-    throw cause;
-  }
-  const dir = openSync(dirname(path), "r");
-  fsyncSync(dir);
-  closeSync(dir);
+  writePrivateFile(path, `${secret}\n`);
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { fingerprintOf } from "../cluster/certificate.ts";
 import { isLinkKey } from "../cluster/link-key.ts";
 import type { NodeCredential, RemovedFrom } from "../cluster/node-credential.ts";
-import { readPrivateFile, writePrivateFile } from "../cluster/private-file.ts";
+import { readPrivateFile, writePrivateFile } from "../core/private-file.ts";
 import { err, ok, type Result } from "../core/result.ts";
 
 const publicKeys = z.strictObject({

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { codeOf } from "../core/error-code.ts";
 import { CERTIFICATE_NAME, fingerprintOf } from "../cluster/certificate.ts";
 import { splitAddress } from "../cluster/node-address.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -46,7 +47,7 @@ export function fetchCertificate(
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   const known: Readonly<Record<string, string>> = {
     ECONNREFUSED: "nothing listens there",
     ENOTFOUND: "no machine of that name",

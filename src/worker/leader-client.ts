@@ -1,3 +1,4 @@
+import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { CERTIFICATE_NAME } from "../cluster/certificate.ts";
 import { AUDIENCE_HEADER, MOST_TRIES } from "../cluster/audience.ts";
@@ -124,7 +125,7 @@ export function pinnedFetch(certificate: string): NonNullable<BunFetchRequestIni
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (/REFUSED|FailedToOpenSocket/i.test(code)) return "nothing listens there";
   if (/NOT_YET_VALID|HAS_EXPIRED/.test(code)) return WRONG_TIME;
   if (/CERT|SIGNATURE|EPROTO/i.test(code)) return OTHER;

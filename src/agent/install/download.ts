@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { codeOf } from "../../core/error-code.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { diskProblem, type InstallProblem } from "./install-problem.ts";
 import { noNetwork, type Asset } from "./release.ts";
@@ -103,7 +104,7 @@ function brokeOff({ name, bytes }: Asset, have: number): InstallProblem {
 }
 
 function isOfDisk(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   return ["ENOSPC", "EDQUOT", "EACCES", "EROFS", "EIO"].includes(code);
 }
 

@@ -1,3 +1,4 @@
+import { codeOf } from "../../core/error-code.ts";
 /** Why an install did not come about, and the command that mends it. */
 export interface InstallProblem {
   readonly message: string;
@@ -6,7 +7,7 @@ export interface InstallProblem {
 
 /** What the system says of a file that cannot be written. */
 export function diskProblem(error: unknown, directory: string): InstallProblem {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (code === "ENOSPC" || code === "EDQUOT") {
     return {
       message: `no space is left for ${directory}`,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { writeFileAtomic } from "../atomic-file.ts";
+import { writePrivateFile } from "../../core/private-file.ts";
 
 /** One unpacked release of llama.cpp. */
 export interface Installed {
@@ -54,7 +54,7 @@ export class InstalledVersions {
 
   /** Engines are started with this one from now on. */
   pin({ version, variant }: Pick<Installed, "version" | "variant">): void {
-    writeFileAtomic(join(this.directory, "pinned"), `${version}-${variant}\n`);
+    writePrivateFile(join(this.directory, "pinned"), `${version}-${variant}\n`);
   }
 
   /** A program of the pinned version; null: none is pinned, or that has no such program. */

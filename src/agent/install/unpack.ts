@@ -1,6 +1,7 @@
 import { closeSync, createReadStream, mkdirSync, openSync, realpathSync, symlinkSync, writeSync } from "node:fs";
 import { dirname, isAbsolute, join, normalize, relative, sep } from "node:path";
 import { createGunzip } from "node:zlib";
+import { codeOf } from "../../core/error-code.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { diskProblem, type InstallProblem } from "./install-problem.ts";
 import { BrokenArchive, type TarEntry, tarEntries } from "./tar-entries.ts";
@@ -91,7 +92,7 @@ function toProblem(error: unknown, archive: string, directory: string, signal: A
   if (signal.aborted) return { message: "cancelled", mend: "flock engine install llamacpp" };
   if (error instanceof Refused) return { message: `the archive is refused: ${error.message}`, mend };
   if (error instanceof BrokenArchive) return { message: `the archive cannot be unpacked: ${error.message}`, mend };
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = codeOf(error);
   if (code.startsWith("Z_")) return { message: `the archive cannot be unpacked: it is damaged (${code})`, mend };
   if (code === "EEXIST") return { message: "the archive is refused: it holds a path twice", mend };
   if (code === "ENOENT") return { message: "the archive is refused: a link in it leads nowhere", mend };

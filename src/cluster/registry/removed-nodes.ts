@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { err, ok, type Result } from "../../core/result.ts";
-import { readPrivateFile, writePrivateFile } from "../private-file.ts";
+import { readPrivateFile, writePrivateFile } from "../../core/private-file.ts";
 import { PROOF_TTL_MS } from "../registration-proof.ts";
 
 /** How long it is remembered that a node was removed: twice as long as any proof of its registration is good. */

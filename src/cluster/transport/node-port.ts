@@ -1,4 +1,5 @@
 import { chmodSync, rmSync } from "node:fs";
+import { codeOf } from "../../core/error-code.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { type ListenPlace, listenRaw, type RawListener } from "../raw-listener.ts";
 import type { RawSocket } from "../raw-socket.ts";
@@ -139,8 +140,4 @@ function listenAt(host: string, port: number, tls: PortTls, accept: (socket: Raw
     // Where IPv6 is switched off there is no "::".
     return listenRaw({ host: "0.0.0.0", port, tls }, accept);
   }
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }

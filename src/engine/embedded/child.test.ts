@@ -45,6 +45,7 @@ test("a damaged model is said in one line, in /health too, and ends the process 
 test("a file that is not there ends it with code 3", async () => {
   const child = spawnChild([join(temporaryDirectory(), "none.gguf")], { FLOCK_ENGINE_SECRET: "s" });
   expect(await child.exited).toBe(3);
+  expect(await new Response(child.stderr).text()).toContain("its file is not there any more");
 }, 20_000);
 
 test("a model that does not fit ends it with code 3 and the numbers, before anything is allocated", async () => {

@@ -6,6 +6,7 @@ import {
   type LlamaModel,
   type Token,
 } from "node-llama-cpp";
+import { codeOf } from "../../core/error-code.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { gatheringBatches, numberSequences } from "./batching.ts";
 import type { Counters } from "./counters.ts";
@@ -127,6 +128,7 @@ function reasonOf(error: unknown, settings: EngineSettings): string {
   if (error instanceof InsufficientMemoryError) {
     return "not enough memory for the context: use a smaller --engine-embedded-context or --engine-embedded-slots";
   }
+  if (codeOf(error) === "ENOENT") return "the model cannot be loaded: its file is not there any more";
   const text = error instanceof Error ? error.message : String(error);
   return `the model cannot be loaded: ${text.replaceAll(settings.modelPath, "the file").split("\n")[0]}`;
 }

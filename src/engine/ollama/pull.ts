@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { codeOf } from "../../core/error-code.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { NdjsonParser } from "../../wire/ndjson.ts";
@@ -46,7 +47,7 @@ export async function pullModel(
   } catch (cause) {
     if (signal.aborted) return err({ kind: "cancelled" });
     if (silence.signal.aborted) return err({ kind: "engine_timeout", engine: "ollama", waitedMs: LONGEST_SILENCE_MS });
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const code = codeOf(cause);
     return err(
       /refused/i.test(code) ? unreachable(at.url) : failed(`the download broke off (${code || "connection"})`),
     );
