@@ -24,6 +24,7 @@ if (argv[0] === "__agent") {
 }
 
 async function cli(): Promise<void> {
+  if (serves) readAhead();
   const [{ leaderControl }, { processIo }, { runCli }, { VERSION }] = await Promise.all([
     import("./compose-cli.ts"),
     import("./cli/process-io.ts"),
@@ -51,6 +52,13 @@ async function cli(): Promise<void> {
   process.exitCode = await runCli(argv, { ...io, leader, program });
   // A worker or an open socket must not keep a command that is over.
   process.exit();
+}
+
+/** The parts that a start comes to one after the other: each is read while the one before it runs. */
+function readAhead(): void {
+  const parts = [import("./cli/commands/up.ts"), import("./config/load.ts"), import("./compose-start.ts")];
+  // Whoever comes to a part that cannot be read is told why.
+  for (const part of parts) part.catch(() => undefined);
 }
 
 async function agent(): Promise<void> {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { socketPath } from "../cluster/socket-path.ts";
@@ -32,7 +32,8 @@ export async function askLeader(
   deadlineMs = DEADLINE_MS,
 ): Promise<unknown> {
   const socket = recordedSocket(dataDir) ?? controlSocketPath(dataDir);
-  if (!socket.ok) return null;
+  // Most starts find none; the first `fetch` of a process costs a thread.
+  if (!socket.ok || !existsSync(socket.value)) return null;
   try {
     const answer = await fetch(`http://leader${path}`, {
       method,
