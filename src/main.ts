@@ -25,8 +25,8 @@ if (argv[0] === "__agent") {
 
 async function cli(): Promise<void> {
   if (serves) readAhead();
-  const [{ leaderControl }, { processIo }, { runCli }, { VERSION }] = await Promise.all([
-    import("./compose-cli.ts"),
+  const [{ lateControl }, { processIo }, { runCli }, { VERSION }] = await Promise.all([
+    import("./compose-control.ts"),
     import("./cli/process-io.ts"),
     import("./cli/run-cli.ts"),
     import("./cli/version.ts"),
@@ -35,7 +35,7 @@ async function cli(): Promise<void> {
   const io = processIo(process.env, serves ? () => cut.abort() : undefined);
   // Through npm there is no `flock` on the PATH; called in any other way there is.
   const program = compiled || process.env["npm_lifecycle_event"] === undefined ? "flock" : "npm run flock --";
-  const leader = leaderControl({
+  const leader = lateControl({
     version: VERSION,
     self,
     engineCommand: [executable, join(home, compiled ? "engine/child.mjs" : "src/engine/embedded/child.ts")],
@@ -56,7 +56,12 @@ async function cli(): Promise<void> {
 
 /** The parts that a start comes to one after the other: each is read while the one before it runs. */
 function readAhead(): void {
-  const parts = [import("./cli/commands/up.ts"), import("./config/load.ts"), import("./compose-start.ts")];
+  const parts = [
+    import("./cli/commands/up.ts"),
+    import("./config/load.ts"),
+    import("./compose-cli.ts"),
+    import("./compose-start.ts"),
+  ];
   // Whoever comes to a part that cannot be read is told why.
   for (const part of parts) part.catch(() => undefined);
 }

@@ -68,6 +68,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "compose-assign.ts": ["*"],
   "compose-bring.ts": ["*"],
   "compose-cluster.ts": ["*"],
+  "compose-control.ts": ["*"],
   "compose-detach.ts": ["*"],
   "compose-lifecycle.ts": ["*"],
   "compose-join.ts": ["*"],
