@@ -68,3 +68,65 @@ test("calls go over one connection, one after the other", async () => {
   expect(ports.size).toBe(1);
   await server.stop(true);
 });
+
+const UNSIGNED = { error: { code: "signature", message: "the call is not signed", mend: "flock join" } };
+
+/** A leader whose answers a test gives; `to` is whom a call was made out to. */
+async function answering(answer: (to: string, port: number | undefined) => Response, protocol: () => number) {
+  const { certificate, key } = makeCertificate(Date.now());
+  const said: string[] = [];
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: certificate, key },
+    fetch(request, at) {
+      const to = request.headers.get("x-flock-signed");
+      said.push(to ?? "hello");
+      if (to !== null) return answer(to, at.requestIP(request)?.port);
+      const hello = { id: "l_1", protocol: protocol(), oldestProtocol: 3, version: "1", at: 1 };
+      return Response.json(protocol() < 4 ? hello : { ...hello, audience: "successor" });
+    },
+  });
+  const audience = new LeaderAudience(certificate);
+  const calls = leaderClient({
+    certificate,
+    addresses: () => [`127.0.0.1:${server.port}`],
+    signer: () => ({ sign: (_, to) => `to ${to ?? "nobody"}` }),
+    audience,
+    answered: () => undefined,
+  });
+  return { said, audience, calls, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+test("a leader of protocol 3 is asked what it speaks, and called as it wants to be from then on", async () => {
+  const answer = (to: string): Response =>
+    to === "to nobody" ? Response.json({}) : Response.json(UNSIGNED, { status: 401 });
+  await using leader = await answering(answer, () => 3);
+  // As after a leader that was taken back to an earlier version.
+  leader.audience.heard("gonegone");
+  for (let call = 0; call < 2; call++) expect((await leader.calls.call("POST", "/x", {}, FOREVER)).ok).toBe(true);
+  expect(leader.said).toEqual(["to gonegone", "hello", "to nobody", "to nobody"]);
+});
+
+test("one of protocol 3 that has handed over is not taken for its successor, though it still has our connection", async () => {
+  let old: number | undefined;
+  const answer = (_: string, port: number | undefined): Response => {
+    old ??= port;
+    return port === old ? Response.json(UNSIGNED, { status: 401 }) : Response.json({});
+  };
+  await using leader = await answering(answer, () => 4);
+  leader.audience.heard("successor");
+  expect((await leader.calls.call("POST", "/x", {}, FOREVER)).ok).toBe(true);
+  expect(leader.said).toEqual(["to successor", "hello", "to successor"]);
+});
+
+test("a leader that refuses a signature for good has the last word", async () => {
+  await using leader = await answering(
+    () => Response.json(UNSIGNED, { status: 401 }),
+    () => 4,
+  );
+  leader.audience.heard("successor");
+  const asked = await leader.calls.call("POST", "/x", {}, FOREVER);
+  expect(asked.ok ? {} : asked.error).toMatchObject({ kind: "refused", code: "signature" });
+  expect(leader.said.filter((what) => what !== "hello").length).toBe(2);
+});

@@ -45,12 +45,14 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
   /** Made out anew where another process leads by now, or one of another version; neither has begun anything then. */
   const ask = async (address: string, path: string, init: SignedInit): Promise<Response> => {
     const { method, headers, body } = init;
+    let fresh = false;
     for (let tries = 1; ; tries++) {
       const to = audience.now;
       headers.set(SIGNED_HEADER, parts.signer().sign({ method, path, body: body ?? "" }, to));
       const answer = await fetch(`https://${address}${path}`, {
         ...init,
         body: body ?? undefined,
+        keepalive: !fresh,
         timeout: false,
         redirect: "manual",
         tls: pinnedFetch(parts.certificate),
@@ -58,7 +60,12 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
       if (tries === MOST_TRIES) return answer;
       const other = answer.headers.get(AUDIENCE_HEADER);
       if (other !== null) audience.heard(other);
-      else if (answer.status !== 401 || to === null || !(await audience.isOlder(address, init.signal))) return answer;
+      else if (to === null || !(await isUnsigned(answer))) return answer;
+      // One of protocol 3 takes this for unsigned, also one that has handed over to a later one and still has our connection.
+      else if (!(await audience.isOlder(address, init.signal))) {
+        if (fresh) return answer;
+        fresh = true;
+      }
       await answer.body?.cancel();
     }
   };
@@ -103,6 +110,17 @@ export function leaderClient(parts: LeaderClientParts): LeaderCalls {
       return await send(request.method, pathname + search, body, headers, signal, null);
     },
   };
+}
+
+async function isUnsigned(answer: Response): Promise<boolean> {
+  if (answer.status !== 401) return false;
+  const told = refusalBody.safeParse(
+    await answer
+      .clone()
+      .json()
+      .catch(() => null),
+  );
+  return told.data?.error.code === "signature";
 }
 
 export async function readLeaderAnswer(answer: Response): Promise<Result<unknown, LeaderCallFailure>> {

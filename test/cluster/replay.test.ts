@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { NODE_PROTOCOL } from "../../src/cluster/node-protocol.ts";
+import { connectRaw } from "../../src/cluster/raw-connect.ts";
+import { firstLine } from "../../src/cluster/transport/accept-node.ts";
+import { readFirstLine } from "../../src/cluster/transport/json-lines.ts";
+import { TUNNEL_METHOD, TUNNEL_WORD, tunnelAnswer, tunnelPath } from "../../src/cluster/transport/tunnel-frames.ts";
 import { nodeWhere, servedBy } from "../support/cluster-client.ts";
 import { asLeader, asWorker, audienceAt, type Caller, credentialOf, send } from "../support/signed-calls.ts";
 import {
@@ -41,10 +46,30 @@ async function recorded(look: typeof LOOK | typeof LOOK_AT_WORKER, door: Door, c
   return signed;
 }
 
+/** What a worker dials, and what the leader says to it. */
+async function dial(of: ClusterNode, hello: object): Promise<string> {
+  const { leader: known } = credentialOf(of.dataDir);
+  const port = Number(/\d+$/.exec(known.addresses[0] ?? "")?.[0]);
+  const tls = { pinned: known.keys.certificate };
+  const connected = await connectRaw({ host: "127.0.0.1", port, tls }, AbortSignal.timeout(5_000));
+  if (!connected.ok) return connected.error.message;
+  connected.value.write(firstLine(TUNNEL_WORD, hello));
+  const answer = tunnelAnswer.parse(await readFirstLine(connected.value, AbortSignal.timeout(5_000)));
+  connected.value.destroy();
+  return "ok" in answer ? "ok" : answer.error.code;
+}
+
 /** The worker is there, by its own port, and serves. */
 async function whole(epoch: (before: number) => boolean): Promise<void> {
   await nodeWhere(leader, "near", (row) => row.state === "ready" && row.link === "lan" && epoch(row.epoch));
   await servedBy(leader, "near-model", ["near"]);
+}
+
+/** The leader is killed, and started again. */
+async function crash(): Promise<void> {
+  process.kill(leader.leads(), "SIGKILL");
+  leader = { ...leader, ...leader.again() };
+  await poll(30_000, () => leader.nodes().catch(() => null));
 }
 
 test("a worker's call that was recorded is refused after a restart of the leader, a graceful one and a crash", async () => {
@@ -71,13 +96,23 @@ test("a worker's call that was recorded is refused after a restart of the leader
   await whole(() => true);
 
   const between = await recorded(LOOK, door, caller);
-  process.kill(leader.leads(), "SIGKILL");
-  leader = { ...leader, ...leader.again() };
-  await poll(30_000, () => leader.nodes().catch(() => null));
+  await crash();
   await whole(() => true);
   for (const signed of [before, between]) expect(await send(door, { ...LOOK, tls, signed })).toBe(REFUSED);
   await recorded(LOOK, door, caller);
 }, 90_000);
+
+test("the first line of a worker's tunnel that was recorded is refused after a crash of the leader", async () => {
+  const door = doorAt(credentialOf(worker.dataDir).leader.addresses[0]);
+  const caller = asWorker(worker);
+  const call = { method: TUNNEL_METHOD, path: tunnelPath("exchange"), body: null };
+  const signed = caller.signer.sign(call, await audienceAt(door, caller));
+  const hello = { protocol: NODE_PROTOCOL, oldestProtocol: NODE_PROTOCOL, kind: "exchange", signed };
+  expect([await dial(worker, hello), await dial(worker, hello)]).toEqual(["ok", "signature"]);
+  await crash();
+  await whole(() => true);
+  expect(await dial(worker, hello)).toBe("audience");
+}, 60_000);
 
 test("a leader's call that was recorded is refused after a restart of the worker, a graceful one and a crash", async () => {
   const caller = asLeader(leader, worker);

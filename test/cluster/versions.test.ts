@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { OLDEST_NODE_PROTOCOL } from "../../src/cluster/node-protocol.ts";
-import { ask, nodeWhere, replicaOf, streamOn } from "../support/cluster-client.ts";
+import { ask, load, nodeWhere, replicaOf, streamOn } from "../support/cluster-client.ts";
 import { checkOutOlder, findOlderCommit, type OlderBuild } from "../support/older-build.ts";
 import {
   type ClusterLeader,
@@ -11,10 +11,12 @@ import {
   startClusterWorker,
   startNode,
 } from "../support/start-cluster.ts";
-import { poll, processesOf, temporaryDirectory } from "../support/start-flock.ts";
+import { poll, processesOf, runFlock, temporaryDirectory } from "../support/start-flock.ts";
 
 const found = findOlderCommit();
 const title = `beside a build of protocol ${OLDEST_NODE_PROTOCOL}`;
+/** As `startClusterLeader` has it. */
+const LEADER_ENV = { FLOCK_CLUSTER_LISTEN: "127.0.0.1:0" };
 const START = { waitFor: /Admin API key/ };
 
 describe.skipIf("why" in found)("why" in found ? `${title} (${found.why})` : title, () => {
@@ -83,12 +85,18 @@ describe.skipIf("why" in found)("why" in found ? `${title} (${found.why})` : tit
     const workers = await joinTwo(older, "new", {});
     await live(older, "new", workers);
     const others = await joinTwo(older, "old", { entry });
-    await older.terminate();
-    const leader = await startLeader({ dataDir });
-    for (const name of ["new", "old"]) await serving(leader, name);
-    await live(leader, "new", workers);
-    await gone(leader, "new", workers);
-    await gone(leader, "old", others);
+    // Both versions serve at once for a while. Commands typed meanwhile come to either, or to nobody, and are never unsigned.
+    const looks = load(1, async () => {
+      const { stdout, stderr } = await workers.lan.cli("node", "ls");
+      return new Response(stderr, { status: /new-lan/.test(stdout) || stderr.includes("nothing listens") ? 200 : 500 });
+    });
+    const updated = await runFlock(["restart"], { dataDir, env: LEADER_ENV });
+    expect([updated.code, updated.stderr]).toEqual([0, ""]);
+    for (const name of ["new", "old"]) await serving(older, name);
+    expect((await looks()).filter((said) => said.startsWith("status"))).toEqual([]);
+    await live(older, "new", workers);
+    await gone(older, "new", workers);
+    await gone(older, "old", others);
   }, 120_000);
 });
 
