@@ -41,12 +41,10 @@ export function routeAdmin({ store, models, router, detours }: RouteParts): Pick
       const asked = new Set([model]);
       const fallbacks: string[] = [];
       for (;;) {
-        const next = detours.next(
-          model,
-          asked,
-          ({ abilities, contextTokens }) =>
+        const next = detours.next(model, asked, {
+          fits: ({ abilities, contextTokens }) =>
             contextTokens >= promptTokens && (abilities.tools || !tools) && (abilities.images || !images),
-        );
+        });
         if (next === null) break;
         asked.add(next);
         fallbacks.push(next);

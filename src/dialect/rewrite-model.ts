@@ -4,7 +4,7 @@
  * a real JSON member matches.
  */
 export function modelRewriter(from: string, to: string): (bytes: Uint8Array) => Uint8Array {
-  if (from === to) return (bytes) => bytes;
+  if (from === to) return asItIs;
   const name = JSON.stringify(from);
   // Compact writers and Python's `json.dumps`. Engines keep to one form: the one that matched is tried first.
   let forms = [Buffer.from(`"model":${name}`), Buffer.from(`"model": ${name}`)];
@@ -33,4 +33,8 @@ function replaceAll(bytes: Uint8Array, form: Buffer, replacement: Buffer): Uint8
   if (kept === 0) return null;
   pieces.push(bytes.subarray(kept));
   return Buffer.concat(pieces);
+}
+
+function asItIs(bytes: Uint8Array): Uint8Array {
+  return bytes;
 }

@@ -1,7 +1,7 @@
 import type { CancelSignal } from "../core/cancellation.ts";
 import type { EngineAnswer } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
-import { err, ok, type Result } from "../core/result.ts";
+import { err, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
 import type { Choice, Detours, EngineLink, GatewayDeps } from "./ports.ts";
 import type { PlannedCall } from "./relay.ts";
@@ -11,6 +11,13 @@ export interface AttemptFailure {
   readonly failure: Failure;
   /** False: the connection was refused, or closed before a status came. */
   readonly answered: boolean;
+}
+
+/** Who makes the attempts of one request. */
+export interface Attempting<T> {
+  /** Of the attempt that runs; another one after each that was lost. */
+  readonly signal: CancelSignal;
+  attempt(choice: Choice, fresh: boolean): Promise<Result<T, AttemptFailure>>;
 }
 
 /** The engine answered, and this is what is wrong with it. */
@@ -27,7 +34,7 @@ const RETRIED: ReadonlySet<Failure["kind"]> = new Set([
 ]);
 
 /**
- * Runs `once` against one replica after another until one begins to answer. A replica that answered with a failure is
+ * Runs `attempt` against one replica after another until one begins to answer. A replica that answered with a failure is
  * not asked again. One where nobody answered is: at once and on a new connection when the connection broke (the engine
  * may just have closed an idle one), and when it is back where it refused or broke again (it crashed and restarts). A
  * request that finds nobody three times is not tried there a fourth time: it may be what takes the engine down. Where no
@@ -38,9 +45,7 @@ export async function attempts<T>(
   deps: GatewayDeps,
   account: Account,
   model: string,
-  /** Of the attempt that runs; another one after each that was lost. */
-  current: { readonly signal: CancelSignal },
-  once: (choice: Choice, fresh: boolean) => Promise<Result<T, AttemptFailure>>,
+  current: Attempting<T>,
 ): Promise<Result<T, Failure>> {
   const { detours, limits, log, replicas } = deps;
   detours.began();
@@ -66,7 +71,7 @@ export async function attempts<T>(
     account.chose(choice.value);
     let result: Result<T, AttemptFailure> | null = null;
     try {
-      result = await once(choice.value, silent?.has(replica.id) === true);
+      result = await current.attempt(choice.value, silent?.has(replica.id) === true);
     } finally {
       // One that was given an answer keeps its slot until the account is settled.
       if (result?.ok !== true) lease.end(null);
@@ -119,11 +124,16 @@ class ModelRoute {
     this.#account = account;
     this.#detours = detours;
     this.#model = model;
-    this.ask = new RouteRequest(account, model, () => !this.hasNext());
-    const quicker = detours.quicker(model, (replica) => this.ask.fits(replica));
+    this.ask = new RouteRequest(account, model, this);
+    const quicker = detours.quicker(model, this.ask);
     if (quicker === null) return;
     account.detour = `${model} is slow`;
     this.ask.model = quicker;
+  }
+
+  /** Where another model could answer nobody waits for an engine that is starting. */
+  get patient(): boolean {
+    return !this.hasNext();
   }
 
   /** Is there another model that could answer? */
@@ -145,37 +155,46 @@ class ModelRoute {
     const asked = new Set([...this.#asked, this.ask.model]);
     // A model that was passed over for its slowness is better than none.
     if (this.ask.model !== this.#model && this.#asked.length === 0) return this.#model;
-    return this.#detours.next(this.#model, asked, (replica) => this.ask.fits(replica));
+    return this.#detours.next(this.#model, asked, this.ask);
   }
 }
 
+type Called = Result<EngineAnswer, AttemptFailure>;
+
 /** Posts the call. An answer with a bad status is read into the failure that it means. */
-export async function callEngine(
+export function callEngine(
   link: EngineLink,
   account: Account,
   choice: Choice,
   call: PlannedCall,
   fresh: boolean,
   signal: CancelSignal,
-): Promise<Result<EngineAnswer, AttemptFailure>> {
-  const reached = await link.fetch(choice.replica, call.path, {
-    body: call.body,
-    contentType: call.contentType,
-    fresh,
-    signal,
-  });
-  if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
-  const response = reached.value;
-  const byEngine = response.headers.get("x-flock-adjusted");
-  const { adjusted = NOTHING } = call;
-  account.adjusted =
-    byEngine === null && adjusted.length === 0 && account.adjustedBefore.length === 0
-      ? ""
-      : [...account.adjustedBefore, ...adjusted, ...(byEngine ? [byEngine] : [])].join("; ");
-  if (response.ok) return ok(response);
-  const text = await response.text().catch(() => "");
-  const failure = choice.wire.readError(response.status, text.slice(0, 65_536), choice.replica);
-  const mistake = failure.kind === "engine_failed" ? (call.mistake?.() ?? null) : null;
+): Promise<Called> {
+  const { body, contentType, path } = call;
+  return link
+    .fetch(choice.replica, path, { body, contentType, fresh, signal })
+    .then((reached): Called | Promise<Called> => {
+      if (!reached.ok) return err({ failure: signal.aborted ? { kind: "cancelled" } : reached.error, answered: false });
+      account.adjusted = adjustedBy(reached.value, account, call);
+      return reached.value.ok ? reached : refusal(reached.value, link, choice, call);
+    });
+}
+
+function adjustedBy(answer: EngineAnswer, { adjustedBefore }: Account, { adjusted = NOTHING }: PlannedCall): string {
+  const byEngine = answer.headers.get("x-flock-adjusted");
+  if (byEngine === null && adjusted.length === 0 && adjustedBefore.length === 0) return "";
+  return [...adjustedBefore, ...adjusted, ...(byEngine ? [byEngine] : [])].join("; ");
+}
+
+async function refusal(
+  answer: EngineAnswer,
+  link: EngineLink,
+  { replica, wire }: Choice,
+  { client }: PlannedCall,
+): Promise<Result<never, AttemptFailure>> {
+  const text = await answer.text().catch(() => "");
+  const failure = wire.readError(answer.status, text.slice(0, 65_536), replica);
+  const mistake = failure.kind === "engine_failed" ? (client?.mistake() ?? null) : null;
   if (mistake?.kind === "invalid_request") return answered(mistake);
-  return answered(failure.kind === "engine_unreachable" ? { ...failure, ...link.describe(choice.replica) } : failure);
+  return answered(failure.kind === "engine_unreachable" ? { ...failure, ...link.describe(replica) } : failure);
 }

@@ -22,8 +22,10 @@ export interface ChatSurface {
   /** What every parser of this surface skips, between two frames. */
   readonly keepAlive: Uint8Array;
   /** For APIs whose requests are more than their bytes: state kept here, fields that only this server understands. */
-  readonly prepare?: (body: ScannedBody, account: Account) => Promise<Result<PreparedChat, Failure>>;
+  readonly prepare?: (body: ScannedBody, account: Account) => Prepared | Promise<Prepared>;
 }
+
+export type Prepared = Result<PreparedChat, Failure>;
 
 export interface PreparedChat {
   /** Instead of the client's body. */

@@ -11,19 +11,20 @@ export interface Client {
  */
 export class HangUp {
   readonly #client: Client;
-  readonly #heard: () => void;
-  #listening = false;
+  readonly #answer: { cancel(): void };
+  #heard: (() => void) | null = null;
   #over = false;
 
-  constructor(client: Client, heard: () => void) {
+  /** `answer`: what is cancelled then. */
+  constructor(client: Client, answer: { cancel(): void }) {
     this.#client = client;
-    this.#heard = heard;
+    this.#answer = answer;
   }
 
   /** Call about four times a second while the request runs. */
   tick(): void {
-    if (this.#listening || this.#over) return;
-    this.#listening = true;
+    if (this.#heard !== null || this.#over) return;
+    this.#heard = () => this.#answer.cancel();
     const { signal } = this.#client;
     if (signal.aborted) this.#heard();
     else signal.addEventListener("abort", this.#heard, { once: true });
@@ -32,6 +33,6 @@ export class HangUp {
   /** The request is over; nothing is heard any more. */
   close(): void {
     this.#over = true;
-    if (this.#listening) this.#client.signal.removeEventListener("abort", this.#heard);
+    if (this.#heard !== null) this.#client.signal.removeEventListener("abort", this.#heard);
   }
 }

@@ -13,7 +13,7 @@ import type { ScannedBody } from "../wire/scan-body.ts";
 import { splice } from "../wire/splice.ts";
 import type { Choice } from "./ports.ts";
 import { nameToAnswerBy, wrongModelIn } from "./wrong-model.ts";
-import type { PlannedCall, ChatRelay, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
+import type { ChatRelay, Mistaken, PlannedCall, RelayProgress, StreamRelay, WholeAnswer } from "./relay.ts";
 
 const text = new TextEncoder();
 
@@ -30,36 +30,50 @@ export interface PassthroughOptions {
  * needs (the engine's name for the model; usage is always asked for), the engine's bytes come back but for the model's
  * name, and for the usage chunk where nobody asked for it.
  */
-export function passthroughRelay(options: PassthroughOptions): ChatRelay {
-  const { body, requestedModel, stream, tenant } = options;
-  const wantsUsage = stream && asksForUsage(body);
-  return {
-    plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
-      const { set, remove, adjusted } = mendBody(body, replica.contextTokens);
-      if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
-      if (stream && !wantsUsage) set.stream_options = withUsage(body);
-      const edits = wire.amend?.(body, replica, tenant);
-      if (!edits) return ok({ path: wire.chatPath, body: splice(body, { set, remove }), adjusted });
-      if (!edits.ok) return edits;
-      const both = { set: { ...set, ...edits.value.set }, remove: [...remove, ...edits.value.remove] };
-      return ok({ path: wire.chatPath, body: splice(body, both), adjusted: [...adjusted, ...edits.value.adjusted] });
-    },
-    stream(choice: Choice): StreamRelay {
-      const engineModel = choice.wire.echoesModel ? requestedModel : choice.replica.engineModel;
-      return new PassedStream(wantsUsage, requestedModel, engineModel, nameToAnswerBy(choice));
-    },
-    whole(answer: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
-      const bytes = asBuffer(answer);
-      const { replica, wire } = choice;
-      const usage = readUsage(bytes);
-      if (!usage.ok) return usage;
-      const expected = nameToAnswerBy(choice);
-      const wrong = expected === null ? null : wrongModelIn(bytes, expected);
-      if (wrong !== null) return err(wrong);
-      const rename = modelRewriter(wire.echoesModel ? requestedModel : replica.engineModel, requestedModel);
-      return ok({ body: rename(bytes), usage: usage.value });
-    },
-  };
+export class PassthroughRelay implements ChatRelay {
+  readonly #options: PassthroughOptions;
+  readonly #client: Mistaken;
+  readonly #wantsUsage: boolean;
+
+  constructor(options: PassthroughOptions, client: Mistaken) {
+    this.#options = options;
+    this.#client = client;
+    this.#wantsUsage = options.stream && asksForUsage(options.body);
+  }
+
+  plan({ replica, wire }: Choice): Result<PlannedCall, Failure> {
+    const { body, requestedModel, stream, tenant } = this.#options;
+    const { set, remove, adjusted } = mendBody(body, replica.contextTokens);
+    if (!wire.echoesModel && replica.engineModel !== requestedModel) set.model = JSON.stringify(replica.engineModel);
+    if (stream && !this.#wantsUsage) set.stream_options = withUsage(body);
+    const edits = wire.amend?.(body, replica, tenant);
+    if (edits?.ok === false) return edits;
+    if (edits !== undefined) {
+      Object.assign(set, edits.value.set);
+      remove.push(...edits.value.remove);
+      adjusted.push(...edits.value.adjusted);
+    }
+    return ok({ path: wire.chatPath, body: splice(body, { set, remove }), adjusted, client: this.#client });
+  }
+
+  stream(choice: Choice): StreamRelay {
+    const { requestedModel } = this.#options;
+    const engineModel = choice.wire.echoesModel ? requestedModel : choice.replica.engineModel;
+    return new PassedStream(this.#wantsUsage, requestedModel, engineModel, nameToAnswerBy(choice));
+  }
+
+  whole(answer: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+    const { requestedModel } = this.#options;
+    const bytes = asBuffer(answer);
+    const { replica, wire } = choice;
+    const usage = readUsage(bytes);
+    if (!usage.ok) return usage;
+    const expected = nameToAnswerBy(choice);
+    const wrong = expected === null ? null : wrongModelIn(bytes, expected);
+    if (wrong !== null) return err(wrong);
+    const rename = modelRewriter(wire.echoesModel ? requestedModel : replica.engineModel, requestedModel);
+    return ok({ body: rename(bytes), usage: usage.value });
+  }
 }
 
 function asksForUsage(body: ScannedBody): boolean {

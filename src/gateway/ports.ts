@@ -148,9 +148,9 @@ export interface Detours {
   /** May any request be tried once more? Asking uses it up. */
   mayRetry(): boolean;
   /** The next model of the chain that a live replica serves which fits; null: none. `asked`: models tried already. */
-  next(model: string, asked: ReadonlySet<string>, fits: (replica: Replica) => boolean): string | null;
+  next(model: string, asked: ReadonlySet<string>, asker: { fits(replica: Replica): boolean }): string | null;
   /** A model to ask in this one's place, because its answers take too long to begin; null: it will do. */
-  quicker(model: string, fits: (replica: Replica) => boolean): string | null;
+  quicker(model: string, asker: { fits(replica: Replica): boolean }): string | null;
   /** An answer of the model began this long after its request came. */
   took(model: string, ms: number): void;
 }

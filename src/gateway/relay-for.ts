@@ -6,7 +6,7 @@ import type { ChatDialect } from "../dialect/dialect.ts";
 import { checkChatBody } from "../dialect/openai-chat/check-body.ts";
 import type { WireDialect } from "../engine/driver.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
-import { passthroughRelay } from "./passthrough-relay.ts";
+import { PassthroughRelay } from "./passthrough-relay.ts";
 import type { Choice } from "./ports.ts";
 import type { ChatRelay, PlannedCall, Relay, StreamRelay, WholeAnswer } from "./relay.ts";
 import { translatingRelay } from "./translating-relay.ts";
@@ -16,7 +16,7 @@ export interface RelayOptions {
   readonly passthrough: WireDialect | null;
   readonly body: ScannedBody;
   /** What is translated instead of the body, where a surface put more into it. */
-  readonly translated?: JsonValue;
+  readonly translated: JsonValue | undefined;
   readonly requestedModel: string;
   readonly stream: boolean;
   /** The engine streams although the client gets one piece: translate, even between equal dialects. */
@@ -25,61 +25,84 @@ export interface RelayOptions {
   /** Who asks; see `EngineWire.plan`. */
   readonly tenant: string;
   /** Told what of the answer is not as the engine wrote it. */
-  readonly answerAdjusted: (what: string) => void;
+  readonly account: { adjust(what: string): void };
+}
+
+/** What is wrong with the body is said at once, before anybody waits for an engine. */
+export function relayFor(options: RelayOptions): Result<Relay, Failure> {
+  const relay = new RequestRelay(options);
+  const wrong = relay.check();
+  return wrong ? err(wrong) : ok(relay);
 }
 
 /**
  * Replicas of one model may sit in engines of different dialects, so which relay it is shows only when a replica is
- * chosen. The body is parsed for translation at most once, and not at all when it is passed through. What is wrong with it
- * is said at once, before anybody waits for an engine: all of it where it must be translated, else what is plain to see.
+ * chosen. The body is parsed for translation at most once, and not at all when it is passed through.
  */
-export function relayFor(options: RelayOptions): Result<Relay, Failure> {
-  const through = passthroughRelay({
-    body: options.body,
-    requestedModel: options.requestedModel,
-    stream: options.stream,
-    tenant: options.tenant,
-  });
-  let translation: Result<ChatRelay, Failure> | null = null;
-  const translated = (): Result<ChatRelay, Failure> => {
-    translation ??= translate(options);
-    return translation;
-  };
-  const wrong = options.passthrough === null ? failureOf(translated()) : checkChatBody(options.body);
-  if (wrong) return err(wrong);
-  const fits = (choice: Choice): boolean => !options.collect && options.passthrough === choice.wire.dialect;
-  const relayOf = (choice: Choice): Result<ChatRelay, Failure> => (fits(choice) ? ok(through) : translated());
-  /** `plan` came first and failed when the body cannot be translated. */
-  const planned = (choice: Choice): ChatRelay => {
-    const relay = relayOf(choice);
-    return relay.ok ? relay.value : through;
-  };
-  /** The engine gets the client's bytes, but what it answers is read where a call may have leaked into its text. */
-  const reading = (choice: Choice): ChatRelay => {
-    const relay = planned(choice);
-    if (relay !== through || choice.replica.toolSyntax === undefined || !options.body.has("tools")) return relay;
-    const reader = translated();
-    return reader.ok ? reader.value : through;
-  };
-  return ok({
-    streaming: options.stream,
-    engineStreams: options.stream || options.collect,
-    plan(choice): Result<PlannedCall, Failure> {
-      const relay = relayOf(choice);
-      if (!relay.ok || relay.value !== through) return relay.ok ? relay.value.plan(choice) : relay;
-      const call = through.plan(choice);
-      return call.ok ? ok({ ...call.value, mistake: () => failureOf(translated()) }) : call;
-    },
-    stream: (choice): StreamRelay => reading(choice).stream(choice),
-    whole: (body, choice): Result<WholeAnswer, Failure> => reading(choice).whole(body, choice),
-    failBeforeStart(failure): Uint8Array {
-      return new TextEncoder().encode(options.dialect.encoder(options.meta).encode({ type: "failed", failure }));
-    },
-  });
-}
+class RequestRelay implements Relay {
+  readonly #options: RelayOptions;
+  readonly #through: PassthroughRelay;
+  #translation: Result<ChatRelay, Failure> | null = null;
 
-function failureOf(result: Result<unknown, Failure>): Failure | null {
-  return result.ok ? null : result.error;
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#through = new PassthroughRelay(options, this);
+  }
+
+  get streaming(): boolean {
+    return this.#options.stream;
+  }
+
+  get engineStreams(): boolean {
+    return this.#options.stream || this.#options.collect;
+  }
+
+  /** All that is wrong where the body must be translated, else what is plain to see. */
+  check(): Failure | null {
+    return this.#options.passthrough === null ? this.mistake() : checkChatBody(this.#options.body);
+  }
+
+  mistake(): Failure | null {
+    const translated = this.#translated();
+    return translated.ok ? null : translated.error;
+  }
+
+  plan(choice: Choice): Result<PlannedCall, Failure> {
+    if (this.#fits(choice)) return this.#through.plan(choice);
+    const translated = this.#translated();
+    return translated.ok ? translated.value.plan(choice) : translated;
+  }
+
+  stream(choice: Choice): StreamRelay {
+    return this.#reading(choice).stream(choice);
+  }
+
+  whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
+    return this.#reading(choice).whole(body, choice);
+  }
+
+  failBeforeStart(failure: Failure): Uint8Array {
+    const { dialect, meta } = this.#options;
+    return new TextEncoder().encode(dialect.encoder(meta).encode({ type: "failed", failure }));
+  }
+
+  #fits(choice: Choice): boolean {
+    return !this.#options.collect && this.#options.passthrough === choice.wire.dialect;
+  }
+
+  /** The engine may get the client's bytes, and yet what it answers is read where a call may have leaked into its text. */
+  #reading(choice: Choice): ChatRelay {
+    const leaks = choice.replica.toolSyntax !== undefined && this.#options.body.has("tools");
+    if (this.#fits(choice) && !leaks) return this.#through;
+    const translated = this.#translated();
+    // Without one `plan`, which came first, failed, or the bytes were passed through.
+    return translated.ok ? translated.value : this.#through;
+  }
+
+  #translated(): Result<ChatRelay, Failure> {
+    this.#translation ??= translate(this.#options);
+    return this.#translation;
+  }
 }
 
 function translate(options: RelayOptions): Result<ChatRelay, Failure> {
@@ -88,7 +111,8 @@ function translate(options: RelayOptions): Result<ChatRelay, Failure> {
   if (!request.ok) return request;
   const { includeUsage, thinking } = request.value;
   const meta = { ...options.meta, includeUsage, omitThinking: thinking?.display === "omitted" };
-  const { dialect, collect, tenant, answerAdjusted } = options;
+  const { dialect, collect, tenant, account } = options;
   const ignored = dialect.ignored?.(body) ?? [];
+  const answerAdjusted = (what: string): void => account.adjust(what);
   return ok(translatingRelay({ dialect, request: request.value, meta, collect, tenant, ignored, answerAdjusted }));
 }

@@ -47,8 +47,12 @@ export interface PlannedCall {
   readonly contentType?: string;
   /** What was changed of the request, for `x-flock-adjusted`. */
   readonly adjusted?: readonly string[];
-  /** What is wrong with the client's own request; asked where the engine failed over a body that nobody here looked into. */
-  readonly mistake?: () => Failure | null;
+  /** Asked what is wrong with the client's own request, where the engine failed over a body that nobody here looked into. */
+  readonly client?: Mistaken;
+}
+
+export interface Mistaken {
+  mistake(): Failure | null;
 }
 
 /** How one request crosses to an engine that answers in one piece. */

@@ -11,21 +11,21 @@ const LARGE_TOKENS = 16_384;
 export class RouteRequest implements RouteAsk {
   model: string;
   readonly #account: Account;
-  readonly #patient: () => boolean;
+  readonly #patience: { readonly patient: boolean };
   readonly #wants: BodyWants;
   #conversation: Conversation | null = null;
   #images: boolean | null = null;
 
-  /** `patient`: whether it waits for an engine that is starting. */
-  constructor(account: Account, model: string, patient: () => boolean) {
+  /** `patience`: whether it waits for an engine that is starting. */
+  constructor(account: Account, model: string, patience: { readonly patient: boolean }) {
     this.#account = account;
-    this.#patient = patient;
+    this.#patience = patience;
     this.#wants = new BodyWants(account.body);
     this.model = model;
   }
 
   get patient(): boolean {
-    return this.#patient();
+    return this.#patience.patient;
   }
 
   get requestId(): string {

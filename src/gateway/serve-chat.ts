@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../core/cancellation.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
@@ -30,6 +31,8 @@ type WholeGrant = Failure | "granted" | "piecemeal";
 
 const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
 
+const now = (): number => Date.now();
+
 /** The record of an answer that was cut off waits so long for its count. */
 const COUNT_AFTER_MS = 2000;
 
@@ -51,27 +54,21 @@ export async function replyToChat(
   request: Incoming,
 ): Promise<Reply> {
   const requestId = newRequestId();
-  const kind = surface.dialect.surface;
-  const account = new Account(deps, requestId, kind, surface.endpoint);
-  const refuse = async (failure: Failure): Promise<Reply> => {
-    const shape = toErrorResponse(kind, failure, requestId);
-    await account.fail(failure, shape.status);
-    return { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers }, body: shape.body };
-  };
-
+  const account = new Account(deps, requestId, surface.dialect.surface, surface.endpoint);
   const entered = enter(deps, account, request);
   const body = entered instanceof Promise ? await entered : entered;
-  if (!body.ok) return refuse(body.error);
+  if (!body.ok) return refuse(surface, account, body.error);
   const fields = readPolicyFields(surface, body.value);
-  if (!fields.ok) return refuse(fields.error);
+  if (!fields.ok) return refuse(surface, account, fields.error);
   const { stream, maxOutputTokens, choices } = fields.value;
   const resolved = resolve(deps, account, fields.value.model, { chat: true, embeddings: false });
-  if (!resolved.ok) return refuse(resolved.error);
+  if (!resolved.ok) return refuse(surface, account, resolved.error);
   const { model } = resolved.value;
   account.promptTokensEstimate = fields.value.promptTokensEstimate;
   account.maxOutputTokens = maxOutputTokens;
-  const prepared = surface.prepare ? await surface.prepare(body.value, account) : AS_IT_IS;
-  if (!prepared.ok) return refuse(prepared.error);
+  const preparing = surface.prepare?.(body.value, account) ?? AS_IT_IS;
+  const prepared = preparing instanceof Promise ? await preparing : preparing;
+  if (!prepared.ok) return refuse(surface, account, prepared.error);
   const { adjusted = [], echo } = prepared.value;
   account.adjustedBefore = adjusted;
   account.onSuccess = prepared.value.onSuccess ?? null;
@@ -83,43 +80,44 @@ export async function replyToChat(
       ? null
       : admitWhole(deps, account, { ...ask, contextTokens: resolved.value.contextTokens, choices });
   const granted = asked instanceof Promise ? await asked : asked;
-  if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(granted);
+  if (granted !== null && granted !== "piecemeal" && granted !== "granted") return refuse(surface, account, granted);
 
   const made = relayFor({
     dialect: prepared.value.dialect ?? surface.dialect,
     passthrough: prepared.value.dialect ? null : surface.passthrough,
     body: body.value,
-    ...(prepared.value.body === undefined ? {} : { translated: prepared.value.body }),
+    translated: prepared.value.body,
     requestedModel: fields.value.model,
     stream,
     collect: granted === "piecemeal",
     tenant: account.principal?.keyId ?? "",
-    answerAdjusted: (what) => account.adjust(what),
+    account,
     meta: {
       id: `${surface.idPrefix}${requestId.slice(4)}`,
       model: fields.value.model,
       createdAt: Date.now(),
       includeUsage: false,
       promptTokensEstimate,
-      now: () => Date.now(),
+      now,
       ...(echo === undefined ? {} : { echo }),
     },
   });
-  if (!made.ok) return refuse(made.error);
+  if (!made.ok) return refuse(surface, account, made.error);
   const relay = made.value;
 
   if (granted !== "granted") {
-    const refused = await admitChat(deps, account, relay, ask, request);
-    if (refused) return refuse(refused);
+    const asking = admitChat(deps, account, relay, ask, request);
+    const refused = asking instanceof Promise ? await asking : asking;
+    if (refused) return refuse(surface, account, refused);
   }
   if (mayNotFit(resolved.value, body.value.bytes.byteLength)) {
     const refused = await refuseTooLong(deps, relay, resolved.value, request.signal);
-    if (refused) return refuse(refused);
+    if (refused) return refuse(surface, account, refused);
   }
 
   if (!relay.engineStreams) {
     const answer = await wholeAnswer(deps, ticker, account, relay, model, request);
-    if (!answer.ok) return refuse(answer.error);
+    if (!answer.ok) return refuse(surface, account, answer.error);
     await account.succeed(answer.value.usage, 0);
     return wholeReply(answer.value.body, account);
   }
@@ -128,14 +126,14 @@ export async function replyToChat(
   const opening = answer.open();
   if (!relay.streaming) {
     const failure = await opening;
-    if (failure) return refuse(failure);
+    if (failure) return refuse(surface, account, failure);
     const whole = await answer.next();
     const broken = answer.failure;
-    return broken ? refuse(broken) : wholeReply(whole ?? "", account);
+    return broken ? refuse(surface, account, broken) : wholeReply(whole ?? "", account);
   }
 
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
-  if (first !== "quiet" && first !== null) return refuse(first);
+  if (first !== "quiet" && first !== null) return refuse(surface, account, first);
   const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
   return streamReply({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
 }
@@ -176,24 +174,42 @@ function toGrant(refused: Failure | null): WholeGrant {
  * Step 4. A key with a daily quota must never be overspent, so its prompt weighs as much as its bytes allow; where only
  * that guess stands in the way, the engine's exact count decides.
  */
-async function admitChat(
+function admitChat(
   deps: GatewayDeps,
   account: Account,
   relay: Relay,
   ask: ChatAsk,
   { signal }: Incoming,
-): Promise<Failure | null> {
+): Failure | null | Promise<Failure | null> {
   if ((account.principal?.limits.dailyTokens ?? 0) === 0) return askPolicies(deps, account, ask);
   const most = ask.promptTokensEstimate * BYTES_PER_TOKEN;
-  const refused = await askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
-  if (refused?.kind !== "quota_exceeded") {
+  const asked = askPolicies(deps, account, { ...ask, promptTokensEstimate: most });
+  const decide = (refused: Failure | null): Failure | null | Promise<Failure | null> => {
+    if (refused?.kind === "quota_exceeded") return admitCounted(deps, account, relay, ask, refused, signal);
     account.countPrompt = () => countPrompt(deps, relay, ask.model, AbortSignal.timeout(COUNT_AFTER_MS));
     return refused;
-  }
+  };
+  return asked instanceof Promise ? asked.then(decide) : decide(asked);
+}
+
+async function admitCounted(
+  deps: GatewayDeps,
+  account: Account,
+  relay: Relay,
+  ask: ChatAsk,
+  refused: Failure,
+  signal: CancelSignal,
+): Promise<Failure | null> {
   const counted = await countPrompt(deps, relay, ask.model, signal);
   if (counted === null) return refused;
   account.promptTokensEstimate = counted;
   return askPolicies(deps, account, { ...ask, promptTokensEstimate: counted });
+}
+
+async function refuse(surface: ChatSurface, account: Account, failure: Failure): Promise<Reply> {
+  const { status, headers, body } = toErrorResponse(surface.dialect.surface, failure, account.requestId);
+  await account.fail(failure, status);
+  return { status, headers: { ...answerHeaders(account), ...headers }, body };
 }
 
 function wholeReply(body: Uint8Array | string, account: Account): Reply {

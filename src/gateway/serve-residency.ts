@@ -33,7 +33,11 @@ export async function serveResidency(
   const { model } = resolved.value;
   if (deps.replicas.peek(model) === null) {
     // An engine that is starting is waited for; the slot itself is of no use.
-    const choice = await deps.replicas.pick(new RouteRequest(account, model, () => true), new Set(), request.signal);
+    const choice = await deps.replicas.pick(
+      new RouteRequest(account, model, { patient: true }),
+      new Set(),
+      request.signal,
+    );
     if (!choice.ok) return refuse(choice.error);
     choice.value.lease.end(null);
   }

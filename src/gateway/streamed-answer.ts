@@ -4,7 +4,7 @@ import type { Failure } from "../core/failure.ts";
 import type { ReplySink } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
-import { answered, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
+import { answered, type Attempting, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
 import { EarlyEnd, type StopCause } from "./early-end.ts";
 import { GrantedFeed } from "./granted-feed.ts";
 import { type Client, HangUp } from "./hang-up.ts";
@@ -23,7 +23,7 @@ type Began = (result: Result<null, AttemptFailure>) => void;
  * held back. The client may go at any moment (`cancel`), and then the engine's call is aborted. The account is settled
  * exactly once, before the last bytes are given out.
  */
-export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
+export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, PulledAnswer {
   readonly #deps: GatewayDeps;
   readonly #ticker: Ticker;
   readonly #account: Account;
@@ -58,7 +58,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
   onTick: ((nowMs: number) => void) | null = null;
 
   constructor(deps: GatewayDeps, ticker: Ticker, account: Account, relay: Relay, model: string, client: Client) {
-    this.#hangUp = new HangUp(client, () => this.cancel());
+    this.#hangUp = new HangUp(client, this);
     this.#deps = deps;
     this.#early = new EarlyEnd(deps.limits);
     this.#ticker = ticker;
@@ -71,9 +71,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
 
   /** Resolves when the first content is there (or the whole answer, if it has none), or with the failure. */
   async open(): Promise<Failure | null> {
-    const opened = await attempts(this.#deps, this.#account, this.#model, this, (choice, fresh) =>
-      this.#attempt(choice, fresh),
-    );
+    const opened = await attempts(this.#deps, this.#account, this.#model, this);
     if (opened.ok) return null;
     const failure = this.#explain(opened.error);
     this.#close();
@@ -162,7 +160,7 @@ export class StreamedAnswer implements Ticking, Attempt, PulledAnswer {
     else this.onTick?.(nowMs);
   }
 
-  async #attempt(choice: Choice, fresh: boolean): Promise<Result<null, AttemptFailure>> {
+  async attempt(choice: Choice, fresh: boolean): Promise<Result<null, AttemptFailure>> {
     const call = this.#relay.plan(choice);
     if (!call.ok) return answered(call.error);
     this.#choice = choice;

@@ -143,15 +143,12 @@ export function createApp(deps: AppDeps): ClientApp {
 
 /** What `app.onError` is for the others. */
 function bufferedChat(gateway: GatewayDeps, ticker: Ticker, surface: ChatSurface): BufferedHandler<Reply> {
-  return async (request) => {
-    try {
-      return await replyToChat(gateway, ticker, surface, request);
-    } catch (error) {
-      const id = newRequestId();
-      gateway.log.error("internal error", { request: id, path: surface.endpoint, cause: error });
-      return toErrorResponse(surface.dialect.surface, { kind: "internal", id }, id);
-    }
+  const failed = (error: unknown): Reply => {
+    const id = newRequestId();
+    gateway.log.error("internal error", { request: id, path: surface.endpoint, cause: error });
+    return toErrorResponse(surface.dialect.surface, { kind: "internal", id }, id);
   };
+  return (request) => replyToChat(gateway, ticker, surface, request).catch(failed);
 }
 
 /** A slash too many comes from a base URL that ends in one, or from a path that does. */

@@ -4,7 +4,7 @@ import { Detours } from "./detours.ts";
 import { ManualClock, replicaOf, routerRig } from "./fixtures/router-rig.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
-const any = (): boolean => true;
+const any = { fits: (): boolean => true };
 
 test("a chain's next model is the first that is served, fits and was not asked", () => {
   const rig = routerRig({
@@ -14,7 +14,7 @@ test("a chain's next model is the first that is served, fits and was not asked",
   detours.setChains(new Map([["a", ["absent", "b", "c"]]]));
   expect(detours.next("a", new Set(["a"]), any)).toBe("b");
   expect(detours.next("a", new Set(["a", "b"]), any)).toBe("c");
-  expect(detours.next("a", new Set(["a", "b"]), ({ contextTokens }) => contextTokens > 100)).toBeNull();
+  expect(detours.next("a", new Set(["a", "b"]), { fits: ({ contextTokens }) => contextTokens > 100 })).toBeNull();
   expect(detours.next("b", new Set(["b"]), any)).toBeNull();
 });
 
@@ -27,7 +27,7 @@ test("a model whose p95 is over the limit is spared, and tried again a minute la
   expect(detours.quicker("a", any)).toBeNull();
   detours.took("a", 5_000);
   expect(detours.quicker("a", any)).toBe("b");
-  expect(detours.quicker("a", () => false)).toBeNull();
+  expect(detours.quicker("a", { fits: () => false })).toBeNull();
   for (let sample = 0; sample < 8; sample += 1) detours.took("b", 9_000);
   expect(detours.quicker("a", any)).toBeNull();
   clock.pass(61_000);

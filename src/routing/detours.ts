@@ -4,7 +4,10 @@ import type { ReplicaBoard } from "./replica-board.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
 /** What a request needs of the model that answers instead. */
-export type Fits = (replica: Replica) => boolean;
+export interface Asker {
+  /** Could this replica answer it? */
+  fits(replica: Replica): boolean;
+}
 
 /** Which models answer in the place of one that cannot, or that is too slow; and how often anything is tried again. */
 export class Detours {
@@ -38,19 +41,19 @@ export class Detours {
     return this.#budget.spend();
   }
 
-  /** The next of the model's chain that a live replica serves which fits; null: none. `asked`: models tried already. */
-  next(model: string, asked: ReadonlySet<string>, fits: Fits): string | null {
+  /** The next of the model's chain that a live replica serves which fits the request; null: none. `asked`: models tried already. */
+  next(model: string, asked: ReadonlySet<string>, asker: Asker): string | null {
     for (const other of this.#chains.get(model) ?? []) {
-      if (!asked.has(other) && this.#serves(other, fits)) return other;
+      if (!asked.has(other) && this.#serves(other, asker)) return other;
     }
     return null;
   }
 
   /** A model to ask in this one's place, because its answers take too long to begin; null: it will do. */
-  quicker(model: string, fits: Fits): string | null {
+  quicker(model: string, asker: Asker): string | null {
     if (this.#p95LimitMs === 0 || !this.#slow(model)) return null;
     for (const other of this.#chains.get(model) ?? []) {
-      if (!this.#slow(other) && this.#serves(other, fits)) return other;
+      if (!this.#slow(other) && this.#serves(other, asker)) return other;
     }
     return null;
   }
@@ -71,10 +74,10 @@ export class Detours {
     return p95 !== null && p95 > this.#p95LimitMs;
   }
 
-  #serves(model: string, fits: Fits): boolean {
+  #serves(model: string, asker: Asker): boolean {
     const nowMs = this.#nowMs();
     return this.#board.state.replicas.some(
-      (replica) => replica.model === model && fits(replica) && this.#board.shutMs(replica.id, nowMs) === 0,
+      (replica) => replica.model === model && asker.fits(replica) && this.#board.shutMs(replica.id, nowMs) === 0,
     );
   }
 }

@@ -6,9 +6,11 @@ import { asReminder } from "../agent-shim.ts";
 export interface Mended {
   /** As for `splice`; the caller may add to it. */
   readonly set: Record<string, string>;
-  readonly remove: readonly string[];
-  readonly adjusted: readonly string[];
+  readonly remove: string[];
+  readonly adjusted: string[];
 }
+
+const LENGTHS = ["max_tokens", "max_completion_tokens"];
 
 /**
  * The agent shim for bodies that are passed through: only what a local model stumbles over is written anew, every other
@@ -31,7 +33,7 @@ export function mendBody(body: ScannedBody, contextTokens: number): Mended {
       adjusted.push("tools without parameters take none");
     }
   }
-  for (const name of ["max_tokens", "max_completion_tokens"]) {
+  for (const name of LENGTHS) {
     if ((body.number(name) ?? 0) < contextTokens) continue;
     remove.push(name);
     adjusted.push("max_tokens fitted to the context");

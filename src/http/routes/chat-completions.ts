@@ -14,7 +14,7 @@ export const chatCompletions: ChatSurface = {
   streamsByDefault: false,
   streamType: SSE,
   keepAlive: new TextEncoder().encode(openaiChat.keepAlive),
-  async prepare(body) {
+  prepare(body) {
     if (body.has("messages") || !body.has("input")) return AS_IT_IS;
     const asked = body.parse();
     const adjusted = ["input read as Responses", ...droppedFields(asked)];
