@@ -1,12 +1,11 @@
 import type { Failure } from "../core/failure.ts";
-import type { LimitStandings } from "../core/limit-standing.ts";
 import type { Principal } from "../core/principal.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { Outcome, UsageRecord } from "../core/usage-record.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import type { HangUp } from "./hang-up.ts";
 import type { QueuePlace } from "../core/route-ask.ts";
-import type { Choice, Grant, MetricsSink, Need, Resolved, UsageSink } from "./ports.ts";
+import type { Choice, Grant, LimitReport, MetricsSink, Need, Resolved, UsageSink } from "./ports.ts";
 
 export interface AccountDeps {
   readonly usage: UsageSink;
@@ -39,8 +38,8 @@ export class Account {
   /** Runs once when the answer is whole. */
   onSuccess: (() => Promise<void>) | null = null;
   grants: Grant[] = [];
-  /** How the key stands with its limits; null: it has none. */
-  standings: (() => LimitStandings) | null = null;
+  /** Tells how the key stands with its limits; null: it has none. */
+  standings: LimitReport | null = null;
   promptTokensEstimate = 0;
   /** The engine's count of the prompt, for a key whose tokens are limited and an answer that was cut off; null: no count. */
   countPrompt: (() => Promise<number | null>) | null = null;

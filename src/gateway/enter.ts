@@ -43,7 +43,7 @@ export async function enterEarly(
   deps: Pick<GatewayDeps, "keys" | "limits">,
   request: Request | BufferedRequest,
 ): Promise<EnteredRequest> {
-  if ("buffered" in request) return enterHeld(deps, request);
+  if ("takeBody" in request) return enterHeld(deps, request);
   const principal = authenticate(deps.keys, request.headers);
   if (!principal.ok) return new EnteredRequest(request, null, principal);
   const bytes = await readBody(request, deps.limits.maxBodyBytes, deps.limits.uploadStallMs);
@@ -58,11 +58,10 @@ function enterHeld(deps: Pick<GatewayDeps, "keys" | "limits">, request: Buffered
 }
 
 function buffered({ limits }: Pick<GatewayDeps, "limits">, request: BufferedRequest): Result<Uint8Array, Failure> {
-  if (request.buffered === "stalled") return err(stalled(limits.uploadStallMs));
+  const body = request.takeBody();
+  if (body === "stalled") return err(stalled(limits.uploadStallMs));
   const { maxBodyBytes } = limits;
-  return request.buffered.length > maxBodyBytes
-    ? err({ kind: "too_large", limitBytes: maxBodyBytes })
-    : ok(request.buffered);
+  return body.length > maxBodyBytes ? err({ kind: "too_large", limitBytes: maxBodyBytes }) : ok(body);
 }
 
 /** The same into the books of the request. A promise only where the body is still to come. */
@@ -72,7 +71,7 @@ export function enter(
   request: Incoming,
 ): Result<ScannedBody, Failure> | Promise<Result<ScannedBody, Failure>> {
   if (request instanceof EnteredRequest) return note(account, request);
-  if ("buffered" in request) return note(account, enterHeld(deps, request));
+  if ("takeBody" in request) return note(account, enterHeld(deps, request));
   return enterEarly(deps, request).then((entered) => note(account, entered));
 }
 
@@ -116,7 +115,7 @@ export function askPolicies(
 ): Failure | null | Promise<Failure | null> {
   const { principal } = account;
   if (principal === null) throw new Error("policies are asked before anybody was authenticated");
-  if (!isUnlimited(principal.limits)) account.standings ??= () => deps.standings.of(principal);
+  if (!isUnlimited(principal.limits)) account.standings = deps.standings;
   const granted = admit(deps.policies, { principal, ...ask });
   return granted instanceof Promise ? granted.then((late) => take(account, late)) : take(account, granted);
 }
@@ -138,9 +137,9 @@ export function answerHeaders(account: Account): Record<string, string> {
     headers["x-flock-model"] = account.choice.replica.model;
     headers["x-flock-replica"] = account.choice.replica.id;
   }
-  if (account.standings) {
+  if (account.standings && account.principal) {
     const surface = account.protocol === "anthropic" ? "anthropic" : "openai";
-    addRateLimitHeaders(headers, surface, account.standings(), Date.now());
+    addRateLimitHeaders(headers, surface, account.standings.of(account.principal), Date.now());
   }
   return headers;
 }

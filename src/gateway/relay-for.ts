@@ -86,6 +86,11 @@ class RequestRelay implements Relay {
     return new TextEncoder().encode(dialect.encoder(meta).encode({ type: "failed", failure }));
   }
 
+  letGo(): void {
+    this.#options.body.letGo();
+    this.#translation = null;
+  }
+
   #fits(choice: Choice): boolean {
     return !this.#options.collect && this.#options.passthrough === choice.wire.dialect;
   }

@@ -76,6 +76,8 @@ export interface Relay extends ChatRelay {
   readonly streaming: boolean;
   /** The engine is asked for a stream; with `streaming` false the pieces are added up here. */
   readonly engineStreams: boolean;
+  /** The answer has begun and no other replica is asked: nothing of the client's request is needed any more. */
+  letGo?(): void;
   /** The stream's only frame when the status was sent, but no replica ever began to answer. */
   failBeforeStart(failure: Failure): Uint8Array;
 }

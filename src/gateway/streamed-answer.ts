@@ -1,17 +1,16 @@
 import { Cancellation, type CancelSignal } from "../core/cancellation.ts";
-import type { ChunkSpans, PushedBody } from "../core/engine-answer.ts";
 import type { Failure } from "../core/failure.ts";
 import type { ReplySink } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { Account } from "./account.ts";
+import { AttemptBody, type AttemptHost } from "./attempt-body.ts";
 import { answered, type Attempting, type AttemptFailure, attempts, callEngine } from "./attempts.ts";
 import { EarlyEnd, type StopCause } from "./early-end.ts";
-import { GrantedFeed } from "./granted-feed.ts";
 import { type Client, HangUp } from "./hang-up.ts";
 import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
 import { pushedBody } from "./pushed-body.ts";
-import type { Relay, StreamRelay } from "./relay.ts";
-import { ReadyFrames } from "./ready-frames.ts";
+import { Outlet } from "./outlet.ts";
+import type { Relay } from "./relay.ts";
 import type { PulledAnswer } from "./stream-reply.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
@@ -23,7 +22,7 @@ type Began = (result: Result<null, AttemptFailure>) => void;
  * held back. The client may go at any moment (`cancel`), and then the engine's call is aborted. The account is settled
  * exactly once, before the last bytes are given out.
  */
-export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, PulledAnswer {
+export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, AttemptHost, PulledAnswer {
   readonly #deps: GatewayDeps;
   readonly #ticker: Ticker;
   readonly #account: Account;
@@ -34,21 +33,16 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
   readonly #hangUp: HangUp;
   readonly #early: EarlyEnd;
   #choice: Choice | null = null;
-  #body: PushedBody | null = null;
-  #paused = false;
   /** The call is out and its head has not come. */
   #calling = false;
-  #stream: StreamRelay | null = null;
+  /** The attempt whose head has come. */
+  #body: AttemptBody | null = null;
   #endAttempt: (() => void) | null = null;
   /** Told when the attempt has begun to answer, or failed; null when that is past. */
   #began: Began | null = null;
-  /** Whole frames that nobody has taken yet. */
-  readonly #ready = new ReadyFrames();
-  #sink: ReplySink | null = null;
+  readonly #outlet = new Outlet();
   /** The books are being closed: what else comes is passed over. */
   #settling = false;
-  /** After what is ready nothing comes. */
-  #ended = false;
   #over = false;
   #failed: Failure | null = null;
   #lastByteMs = performance.now();
@@ -80,34 +74,31 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
 
   /** What came goes to the sink, and what comes in the moment in which it comes. A failure becomes the last frame. */
   flow(sink: ReplySink): void {
-    this.#sink = sink;
-    const ready = this.#ready.take();
-    if (this.#ended) sink.end(ready);
-    else if (ready === null || sink.write(ready)) this.#resume();
+    if (this.#outlet.flow(sink)) this.#body?.resume();
   }
 
   drained(): void {
-    this.#resume();
+    this.#body?.resume();
   }
 
   /** The next bytes for the client; null after the last. Never rejects: a failure becomes the last frame. */
   async next(): Promise<Uint8Array | null> {
-    while ((this.#ready.empty || this.#settling) && !this.#ended) {
-      this.#resume();
-      await this.#ready.wait();
+    while ((this.#outlet.empty || this.#settling) && !this.#outlet.ended) {
+      this.#body?.resume();
+      await this.#outlet.wait();
     }
-    return this.#ready.take();
+    return this.#outlet.take();
   }
 
   /** The client is gone. */
   cancel(): void {
     if (this.#over) return;
     this.#early.stop("client");
-    const progress = this.#stream?.progress;
+    const progress = this.#body?.stream.progress;
     void this.#account.fail({ kind: "cancelled" }, 499, progress?.usage ?? null, progress?.outputTokens ?? 0);
     this.#close();
     this.#abort.abort();
-    this.#finishWith(null);
+    this.#outlet.end(null);
   }
 
   get signal(): CancelSignal {
@@ -119,7 +110,7 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
   }
 
   get awaitsEngine(): boolean {
-    return this.#calling || (this.#body !== null && !this.#paused);
+    return this.#calling || this.#body?.paused === false;
   }
 
   get streams(): boolean {
@@ -127,7 +118,7 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
   }
 
   get contentSeen(): boolean {
-    return this.#stream?.progress.contentSeen ?? false;
+    return this.#body?.stream.progress.contentSeen ?? false;
   }
 
   /** Before the first content the next attempt goes on with a signal of its own; after it the answer ends here. */
@@ -172,98 +163,70 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
     const signal = this.#abort;
     const response = await callEngine(this.#deps.link, this.#account, choice, call.value, fresh, signal);
     this.#calling = false;
-    const body = response.ok ? pushedBody(response.value) : null;
-    if (!response.ok || body === null) {
+    const pushed = response.ok ? pushedBody(response.value) : null;
+    if (!response.ok || pushed === null) {
       this.#release();
       if (this.#early.lost !== null) return err({ failure: this.#early.lost, answered: false });
       return response.ok ? answered(this.#broken("it answered without a body")) : response;
     }
+    const body = new AttemptBody(this, this.#account, pushed, this.#relay.stream(choice));
     this.#body = body;
-    this.#paused = false;
-    this.#ready.clear();
-    const stream = this.#relay.stream(choice);
-    this.#stream = stream;
-    const feed = this.#feedOf(stream, body);
+    this.#outlet.clear();
     return await new Promise<Result<null, AttemptFailure>>((resolve) => {
       this.#began = resolve;
-      body.consume({
-        piece: (bytes) => {
-          if (this.#body !== body || this.#settling || this.#over) return;
-          this.#lastByteMs = performance.now();
-          feed.push(bytes);
-        },
-        chunks: (bytes, spans) => {
-          if (this.#body !== body || this.#settling || this.#over) return true;
-          return this.#pass(feed, stream, bytes, spans);
-        },
-        end: () => {
-          if (this.#body !== body || this.#settling || (this.#over && this.#began === null)) return;
-          feed.push(null);
-        },
-      });
+      body.start();
     });
   }
 
-  /** Chunks of content that go on as they came; false: they must be looked at more closely. */
-  #pass(feed: GrantedFeed, stream: StreamRelay, bytes: Uint8Array, spans: ChunkSpans): boolean {
-    const sink = this.#sink;
-    const { progress } = stream;
-    if (this.#began !== null || sink?.takesChunks !== true) return false;
-    if (!feed.mayPass(bytes.length, progress.outputTokens) || stream.pass?.(bytes, spans) !== true) return false;
+  drops(body: AttemptBody): boolean {
+    return this.#body !== body || this.#settling || this.#over;
+  }
+
+  isDone(body: AttemptBody): boolean {
+    return this.#body !== body || this.#settling || (this.#over && this.#began === null);
+  }
+
+  heard(): void {
     this.#lastByteMs = performance.now();
-    if (sink.writeChunks?.(bytes) !== true) this.#pause();
-    if (!feed.passed(progress.outputTokens)) this.#cutShort(stream);
-    return true;
   }
 
-  #feedOf(stream: StreamRelay, body: PushedBody): GrantedFeed {
-    const isOver = (): boolean => this.#body !== body || this.#settling || (this.#over && this.#began === null);
-    const feed: GrantedFeed = new GrantedFeed(this.#account, {
-      take: (bytes) => this.#take(feed, stream, bytes === null ? stream.end() : stream.push(bytes), bytes === null),
-      get over() {
-        return isOver();
-      },
-      get outputTokens() {
-        return stream.progress.outputTokens;
-      },
-      pause: () => this.#pause(),
-      resume: () => this.#resume(),
-      cut: () => this.#cutShort(stream),
-    });
-    return feed;
+  get takesChunks(): boolean {
+    return this.#began === null && this.#outlet.takesChunks;
   }
 
-  #cutShort(stream: StreamRelay): void {
-    void this.#finish(stream.cutShort());
+  takeChunks(chunks: Uint8Array): boolean {
+    return this.#outlet.giveChunks(chunks);
+  }
+
+  cutShort(): void {
+    const body = this.#body;
+    if (body === null) return;
+    void this.#finish(body.stream.cutShort());
     this.#stop("cut");
   }
 
-  /** Whole frames of the answer, or its end. */
-  #take(feed: GrantedFeed, stream: StreamRelay, out: Uint8Array | null, done: boolean): void {
-    const { progress } = stream;
+  take(out: Uint8Array | null, done: boolean): boolean {
+    const body = this.#body;
+    if (body === null) return false;
+    const { progress } = body.stream;
     const began = this.#began;
-    if (began !== null) {
-      this.#begin(stream, began, out, done);
-      return;
+    const failure =
+      progress.failure ??
+      (done && !progress.finished ? this.#broken(began === null ? BROKE_OFF : "it broke off") : null);
+    if (began !== null) this.#begin(body, began, failure, out);
+    else if (progress.finished) void this.#finish(out);
+    else if (failure !== null) void this.#finishFailed(this.#explain(failure), out);
+    else {
+      if (out && !this.#outlet.give(out)) body.pause();
+      return true;
     }
-    if (progress.finished) {
-      void this.#finish(out);
-      return;
-    }
-    const failure = progress.failure ?? (done ? this.#broken("it broke off in the middle of its answer") : null);
-    if (failure) {
-      void this.#finishFailed(this.#explain(failure), out);
-      return;
-    }
-    if (out) this.#give(out);
-    if (!feed.passed(progress.outputTokens)) this.#cutShort(stream);
+    return false;
   }
 
   /** The same before the first content: until then another replica may be tried. */
-  #begin(stream: StreamRelay, began: Began, out: Uint8Array | null, done: boolean): void {
-    const { progress } = stream;
-    const failure = progress.failure ?? (done && !progress.finished ? this.#broken("it broke off") : null);
-    if (failure) {
+  #begin(body: AttemptBody, began: Began, failure: Failure | null, out: Uint8Array | null): void {
+    const { contentSeen, finished } = body.stream.progress;
+    if (failure !== null) {
       this.#began = null;
       const choice = this.#choice;
       this.#release();
@@ -271,69 +234,38 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
       else began(answered(choice ? named(failure, choice) : failure));
       return;
     }
-    if (out) this.#ready.push(out);
-    if (!progress.contentSeen && !progress.finished) return;
+    if (out) this.#outlet.hold(out);
+    if (!contentSeen && !finished) return;
     this.#began = null;
     this.#account.sawContent();
-    if (progress.finished) void this.#finish(null).then(() => began(ok(null)));
+    if (this.#account.countPrompt === null) this.#relay.letGo?.();
+    if (finished) void this.#finish(null).then(() => began(ok(null)));
     else {
-      this.#pause();
+      body.pause();
       began(ok(null));
     }
   }
 
-  #give(frames: Uint8Array): void {
-    if (this.#sink !== null) {
-      if (!this.#sink.write(frames)) this.#pause();
-      return;
-    }
-    this.#ready.push(frames);
-    if (!this.#ready.awaited) this.#pause();
-    else this.#ready.wake();
-  }
-
-  /** The last frames; nothing is given after them. */
-  #finishWith(last: Uint8Array | null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    if (this.#sink !== null) this.#sink.end(last);
-    else if (last) this.#ready.push(last);
-    this.#ready.wake();
-  }
-
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#body?.pause();
-  }
-
-  #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#lastByteMs = performance.now();
-    this.#body?.resume();
-  }
-
   async #finish(last: Uint8Array | null): Promise<void> {
     this.#settling = true;
-    const progress = this.#stream?.progress;
+    const progress = this.#body?.stream.progress;
     await this.#account.succeed(progress?.usage ?? null, progress?.outputTokens ?? 0);
     // Its end is still to come, and gives the connection back.
-    this.#resume();
+    this.#body?.resume();
     this.#close();
-    this.#finishWith(last);
+    this.#outlet.end(last);
   }
 
   async #finishFailed(failure: Failure, before: Uint8Array | null): Promise<void> {
     this.#settling = true;
-    const stream = this.#stream;
+    const stream = this.#body?.stream;
     if (this.#choice !== null && !this.#early.stopped) this.#deps.replicas.failed(this.#choice.replica, failure, false);
     this.#failed = failure;
     await this.#account.fail(failure, 200, stream?.progress.usage ?? null, stream?.progress.outputTokens ?? 0);
     this.#stop("cut");
     this.#close();
-    if (failure.kind === "cancelled" || !stream) this.#finishWith(null);
-    else this.#finishWith(before ? Buffer.concat([before, stream.fail(failure)]) : stream.fail(failure));
+    if (failure.kind === "cancelled" || !stream) this.#outlet.end(null);
+    else this.#outlet.end(before ? Buffer.concat([before, stream.fail(failure)]) : stream.fail(failure));
   }
 
   #stop(cause: StopCause): void {
@@ -363,7 +295,6 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
     this.#endAttempt = null;
     this.#body?.cancel();
     this.#body = null;
-    this.#stream = null;
   }
 
   #close(): void {
@@ -374,6 +305,8 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Pulle
     this.#endAttempt = null;
   }
 }
+
+const BROKE_OFF = "it broke off in the middle of its answer";
 
 function named(failure: Failure, choice: Choice): Failure {
   return failure.kind === "engine_failed" ? { ...failure, engine: choice.replica.engine } : failure;

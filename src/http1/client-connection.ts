@@ -4,7 +4,7 @@ import type { BufferedHandler, BufferedRequest } from "../core/buffered-request.
 import type { Reply, ReplyStream } from "../core/reply.ts";
 import type { HeaderFields } from "./head.ts";
 import { Outbox } from "./outbox.ts";
-import { ChunkedReply, sendWhole } from "./reply-writer.ts";
+import { ChunkedReply, type ReplyEnd, sendWhole } from "./reply-writer.ts";
 import { HeadMemo } from "./head-memo.ts";
 import { parseRequestHead, type RequestHead } from "./request-head.ts";
 import { Splice } from "./splice.ts";
@@ -35,7 +35,7 @@ type State = "head" | "body" | "answering" | "handed" | "closed";
  * for each request; at the first request of any other kind the whole connection is handed over to the inner server, bytes
  * untouched, and stays with it.
  */
-export class ClientConnection {
+export class ClientConnection implements ReplyEnd {
   /** When something last happened (`performance.now()`); for time limits. */
   lastMs = performance.now();
   readonly #host: ConnectionHost;
@@ -199,17 +199,17 @@ export class ClientConnection {
     }
     if (typeof body === "string" || body instanceof Uint8Array) {
       sendWhole(this.#outbox, reply, body, lasts);
-      this.#ended(lasts);
+      this.ended(lasts);
       return;
     }
     this.#stream = body;
-    const sink = new ChunkedReply(this.#outbox, reply, lasts, () => this.#ended(lasts));
+    const sink = new ChunkedReply(this.#outbox, reply, lasts, this);
     body.flow(sink);
     if (this.#stream === body) sink.flushHead();
   }
 
   /** The reply is whole, though some of it may still wait for the network. */
-  #ended(lasts: boolean): void {
+  ended(lasts: boolean): void {
     this.#stream = null;
     this.#request = null;
     if (this.#state === "closed") return;
@@ -259,14 +259,23 @@ function onWord(bytes: Buffer): Buffer {
 }
 
 class HeldRequest implements BufferedRequest {
-  readonly buffered: Uint8Array | "stalled";
   readonly #fields: HeaderFields;
+  readonly #length: number;
+  #body: Uint8Array | "stalled" | null;
   #abort: Cancellation | null = null;
   #gone = false;
 
-  constructor(fields: HeaderFields, buffered: Uint8Array | "stalled") {
+  constructor(fields: HeaderFields, body: Uint8Array | "stalled") {
     this.#fields = fields;
-    this.buffered = buffered;
+    this.#body = body;
+    this.#length = body === "stalled" ? -1 : body.length;
+  }
+
+  takeBody(): Uint8Array | "stalled" {
+    const body = this.#body;
+    this.#body = null;
+    if (body === null) throw new Error("a request's body is taken once");
+    return body;
   }
 
   get headers(): { get(name: string): string | null } {
@@ -275,7 +284,7 @@ class HeldRequest implements BufferedRequest {
 
   get(name: string): string | null {
     // The fields may be those of an earlier request with the same head.
-    if (name === "content-length" && this.buffered !== "stalled") return String(this.buffered.length);
+    if (name === "content-length" && this.#length >= 0) return String(this.#length);
     return this.#fields.get(name) ?? null;
   }
 

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { BodyReader } from "./body-reader.ts";
+import { type BodyEvents, BodyReader } from "./body-reader.ts";
 import { Outbox } from "./outbox.ts";
 import type { ExchangeEnd, ExchangeWire, NoAnswer } from "./exchange.ts";
 import { HeadMemo } from "./head-memo.ts";
@@ -17,7 +17,7 @@ export interface ConnectionOwner {
 }
 
 /** One connection to a server: one exchange at a time, and the next one when its answer is whole (RFC 9112, section 9.3). */
-export class Connection implements ExchangeWire {
+export class Connection implements ExchangeWire, BodyEvents {
   /** When it was given back; for the owner. */
   idleSinceMs = 0;
   readonly #owner: ConnectionOwner;
@@ -34,12 +34,15 @@ export class Connection implements ExchangeWire {
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
-    this.#body = new BodyReader({
-      onPiece: (bytes) => this.#exchange?.piece(bytes),
-      onEnd: () => {
-        this.#inBody = false;
-      },
-    });
+    this.#body = new BodyReader(this);
+  }
+
+  onPiece(bytes: Uint8Array): void {
+    this.#exchange?.piece(bytes);
+  }
+
+  onEnd(): void {
+    this.#inBody = false;
   }
 
   /** The socket is there. */

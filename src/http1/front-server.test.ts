@@ -19,7 +19,8 @@ const inner = Bun.serve({
 const streams: { sink: ReplySink; hungUp: PromiseWithResolvers<void>; drained: () => void }[] = [];
 
 async function answer(request: BufferedRequest): Promise<Reply> {
-  const text = request.buffered === "stalled" ? "stalled" : new TextDecoder().decode(request.buffered);
+  const body = request.takeBody();
+  const text = body === "stalled" ? "stalled" : new TextDecoder().decode(body);
   if (text === "wait") {
     const gone = Promise.withResolvers<void>();
     request.signal.addEventListener("abort", () => gone.resolve());

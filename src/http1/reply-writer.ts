@@ -31,15 +31,22 @@ export function sendWhole(
   return outbox.sendAll(`${renderHead(status, headers, lasts)}content-length: ${length}\r\n\r\n`, body);
 }
 
+/** Told when a reply has ended; `lasts`: the connection may be used again. */
+export interface ReplyEnd {
+  ended(lasts: boolean): void;
+}
+
 /** A reply that streams, in chunks; its head goes out with the first of them. */
 export class ChunkedReply implements ReplySink {
   readonly #outbox: Outbox;
-  readonly #ended: () => void;
+  readonly #lasts: boolean;
+  readonly #connection: ReplyEnd;
   #head: string | null;
 
-  constructor(outbox: Outbox, { status, headers }: Reply, lasts: boolean, ended: () => void) {
+  constructor(outbox: Outbox, { status, headers }: Reply, lasts: boolean, connection: ReplyEnd) {
     this.#outbox = outbox;
-    this.#ended = ended;
+    this.#lasts = lasts;
+    this.#connection = connection;
     this.#head = `${renderHead(status, headers, lasts)}transfer-encoding: chunked\r\n\r\n`;
   }
 
@@ -71,7 +78,7 @@ export class ChunkedReply implements ReplySink {
       this.flushHead();
       this.#outbox.send(LAST_CHUNK);
     }
-    this.#ended();
+    this.#connection.ended(this.#lasts);
   }
 
   /** In one write: the head if it is still here, size, bytes, and what follows. */

@@ -13,15 +13,32 @@ export interface Span {
   readonly valueEnd: number;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+const NO_MEMBERS: ReadonlyMap<string, Span> = new Map();
+
 /** A request body known to be a valid JSON object without duplicate keys, and where its top-level members lie. */
 export class ScannedBody {
-  readonly bytes: Buffer;
-  /** In the order of the body. */
-  readonly members: ReadonlyMap<string, Span>;
+  #bytes: Buffer;
+  #members: ReadonlyMap<string, Span>;
 
   constructor(bytes: Buffer, members: ReadonlyMap<string, Span>) {
-    this.bytes = bytes;
-    this.members = members;
+    this.#bytes = bytes;
+    this.#members = members;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** In the order of the body. */
+  get members(): ReadonlyMap<string, Span> {
+    return this.#members;
+  }
+
+  /** Nobody reads it any more: its memory is given back, and from now on it is empty. */
+  letGo(): void {
+    this.#bytes = NO_BYTES;
+    this.#members = NO_MEMBERS;
   }
 
   get(name: string): Span | undefined {

@@ -3,7 +3,6 @@ import { ollamaGenerate } from "../../dialect/ollama-chat/generate.ts";
 import { ignoredFields } from "../../dialect/ollama-chat/request.ts";
 import { ok } from "../../core/result.ts";
 import type { ChatSurface } from "../../gateway/chat-surface.ts";
-import type { ScannedBody } from "../../wire/scan-body.ts";
 
 const shared = {
   // An Ollama engine is asked with a fixed context and without its silent truncation: never the client's bytes.
@@ -13,7 +12,7 @@ const shared = {
   streamsByDefault: true,
   streamType: STREAM_CONTENT_TYPE,
   keepAlive: new TextEncoder().encode(ollamaChat.keepAlive),
-  prepare(body: ScannedBody) {
+  async prepare(body) {
     const parsed = body.parse();
     return ok({ adjusted: ignoredFields(parsed), body: parsed });
   },
