@@ -198,7 +198,7 @@ export async function composeLeader(
   });
 
   const gateway: GatewayDeps = {
-    keys: { find: (secret) => (keyless ? ok(ANONYMOUS) : ring.find(secret)) },
+    keys: { find: (secret, sender) => (keyless ? ok(ANONYMOUS) : ring.find(secret, sender)) },
     models,
     ...limits.gateway,
     replicas: replicas.picker,

@@ -50,6 +50,18 @@ test("the caller's headers go along with the engine's secret", async () => {
   });
 });
 
+test("an engine that has another secret now gets that one, and other headers are sent as they are", async () => {
+  const sent = async (secret: string, headers: Record<string, string>) => {
+    const answer = await connections.fetch({ ...engine, secret }, { method: "GET", path: "/headers", headers }, never);
+    return answer.ok ? ((await answer.value.json()) as Record<string, string>) : {};
+  };
+  const same = { "x-a": "1" };
+  expect(await sent("one", same)).toMatchObject({ "x-a": "1", authorization: "Bearer one" });
+  expect(await sent("one", same)).toMatchObject({ "x-a": "1", authorization: "Bearer one" });
+  expect(await sent("two", same)).toMatchObject({ "x-a": "1", authorization: "Bearer two" });
+  expect(await sent("two", { "x-a": "2" })).toMatchObject({ "x-a": "2", authorization: "Bearer two" });
+});
+
 test("an engine without a secret gets no authorization", async () => {
   const answer = await connections.fetch({ ...engine, secret: "" }, { method: "GET", path: "/headers" }, never);
   expect(answer.ok && Object.keys(Object(JSON.parse(await answer.value.text())))).not.toContain("authorization");

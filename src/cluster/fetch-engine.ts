@@ -7,22 +7,35 @@ import { err, ok, type Result } from "../core/result.ts";
 import { ConnectionPool, type HttpCall } from "../http1/connection-pool.ts";
 import type { LinkRequest } from "./link.ts";
 
+type Headers = Readonly<Record<string, string>>;
 type Engine = Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">;
+
+const NO_HEADERS: Headers = {};
+
+/** The way to one endpoint. */
+interface Way {
+  readonly pool: ConnectionPool;
+  readonly prefix: string;
+  /** What was sent last with a secret: the same headers make the same object, see `HttpCall`. */
+  last: { readonly given: Headers; readonly secret: string; readonly headers: Headers } | null;
+}
 
 /** The connections to the engines of one machine, kept open between requests. */
 export class EngineConnections {
-  readonly #pools = new Map<string, { readonly pool: ConnectionPool; readonly prefix: string }>();
+  readonly #ways = new Map<string, Way>();
 
   /** HTTP to an engine, with its secret. The body streams and stays as it was sent. */
   fetch(engine: Engine, request: LinkRequest, signal: CancelSignal): Promise<Result<EngineAnswer, Failure>> {
     if (signal.aborted) return Promise.resolve(err({ kind: "cancelled" }));
-    const headers: Readonly<Record<string, string>> =
-      engine.secret === "" ? (request.headers ?? {}) : { ...request.headers, authorization: `Bearer ${engine.secret}` };
+    const given = request.headers ?? NO_HEADERS;
     // TLS to an engine that somebody put behind a proxy is rare: Bun's own client knows it well.
-    if (!engine.endpoint.startsWith("http://")) return fetchOverTls(engine, request, headers, toAbortSignal(signal));
-    const { pool, prefix } = this.#poolOf(engine.endpoint);
+    if (!engine.endpoint.startsWith("http://"))
+      return fetchOverTls(engine, request, withSecret(given, engine.secret), toAbortSignal(signal));
+    const way = this.#wayTo(engine.endpoint);
     const { method, path, body, fresh = false } = request;
-    const call: HttpCall = { method, path: prefix + path, headers, fresh, body };
+    const { pool, prefix } = way;
+    const headers = headersOn(way, given, engine.secret);
+    const call: HttpCall = { method, path: prefix === "" ? path : prefix + path, headers, fresh, body };
     return pool.ask(call, signal, ({ kind, cause }) => {
       if (kind === "cancelled") return { kind };
       return kind === "refused" ? unreachable(engine) : broken(engine, cause);
@@ -31,9 +44,9 @@ export class EngineConnections {
 
   /** Keeps the connections to these endpoints only: an engine that started anew has another port. */
   keep(endpoints: ReadonlySet<string>): void {
-    for (const [endpoint, { pool }] of this.#pools) {
+    for (const [endpoint, { pool }] of this.#ways) {
       if (endpoints.has(endpoint)) continue;
-      this.#pools.delete(endpoint);
+      this.#ways.delete(endpoint);
       pool.close();
     }
   }
@@ -42,22 +55,33 @@ export class EngineConnections {
     this.keep(new Set());
   }
 
-  #poolOf(endpoint: string): { readonly pool: ConnectionPool; readonly prefix: string } {
-    let known = this.#pools.get(endpoint);
+  #wayTo(endpoint: string): Way {
+    let known = this.#ways.get(endpoint);
     if (known === undefined) {
       const { hostname, port, pathname } = new URL(endpoint);
       const target = { hostname: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? 80 : Number(port) };
-      known = { pool: new ConnectionPool(target), prefix: pathname.replace(/\/+$/, "") };
-      this.#pools.set(endpoint, known);
+      known = { pool: new ConnectionPool(target), prefix: pathname.replace(/\/+$/, ""), last: null };
+      this.#ways.set(endpoint, known);
     }
     return known;
   }
 }
 
+function headersOn(way: Way, given: Headers, secret: string): Headers {
+  if (secret === "") return given;
+  if (way.last?.given !== given || way.last.secret !== secret)
+    way.last = { given, secret, headers: withSecret(given, secret) };
+  return way.last.headers;
+}
+
+function withSecret(given: Headers, secret: string): Headers {
+  return secret === "" ? given : { ...given, authorization: `Bearer ${secret}` };
+}
+
 async function fetchOverTls(
   engine: Engine,
   { method, path, body, fresh }: LinkRequest,
-  headers: Readonly<Record<string, string>>,
+  headers: Headers,
   signal: AbortSignal,
 ): Promise<Result<EngineAnswer, Failure>> {
   try {

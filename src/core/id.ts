@@ -1,26 +1,31 @@
-const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
+const ALPHABET = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyz");
 
 /** Bytes that were drawn and not used yet: each draw asks the system, and a request needs a few bytes only. */
 const POOL = new Uint8Array(2048);
 let used = POOL.length;
 
-function randomCharacters(count: number): string {
-  if (used + count > POOL.length) {
+/** Characters of the alphabet from `at` to the end: one text is made of them, not one of each. */
+function fillRandomly(bytes: Buffer, from: number): void {
+  if (used + bytes.length > POOL.length) {
     crypto.getRandomValues(POOL);
     used = 0;
   }
-  let text = "";
-  for (const end = used + count; used < end; used += 1) text += ALPHABET[(POOL[used] ?? 0) % 36];
-  return text;
+  for (let at = from; at < bytes.length; at += 1) {
+    bytes[at] = ALPHABET[(POOL[used] ?? 0) % ALPHABET.length] ?? 0;
+    used += 1;
+  }
 }
 
 /** `<prefix>_` and `length` random characters of [0-9a-z] (5.17 bits each): ids of records, not secrets. */
 export function newId(prefix: string, length = 16): string {
-  return `${prefix}_${randomCharacters(length)}`;
+  const characters = Buffer.allocUnsafe(length);
+  fillRandomly(characters, 0);
+  return `${prefix}_${characters.toString("latin1")}`;
 }
 
+const REQUEST_ID = Buffer.from("req_000000000___________");
+const RANDOM_FROM = 13;
 let lastMs = -1;
-let lastTime = "";
 
 /**
  * The id of one request: `req_`, nine characters of time, eleven random ones. Ids of one moment lie side by side in an
@@ -29,7 +34,8 @@ let lastTime = "";
 export function newRequestId(now = Date.now()): string {
   if (now !== lastMs) {
     lastMs = now;
-    lastTime = now.toString(36).padStart(9, "0");
+    REQUEST_ID.write(now.toString(36).padStart(9, "0"), 4, "latin1");
   }
-  return `req_${lastTime}${randomCharacters(11)}`;
+  fillRandomly(REQUEST_ID, RANDOM_FROM);
+  return REQUEST_ID.toString("latin1");
 }

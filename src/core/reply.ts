@@ -25,5 +25,7 @@ export interface Reply {
   readonly status: number;
   /** Names in lower case; without the framing, which is the connection's. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Of this reply alone; where it is there, `headers` are one object for many replies, and do not change. */
+  readonly own?: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string | ReplyStream;
 }

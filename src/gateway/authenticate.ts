@@ -10,6 +10,7 @@ import type { Authenticator } from "./ports.ts";
 export function presentedSecret(headers: Pick<Headers, "get">): string {
   const authorization = headers.get("authorization");
   if (authorization !== null) {
+    if (authorization.startsWith("Bearer ")) return authorization.slice("Bearer ".length).trim();
     const space = authorization.indexOf(" ");
     if (space > 0 && authorization.slice(0, space).toLowerCase() === "bearer")
       return authorization.slice(space + 1).trim();
@@ -17,6 +18,11 @@ export function presentedSecret(headers: Pick<Headers, "get">): string {
   return headers.get("x-api-key") ?? "";
 }
 
-export function authenticate(keys: Authenticator, headers: Pick<Headers, "get">): Result<Principal, Failure> {
-  return keys.find(presentedSecret(headers));
+/** `sender`: see `Authenticator`. */
+export function authenticate(
+  keys: Authenticator,
+  headers: Pick<Headers, "get">,
+  sender?: object,
+): Result<Principal, Failure> {
+  return keys.find(presentedSecret(headers), sender);
 }

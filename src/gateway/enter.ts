@@ -51,7 +51,7 @@ export async function enterEarly(
 }
 
 function enterHeld(deps: Pick<GatewayDeps, "keys" | "limits">, request: BufferedRequest): EnteredRequest {
-  const principal = authenticate(deps.keys, request.headers);
+  const principal = authenticate(deps.keys, request.headers, request.sender);
   if (!principal.ok) return new EnteredRequest(request, null, principal);
   const bytes = buffered(deps, request);
   return new EnteredRequest(request, principal.value, bytes.ok ? scanBody(bytes.value) : bytes);
@@ -116,7 +116,8 @@ export function askPolicies(
   const { principal } = account;
   if (principal === null) throw new Error("policies are asked before anybody was authenticated");
   if (!isUnlimited(principal.limits)) account.standings = deps.standings;
-  const granted = admit(deps.policies, { principal, ...ask });
+  const { model, promptTokensEstimate, maxOutputTokens, allAtOnce = false } = ask;
+  const granted = admit(deps.policies, { principal, model, promptTokensEstimate, maxOutputTokens, allAtOnce });
   return granted instanceof Promise ? granted.then((late) => take(account, late)) : take(account, granted);
 }
 
@@ -128,18 +129,28 @@ function take(account: Account, granted: Result<Grant[], Failure>): Failure | nu
 
 /** Who answered and why; and the request's id under the names that the clients of each surface read. */
 export function answerHeaders(account: Account): Record<string, string> {
+  return { ...ownHeaders(account), ...routeHeaders(account) };
+}
+
+/** What no other answer has: the request's id, and how the key stands with its limits. */
+export function ownHeaders(account: Account): Record<string, string> {
   const headers: Record<string, string> = { "x-request-id": account.requestId };
   if (account.protocol === "anthropic") headers["request-id"] = account.requestId;
+  if (account.standings && account.principal) {
+    const surface = account.protocol === "anthropic" ? "anthropic" : "openai";
+    addRateLimitHeaders(headers, surface, account.standings.of(account.principal), Date.now());
+  }
+  return headers;
+}
+
+export function routeHeaders(account: Account): Record<string, string> {
+  const headers: Record<string, string> = {};
   // Names of a client's own fields stand in these, and whatever they are made of must not break the answer.
   if (account.adjusted !== "") headers["x-flock-adjusted"] = headerText(account.adjusted);
   if (account.resolved) headers["x-flock-route"] = headerText(account.routeReason);
   if (account.choice) {
     headers["x-flock-model"] = account.choice.replica.model;
     headers["x-flock-replica"] = account.choice.replica.id;
-  }
-  if (account.standings && account.principal) {
-    const surface = account.protocol === "anthropic" ? "anthropic" : "openai";
-    addRateLimitHeaders(headers, surface, account.standings.of(account.principal), Date.now());
   }
   return headers;
 }

@@ -51,12 +51,12 @@ export function fetchedMedia({ bytes }: ScannedBody): number {
 function readMaxTokens(body: ScannedBody, surface: ChatSurface): Result<number | null, Failure> {
   let most: number | null = null;
   for (const name of surface.maxTokensFields) {
-    const [outer = "", inner] = name.split(".");
-    const raw = inner === undefined ? body.raw(outer) : member(body, outer, inner);
+    const dot = name.indexOf(".");
+    const raw = dot < 0 ? body.raw(name) : member(body, name.slice(0, dot), name.slice(dot + 1));
     if (raw === undefined || raw === "null") continue;
     const value = Number(raw);
     // Ollama says -1 and -2 for "as long as it takes".
-    if (inner !== undefined && (value === -1 || value === -2)) continue;
+    if (dot >= 0 && (value === -1 || value === -2)) continue;
     if (!Number.isInteger(value) || value < 1 || value > MOST_TOKENS || raw.startsWith('"')) {
       return invalid(name, `${name} must be a whole number from 1 to ${MOST_TOKENS}, not ${raw.slice(0, 40)}`);
     }

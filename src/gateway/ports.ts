@@ -14,7 +14,8 @@ import type { UsageRecord } from "../core/usage-record.ts";
 
 /** Step 1. About a microsecond; never does I/O. */
 export interface Authenticator {
-  find(secret: string): Result<Principal, Failure>;
+  /** `sender`: an object that comes with the same secret each time, so that this one need not be hashed again. */
+  find(secret: string, sender?: object): Result<Principal, Failure>;
 }
 
 /** What a request needs of a model, so that `auto` and the ability check can decide. */

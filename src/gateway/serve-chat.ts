@@ -12,10 +12,11 @@ import { countPrompt, mayNotFit, refuseTooLong } from "./count-prompt.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import { BYTES_PER_TOKEN, FETCHED_TOKENS, fetchedMedia, readPolicyFields } from "./policy-fields.ts";
 import type { GatewayDeps } from "./ports.ts";
+import { replyHeaders } from "./reply-headers.ts";
 import type { Relay } from "./relay.ts";
 import { relayFor } from "./relay-for.ts";
 import { quietPeriod } from "./quiet-period.ts";
-import { STREAM_HEADERS, streamReply } from "./stream-reply.ts";
+import { streamReply } from "./stream-reply.ts";
 import { StreamedAnswer } from "./streamed-answer.ts";
 import type { Ticker } from "./ticker.ts";
 import { toResponse } from "./to-response.ts";
@@ -30,6 +31,8 @@ interface ChatAsk {
 type WholeGrant = Failure | "granted" | "piecemeal";
 
 const AS_IT_IS: Result<PreparedChat, Failure> = ok({});
+
+const JSON_HEADERS = { "content-type": "application/json" };
 
 const now = (): number => Date.now();
 
@@ -134,8 +137,8 @@ export async function replyToChat(
 
   const first = await Promise.race([opening, quietPeriod(deps, answer)]);
   if (first !== "quiet" && first !== null) return refuse(surface, account, first);
-  const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
-  return streamReply({ deps, account, relay, answer, opening, headers, keepAlive: surface.keepAlive });
+  const { streamType, keepAlive } = surface;
+  return streamReply({ deps, account, relay, answer, opening, streamType, keepAlive });
 }
 
 /** What the bytes that came do not say: a conversation that is continued by its id, images that an engine is to fetch. */
@@ -213,5 +216,5 @@ async function refuse(surface: ChatSurface, account: Account, failure: Failure):
 }
 
 function wholeReply(body: Uint8Array | string, account: Account): Reply {
-  return { status: 200, headers: { "content-type": "application/json", ...answerHeaders(account) }, body };
+  return { status: 200, ...replyHeaders(account, JSON_HEADERS), body };
 }

@@ -12,7 +12,7 @@ import type { CompletionSurface } from "./completion-surface.ts";
 import { answerHeaders, askPolicies, enter, type Incoming, resolve } from "./enter.ts";
 import type { GatewayDeps } from "./ports.ts";
 import { quietPeriod } from "./quiet-period.ts";
-import { STREAM_HEADERS, streamReply } from "./stream-reply.ts";
+import { streamReply } from "./stream-reply.ts";
 import { toResponse } from "./to-response.ts";
 import type { Ticker } from "./ticker.ts";
 
@@ -85,12 +85,13 @@ export async function serveCompletions(
   const opening = choices.open();
   const first = await Promise.race([opening, quietPeriod(deps, choices)]);
   if (first !== "quiet" && first !== null) return refuse(first);
-  const headers = { "content-type": surface.streamType, ...STREAM_HEADERS, ...answerHeaders(account) };
   const keepAlive = new TextEncoder().encode(surface.dialect.keepAlive);
   const relay = {
     failBeforeStart: (failure: Failure) => relays[0]?.failBeforeStart(failure) ?? new Uint8Array(),
   };
-  return toResponse(streamReply({ deps, account, relay, answer: choices, opening, headers, keepAlive }));
+  return toResponse(
+    streamReply({ deps, account, relay, answer: choices, opening, streamType: surface.streamType, keepAlive }),
+  );
 }
 
 /** A token's number counts as the bytes of a usual token would. */

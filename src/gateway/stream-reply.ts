@@ -4,6 +4,7 @@ import type { Account } from "./account.ts";
 import type { QueuePlace } from "../core/route-ask.ts";
 import type { GatewayDeps } from "./ports.ts";
 import type { Relay } from "./relay.ts";
+import { replyHeaders } from "./reply-headers.ts";
 
 /** An answer that comes piece by piece when it is asked for. */
 export interface PulledAnswer {
@@ -22,10 +23,8 @@ export interface PulledAnswer {
 }
 
 /** Proxies must neither keep nor gather what comes piece by piece. */
-export const STREAM_HEADERS = {
-  "cache-control": "no-cache",
-  "x-accel-buffering": "no",
-};
+const STREAM_HEADERS = { "cache-control": "no-cache", "x-accel-buffering": "no" };
+const byType = new Map<string, Readonly<Record<string, string>>>();
 
 export interface StreamReplyOptions {
   readonly deps: GatewayDeps;
@@ -34,13 +33,25 @@ export interface StreamReplyOptions {
   readonly answer: PulledAnswer;
   /** The answer's `open()`, running or done. */
   readonly opening: Promise<Failure | null>;
-  readonly headers: Record<string, string>;
+  /** Its `content-type`. */
+  readonly streamType: string;
   readonly keepAlive: Uint8Array;
 }
 
 /** A stream for the client: nothing more is read from the engine while the client has no room. */
 export function streamReply(options: StreamReplyOptions): Reply {
-  return { status: 200, headers: options.headers, body: new AnswerStream(options) };
+  return {
+    status: 200,
+    ...replyHeaders(options.account, headersOf(options.streamType)),
+    body: new AnswerStream(options),
+  };
+}
+
+/** One object for each type. */
+function headersOf(streamType: string): Readonly<Record<string, string>> {
+  let headers = byType.get(streamType);
+  if (headers === undefined) byType.set(streamType, (headers = { "content-type": streamType, ...STREAM_HEADERS }));
+  return headers;
 }
 
 /** Comments keep a quiet stream open; only whole frames are ever written, so that one fits between any two. */

@@ -1,8 +1,8 @@
 import type { Reply, ReplyStream } from "../core/reply.ts";
 
 /** The reply for a server that speaks in `Response`s. */
-export function toResponse({ status, headers, body }: Reply): Response {
-  const init = { status, headers };
+export function toResponse({ status, headers, own, body }: Reply): Response {
+  const init = { status, headers: own === undefined ? headers : { ...headers, ...own } };
   if (typeof body === "string" || body instanceof Uint8Array) return new Response(body as BodyInit, init);
   return new Response(streamOf(body), init);
 }

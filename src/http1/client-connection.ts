@@ -172,7 +172,7 @@ export class ClientConnection implements ReplyEnd {
     if (this.#missing > 0) return;
     if (here < bytes.length) this.#early.push(bytes.subarray(here));
     const [first] = this.#body;
-    this.#answer(this.#body.length === 1 && first ? onWord(first) : Buffer.concat(this.#body));
+    this.#answer(this.#body.length === 1 && first ? first : Buffer.concat(this.#body));
   }
 
   #answer(body: Uint8Array | "stalled"): void {
@@ -250,14 +250,6 @@ function plainLength(fields: HeaderFields): number {
 }
 const NOT_PLAIN = ["transfer-encoding", "content-encoding", "expect", "upgrade", "origin"];
 
-/** Whoever scans it goes by words of four bytes: a copy of a few kilobytes costs less than going by bytes. */
-function onWord(bytes: Buffer): Buffer {
-  if (bytes.byteOffset % 4 === 0) return bytes;
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
-}
-
 class HeldRequest implements BufferedRequest {
   readonly #fields: HeaderFields;
   readonly #length: number;
@@ -280,6 +272,11 @@ class HeldRequest implements BufferedRequest {
 
   get headers(): { get(name: string): string | null } {
     return this;
+  }
+
+  /** They are one object for as long as the connection sends the same head. */
+  get sender(): object {
+    return this.#fields;
   }
 
   get(name: string): string | null {

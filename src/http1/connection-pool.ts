@@ -15,7 +15,7 @@ export interface HttpCall {
   readonly method: string;
   /** With its leading slash, query included. */
   readonly path: string;
-  /** `host`, `content-length` and `connection` are the pool's own. */
+  /** `host`, `content-length` and `connection` are the pool's own. The object does not change: what it gave is kept. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
   /** On a connection of its own, not on one that was used before. */
@@ -40,6 +40,9 @@ export class ConnectionPool implements ConnectionOwner {
   readonly #all = new Set<Connection>();
   #sweeper: ReturnType<typeof setInterval> | null = null;
   #closed = false;
+  /** What was rendered last: nearly all calls are alike. */
+  #lastCall: HttpCall | null = null;
+  #lastHead = "";
 
   constructor(target: ConnectTarget) {
     this.#target = target;
@@ -140,19 +143,33 @@ export class ConnectionPool implements ConnectionOwner {
     }
   }
 
-  #render({ method, path, headers, body }: HttpCall): string {
-    let head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`;
-    // A line break in a value would be a header of somebody else's making.
-    if (UNSAFE.test(path)) throw new Error("a request's path has a control character or a space");
-    for (const name in headers) {
-      const value = headers[name] ?? "";
-      if (BREAK.test(value)) throw new Error(`the value of ${name} has a line break`);
-      head += `${name}: ${value}\r\n`;
+  #render(call: HttpCall): string {
+    if (!isSame(this.#lastCall, call)) {
+      this.#lastHead = renderHead(call, this.#host);
+      this.#lastCall = { method: call.method, path: call.path, headers: call.headers };
     }
-    if (body !== undefined)
-      head += `content-length: ${typeof body === "string" ? Buffer.byteLength(body) : body.length}\r\n`;
-    return `${head}\r\n`;
+    const { body } = call;
+    if (body === undefined) return `${this.#lastHead}\r\n`;
+    const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+    return `${this.#lastHead}content-length: ${length}\r\n\r\n`;
   }
+}
+
+function isSame(known: HttpCall | null, { method, path, headers }: HttpCall): boolean {
+  return known !== null && known.headers === headers && known.path === path && known.method === method;
+}
+
+/** Without the length of the body and the empty line. */
+function renderHead({ method, path, headers }: HttpCall, host: string): string {
+  if (UNSAFE.test(path)) throw new Error("a request's path has a control character or a space");
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    // A line break in a value would be a header of somebody else's making.
+    if (BREAK.test(value)) throw new Error(`the value of ${name} has a line break`);
+    head += `${name}: ${value}\r\n`;
+  }
+  return head;
 }
 
 const HANDLERS = {

@@ -21,14 +21,9 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /** Sends a reply that is whole, head and body in one write. False: some of it waits for `drain`. */
-export function sendWhole(
-  outbox: Outbox,
-  { status, headers }: Reply,
-  body: Uint8Array | string,
-  lasts: boolean,
-): boolean {
+export function sendWhole(outbox: Outbox, reply: Reply, body: Uint8Array | string, lasts: boolean): boolean {
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-  return outbox.sendAll(`${renderHead(status, headers, lasts)}content-length: ${length}\r\n\r\n`, body);
+  return outbox.sendAll(`${renderHead(reply, lasts)}content-length: ${length}\r\n\r\n`, body);
 }
 
 /** Told when a reply has ended; `lasts`: the connection may be used again. */
@@ -43,11 +38,11 @@ export class ChunkedReply implements ReplySink {
   readonly #connection: ReplyEnd;
   #head: string | null;
 
-  constructor(outbox: Outbox, { status, headers }: Reply, lasts: boolean, connection: ReplyEnd) {
+  constructor(outbox: Outbox, reply: Reply, lasts: boolean, connection: ReplyEnd) {
     this.#outbox = outbox;
     this.#lasts = lasts;
     this.#connection = connection;
-    this.#head = `${renderHead(status, headers, lasts)}transfer-encoding: chunked\r\n\r\n`;
+    this.#head = `${renderHead(reply, lasts)}transfer-encoding: chunked\r\n\r\n`;
   }
 
   /** The head, if no chunk took it along: a client waits for its status. */
@@ -102,10 +97,20 @@ function date(): string {
   return dateLine;
 }
 
-function renderHead(status: number, headers: Readonly<Record<string, string>>, lasts: boolean): string {
-  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? "Status"}\r\n`;
-  for (const name in headers) head += `${name}: ${safe(headers[name] ?? "")}\r\n`;
-  return `${head}${date()}${lasts ? "" : "connection: close\r\n"}`;
+/** What replies have in common is rendered once. */
+const rendered = new WeakMap<Reply["headers"], string>();
+
+function renderHead({ status, headers, own }: Reply, lasts: boolean): string {
+  let lines = own === undefined ? linesOf(headers) : rendered.get(headers);
+  if (lines === undefined) rendered.set(headers, (lines = linesOf(headers)));
+  const ownLines = own === undefined ? "" : linesOf(own);
+  return `HTTP/1.1 ${status} ${REASONS[status] ?? "Status"}\r\n${lines}${ownLines}${date()}${lasts ? "" : "connection: close\r\n"}`;
+}
+
+function linesOf(headers: Reply["headers"]): string {
+  let lines = "";
+  for (const name in headers) lines += `${name}: ${safe(headers[name] ?? "")}\r\n`;
+  return lines;
 }
 
 /** A model's name may hold anything; a header's value is visible Latin-1 on one line. */

@@ -96,8 +96,10 @@ function find(name: string, snapshot: ModelSnapshot, keyId: string, wants: Wants
 const DECORATION = /^(?:ollama|hf|file):|:latest$/gi;
 
 function liveId(name: string, snapshot: ModelSnapshot): string | null {
+  const exact = idOf(name, snapshot);
+  if (exact !== null) return exact;
   const bare = name.replaceAll(DECORATION, "");
-  return idOf(name, snapshot) ?? (bare === name ? null : idOf(bare, snapshot));
+  return bare === name ? null : idOf(bare, snapshot);
 }
 
 function idOf(name: string, snapshot: ModelSnapshot): string | null {

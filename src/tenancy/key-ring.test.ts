@@ -65,6 +65,20 @@ test("a key is found with its rights, and revocation and expiry count from their
   expect(reason(ring, secret)).toContain("not known");
 });
 
+test("what is known of a sender's key is its hash alone: it expires and is revoked all the same", () => {
+  const clock = new FakeClock();
+  const [secret, sender] = [newSecret(), {}];
+  const key = keyOf(secret, { expiresAt: clock.ms + 10 });
+  const ring = new KeyRing(clock, [key]);
+  expect([ring.find(secret, sender).ok, ring.find(secret, sender).ok]).toEqual([true, true]);
+  clock.ms += 10;
+  expect(ring.find(secret, sender).ok).toBe(false);
+  ring.put({ ...key, expiresAt: null });
+  expect(ring.find(secret, sender).ok).toBe(true);
+  ring.put({ ...key, revokedAt: clock.ms });
+  expect(ring.find(secret, sender).ok).toBe(false);
+});
+
 function reason(ring: KeyRing, secret: string): string {
   const found = ring.find(secret);
   if (found.ok || found.error.kind !== "unauthenticated") throw new Error("it was let in");

@@ -20,6 +20,8 @@ const MEND = "create one with `flock token create <name>`, or ask your Flock adm
 export class KeyRing {
   readonly #clock: Clock;
   readonly #byHash = new Map<string, Held>();
+  /** Of what senders present, for as long as these are there. */
+  readonly #hashes = new WeakMap<object, string>();
 
   constructor(clock: Clock, keys: Iterable<KeyRecord>) {
     this.#clock = clock;
@@ -30,15 +32,22 @@ export class KeyRing {
     return this.#byHash.size;
   }
 
-  /** Who holds `secret`, as of now. Failures say what to do and never repeat the secret. */
-  find(secret: string): Result<Principal, Failure> {
-    const held = this.#byHash.get(hashSecret(secret));
+  /** Who holds `secret`, as of now. `sender`: an object that comes with the same secret each time. Failures say what to do and never repeat the secret. */
+  find(secret: string, sender?: object): Result<Principal, Failure> {
+    const held = this.#byHash.get(this.#hashOf(secret, sender));
     if (held === undefined) return refuse(unknownReason(secret));
     if (held.revoked) return refuse(`this key was revoked; ${MEND}`);
     if (held.expiresAt !== null && this.#clock.now() >= held.expiresAt) {
       return refuse(`this key expired at ${new Date(held.expiresAt).toISOString()}; ${MEND}`);
     }
     return held.found;
+  }
+
+  #hashOf(secret: string, sender: object | undefined): string {
+    if (sender === undefined) return hashSecret(secret);
+    let hash = this.#hashes.get(sender);
+    if (hash === undefined) this.#hashes.set(sender, (hash = hashSecret(secret)));
+    return hash;
   }
 
   /** Adds a key, or replaces what was known of it. */

@@ -9,13 +9,15 @@ import { decodeName, decodeString, ObjectKeys } from "./object-keys.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const NO_WORDS = new Int32Array(0);
 
 /** Deeper bodies exist to exhaust a stack; real tool schemas stay far below. */
 export const MAX_DEPTH = 100;
 
 // Lent to each scan in turn: a scan is synchronous, and reads only what it wrote.
 const SCRATCH_FRAMES = new Int32Array(MAX_DEPTH + 1);
+/** Copying a small body here costs less than a view of it by words, which few bodies allow anyway. */
+const SCRATCH_WORDS = new Int32Array(16 * 1024);
+const SCRATCH_BYTES = new Uint8Array(SCRATCH_WORDS.buffer);
 
 export type ScanProblem =
   | { readonly what: "syntax"; readonly at: number }
@@ -37,7 +39,7 @@ const AFTER_VALUE = 4;
 export class JsonScanner {
   readonly #bytes: Buffer;
   readonly #length: number;
-  /** The same bytes four at a time; empty when they do not start on a word. */
+  /** The same bytes four at a time. */
   readonly #words: Int32Array;
   #at = 0;
   #problem: ScanProblem | null = null;
@@ -51,8 +53,7 @@ export class JsonScanner {
     this.#bytes = bytes;
     this.#length = bytes.length;
     this.#keys = new ObjectKeys(bytes);
-    const aligned = bytes.byteOffset % 4 === 0;
-    this.#words = aligned ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : NO_WORDS;
+    this.#words = wordsOf(bytes);
   }
 
   /** Scans the whole of the bytes; null: all is well. The top level must be an object. */
@@ -152,7 +153,7 @@ export class JsonScanner {
       let byte = 0;
       while (at < length && (byte = bytes[at] as number) !== QUOTE && byte !== BACKSLASH && byte >= 0x20) {
         at += 1;
-        if ((at & 3) === 0) at = skipPlainWords(words, at >> 2) << 2;
+        if ((at & 3) === 0) at = skipPlainWords(words, at >> 2, length >> 2) << 2;
       }
       if (at >= length) {
         this.#at = length;
@@ -231,9 +232,17 @@ export class JsonScanner {
   }
 }
 
-/** The first word from `word` on that may hold a quote, a backslash or a control character. */
-function skipPlainWords(words: Int32Array, word: number): number {
-  const end = words.length;
+function wordsOf(bytes: Buffer): Int32Array {
+  if (bytes.length <= SCRATCH_BYTES.length) {
+    SCRATCH_BYTES.set(bytes);
+    return SCRATCH_WORDS;
+  }
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Int32Array(aligned.buffer, aligned.byteOffset, bytes.length >> 2);
+}
+
+/** The first word from `word` to `end` that may hold a quote, a backslash or a control character. */
+function skipPlainWords(words: Int32Array, word: number, end: number): number {
   let i = word;
   while (i < end) {
     const x = words[i] as number;

@@ -109,6 +109,6 @@ export function decodeName(bytes: Buffer, start: number, end: number): string {
 
 /** The text of a valid JSON string whose quotes stand at `start` and `end - 1`. */
 export function decodeString(bytes: Buffer, start: number, end: number): string {
-  const raw = bytes.toString("utf8", start, end);
-  return raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);
+  const raw = bytes.toString("utf8", start + 1, end - 1);
+  return raw.includes("\\") ? (JSON.parse(`"${raw}"`) as string) : raw;
 }

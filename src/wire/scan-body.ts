@@ -60,8 +60,9 @@ export class ScannedBody {
   number(name: string): number | undefined {
     const span = this.members.get(name);
     const first = span && this.bytes[span.valueStart];
-    if (first === undefined || !(first === 0x2d || (first >= 0x30 && first <= 0x39))) return undefined;
-    return Number(this.raw(name));
+    if (span === undefined || first === undefined || !(first === 0x2d || (first >= 0x30 && first <= 0x39)))
+      return undefined;
+    return toWholeNumber(this.bytes, span.valueStart, span.valueEnd) ?? Number(this.raw(name));
   }
 
   /** Undefined when absent or neither `true` nor `false`. */
@@ -96,6 +97,18 @@ export class ScannedBody {
   parse(): JsonObject {
     return JSON.parse(this.bytes.toString("utf8")) as JsonObject;
   }
+}
+
+/** Null: it is not just a few digits. */
+function toWholeNumber(bytes: Buffer, start: number, end: number): number | null {
+  if (end - start > 9) return null;
+  let value = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return null;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /**

@@ -157,3 +157,42 @@ test("what Ollama does to models is refused with the command that does it here",
   const remove = await fetch(`${gateway.url}/api/delete`, { method: "DELETE", headers: { "x-api-key": "any" } });
   expect(((await remove.json()) as { error: string }).error).toContain("flock model remove");
 });
+
+test("answers on one connection have headers of their own, by key, by surface and by what was asked", async () => {
+  const socket = connect(new URL(gateway.url).port === "" ? 80 : Number(new URL(gateway.url).port), "127.0.0.1");
+  const answers: string[] = [];
+  let came = "";
+  const ask = async (body: string, path = "/v1/chat/completions"): Promise<void> => {
+    const got = Promise.withResolvers<void>();
+    came = "";
+    socket.on("data", (bytes) => {
+      came += bytes.toString();
+      const length = /content-length: (\d+)/.exec(came)?.[1];
+      if (came.endsWith("0\r\n\r\n") || came.length === came.indexOf("\r\n\r\n") + 4 + Number(length)) got.resolve();
+    });
+    const head = `POST ${path} HTTP/1.1\r\nhost: a\r\nx-api-key: any\r\ncontent-type: application/json`;
+    socket.write(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    await got.promise;
+    socket.removeAllListeners("data");
+    answers.push(came);
+  };
+  const long = JSON.stringify({ ...JSON.parse(BODY), max_tokens: 1_000_000 });
+  for (const body of [BODY, BODY, BODY.replace("scripted", "my-alias"), long, BODY]) await ask(body);
+  await ask(JSON.stringify({ ...JSON.parse(BODY), stream: true }));
+  await ask(BODY, "/v1/messages");
+  socket.destroy();
+  const said = (name: string) => answers.map((text) => new RegExp(`\r\n${name}: ([^\r]*)`).exec(text)?.[1]);
+  expect(new Set(said("x-request-id")).size).toBe(answers.length);
+  expect(said("request-id").at(-1)).toBe(said("x-request-id").at(-1));
+  const exact = "exact; only replica";
+  expect(said("x-flock-route")).toEqual([exact, exact, "alias my-alias; only replica", exact, exact, exact, exact]);
+  const fitted = "max_tokens fitted to the context";
+  expect(said("x-flock-adjusted").slice(0, 6)).toEqual([undefined, undefined, undefined, fitted, undefined, undefined]);
+  const json = "application/json";
+  expect(said("content-type")).toEqual([json, json, json, json, json, "text/event-stream; charset=utf-8", json]);
+  expect(
+    said("cache-control")
+      .map((value) => value === "no-cache")
+      .indexOf(true),
+  ).toBe(5);
+});
