@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { able } from "../core/test-replica.ts";
 import { systemClock } from "../core/clock.ts";
 import { err, ok } from "../core/result.ts";
 import type { EngineManager } from "../engine/driver.ts";
@@ -116,15 +117,7 @@ function forgetfulVllm() {
   });
   servers.push(server);
   const at = { url: `http://127.0.0.1:${server.port}`, secret: "" };
-  const abilities = {
-    chat: true,
-    embeddings: false,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  };
+  const abilities = able("chat");
   const served = (model: string) => ({
     model,
     engineModel: model,

@@ -1,16 +1,9 @@
 import { expect, test } from "bun:test";
+import { able } from "../core/test-replica.ts";
 import type { NodeState } from "../core/node.ts";
 import { parseNodeState } from "./node-state-line.ts";
 
-const abilities = {
-  chat: true,
-  embeddings: true,
-  rerank: false,
-  tools: false,
-  images: false,
-  audio: false,
-  thinking: false,
-};
+const abilities = able("chat", "embeddings");
 const STATE: NodeState = {
   node: "local",
   inventory: {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { testReplica } from "../core/test-replica.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -7,26 +8,7 @@ import { IdleProbe } from "./idle-probe.ts";
 import type { InFlight } from "./ports.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 
-const replica: Replica = {
-  id: "a",
-  node: "local",
-  engine: "llamacpp",
-  engineId: "a",
-  model: "tiny",
-  engineModel: "tiny",
-  contextTokens: 512,
-  slots: 4,
-  abilities: {
-    chat: true,
-    embeddings: false,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  },
-  smokeTest: true,
-};
+const replica = testReplica({ id: "a", engineId: "a", contextTokens: 512, smokeTest: true });
 const busy: InFlight = {
   lastByteMs: 0,
   awaitsEngine: true,

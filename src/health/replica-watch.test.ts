@@ -1,30 +1,13 @@
 import { expect, test } from "bun:test";
+import { testReplica } from "../core/test-replica.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { HEALTH_TIMES } from "./health-times.ts";
 import type { EngineCheck, EngineDoubt, InFlight } from "./ports.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 
-const replica = (id: string): Replica => ({
-  id,
-  node: "local",
-  engine: "embedded",
-  engineId: id,
-  model: "tiny",
-  engineModel: "tiny",
-  contextTokens: 512,
-  slots: 4,
-  abilities: {
-    chat: true,
-    embeddings: false,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  },
-  smokeTest: true,
-});
+const replica = (id: string): Replica =>
+  testReplica({ id, engine: "embedded", engineId: id, contextTokens: 512, smokeTest: true });
 
 class Attempt implements InFlight {
   lastByteMs: number;

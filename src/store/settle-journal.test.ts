@@ -18,7 +18,8 @@ import { rebuildDay } from "./rebuild-rollups.ts";
 import { usedTokensOfDay } from "./rollups.ts";
 import { settleAll, settleOnce } from "./settle-journal.ts";
 import type { Db } from "./store.ts";
-import { onEachDatabase, temporaryDir, type TestStore, usageRecord } from "./test-store.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
+import { onEachDatabase, temporaryDir, type TestStore } from "./test-store.ts";
 import { recentUsage } from "./usage.ts";
 import { ensureUser } from "./users.ts";
 

@@ -3,7 +3,8 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openUsageJournal } from "../telemetry/usage-journal.ts";
 import { startSettler } from "./settler.ts";
-import { onEachDatabase, openTestStore, rejection, type TestStore, until, usageRecord } from "./test-store.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
+import { onEachDatabase, openTestStore, rejection, type TestStore, until } from "./test-store.ts";
 
 async function count(t: TestStore): Promise<number> {
   const rows: { n: number }[] = await t.store.sql`select cast(count(*) as integer) as n from usage`;

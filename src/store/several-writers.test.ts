@@ -8,7 +8,8 @@ import { rebuildDay } from "./rebuild-rollups.ts";
 import { toNumber } from "./row-value.ts";
 import { settleAll } from "./settle-journal.ts";
 import type { Store } from "./store.ts";
-import { onEachDatabase, type TestStore, usageRecord } from "./test-store.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
+import { onEachDatabase, type TestStore } from "./test-store.ts";
 import { ensureUser } from "./users.ts";
 
 const DAY = Date.UTC(2026, 0, 15);

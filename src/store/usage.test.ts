@@ -3,7 +3,8 @@ import type { UsageRecord } from "../core/usage-record.ts";
 import { MIGRATIONS } from "./migrations/all.ts";
 import { openStore } from "./open-store.ts";
 import type { Store } from "./store.ts";
-import { FakeClock, onEachDatabase, putUsage, temporaryDir, usageRecord } from "./test-store.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
+import { FakeClock, onEachDatabase, putUsage, temporaryDir } from "./test-store.ts";
 import { type RecentUsage, recentUsage } from "./usage.ts";
 
 const AT = Date.UTC(2026, 0, 15, 12);

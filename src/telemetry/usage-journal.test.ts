@@ -2,37 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { UsageRecord } from "../core/usage-record.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
 import { listJournalFiles } from "./journal-file.ts";
 import { RunReader } from "./journal-line.ts";
 import { type JournalLog, openUsageJournal } from "./usage-journal.ts";
-
-function record(requestId: string, routeReason = "auto"): UsageRecord {
-  return {
-    requestId,
-    at: 1_768_478_400_000,
-    userId: "user_1",
-    keyId: "key_1",
-    protocol: "openai",
-    endpoint: "/v1/chat/completions",
-    requestedModel: "auto",
-    servedModel: "flock-tiny",
-    node: "here",
-    engine: "embedded",
-    replica: "here/embedded/flock-tiny",
-    promptTokens: 10,
-    completionTokens: 5,
-    cachedTokens: 0,
-    latencyMs: 12.5,
-    ttftMs: null,
-    queueMs: 0,
-    attempts: 1,
-    routeReason,
-    priceMicros: 0,
-    outcome: "ok",
-    errorKind: "",
-  };
-}
 
 function temporaryDir(): { readonly path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "flock-journal-"));
@@ -65,11 +38,11 @@ for (const fsync of [false, true]) {
     const ids = Array.from({ length: 50 }, (_, index) => `r${index}`);
     await Promise.all(
       ids.map(async (id) => {
-        await journal.append(record(id, "ä→ü"));
+        await journal.append(usageRecord(id, { routeReason: "ä→ü" }));
         expect(idsIn(dir.path)).toContain(id);
       }),
     );
-    await journal.append(record("later"));
+    await journal.append(usageRecord("later"));
     expect(idsIn(dir.path)).toEqual([...ids, "later"]);
     expect(journal.health()).toEqual({ ok: true, pending: 0, dropped: 0, problem: null });
     await journal.close();
@@ -80,7 +53,7 @@ test("files are private, start anew at each opening and when one is full, and so
   using dir = temporaryDir();
   writeFileSync(join(dir.path, "usage-900000000000000.jsonl"), "{torn");
   const journal = openUsageJournal(dir.path, { fsync: false, log: collectingLog(), rollBytes: 500 });
-  for (let index = 0; index < 6; index += 1) await journal.append(record(`r${index}`));
+  for (let index = 0; index < 6; index += 1) await journal.append(usageRecord(`r${index}`));
   await journal.close();
   const files = listJournalFiles(dir.path);
   expect(files.length).toBeGreaterThan(3);
@@ -93,7 +66,7 @@ test("append after close counts the record as lost and does not hang", async () 
   using dir = temporaryDir();
   const journal = openUsageJournal(dir.path, { fsync: false, log: collectingLog() });
   await journal.close();
-  await journal.append(record("late"));
+  await journal.append(usageRecord("late"));
   expect(journal.health()).toMatchObject({ ok: false, dropped: 1 });
 });
 
@@ -104,7 +77,7 @@ for (const fsync of [false, true]) {
       const { openUsageJournal } = await import(${JSON.stringify(join(import.meta.dir, "usage-journal.ts"))});
       const log = { warn() {}, error() {} };
       const journal = openUsageJournal(${JSON.stringify(dir.path)}, { fsync: ${fsync}, log });
-      const record = ${JSON.stringify(record("x"))};
+      const record = ${JSON.stringify(usageRecord("x"))};
       await Promise.all(Array.from({ length: 32 }, (_, i) => journal.append({ ...record, requestId: "r" + i })));
       process.kill(process.pid, "SIGKILL");`;
     const child = Bun.spawn([process.execPath, "-e", program], { stdout: "ignore", stderr: "inherit" });
@@ -143,16 +116,16 @@ describe.skipIf(!mountable)("full disk (needs root and mount: sudo npm test)", (
       const journal = openUsageJournal(dir, { fsync: false, log, retryMs: 20 });
       const ids = Array.from({ length: 400 }, (_, index) => `r${index}`);
       // The first tick fills the disk in the middle of its write.
-      await Promise.all(ids.slice(0, 300).map((id) => journal.append(record(id, LONG))));
+      await Promise.all(ids.slice(0, 300).map((id) => journal.append(usageRecord(id, { routeReason: LONG }))));
       expect(journal.health()).toMatchObject({ ok: false, pending: 300, dropped: 0 });
-      for (const id of ids.slice(300)) await journal.append(record(id));
+      for (const id of ids.slice(300)) await journal.append(usageRecord(id));
       expect(journal.health().pending).toBe(400);
       expect(log.lines).toEqual(["the usage journal cannot be written; records are kept in memory"]);
       makeRoom();
       await until(() => journal.health().pending === 0);
       expect(journal.health()).toEqual({ ok: true, pending: 0, dropped: 0, problem: null });
       expect(idsIn(dir)).toEqual(ids);
-      await journal.append(record("after"));
+      await journal.append(usageRecord("after"));
       expect(idsIn(dir)).toEqual([...ids, "after"]);
       await journal.close();
     });
@@ -162,7 +135,9 @@ describe.skipIf(!mountable)("full disk (needs root and mount: sudo npm test)", (
     await onFullDisk(async (dir) => {
       const log = collectingLog();
       const journal = openUsageJournal(dir, { fsync: false, log, retryMs: 20, maxPendingRecords: 300 });
-      await Promise.all(Array.from({ length: 312 }, (_, index) => journal.append(record(`r${index}`, LONG))));
+      await Promise.all(
+        Array.from({ length: 312 }, (_, index) => journal.append(usageRecord(`r${index}`, { routeReason: LONG }))),
+      );
       expect(journal.health()).toMatchObject({ ok: false, pending: 300, dropped: 12 });
       expect(log.lines.filter((line) => line.includes("lost"))).toHaveLength(2);
       await journal.close();

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { utcDayStart } from "../core/clock.ts";
 import { addToRollups, usedTokensOfDay } from "../store/rollups.ts";
-import { openTestStore, settledUsage, type TestStore, until, usageRecord } from "../store/test-store.ts";
+import { usageRecord } from "../core/test-usage-record.ts";
+import { openTestStore, settledUsage, type TestStore, until } from "../store/test-store.ts";
 import { LocalAllowance, LocalLeases } from "./local-leases.ts";
 import { MovingLeases } from "./moving-leases.ts";
 import { SharedAllowance } from "./shared-allowance.ts";

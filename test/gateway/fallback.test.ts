@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { able } from "../../src/core/test-replica.ts";
 import { HEALTH_TIMES } from "../../src/health/health-times.ts";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { poll } from "../support/start-flock.ts";
@@ -63,15 +64,7 @@ test("a model that the key may not use, or that lacks what the request needs, is
   const narrow = await gateway.chat({}, { headers: { authorization: "Bearer narrow" } });
   expect(narrow.status).toBe(502);
   await gateway.stop();
-  const abilities = {
-    chat: true,
-    embeddings: false,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  };
+  const abilities = able("chat");
   const replicas = [{}, { model: "other", engineModel: "other", abilities }];
   gateway = startGateway({ engines, replicas, fallbacks: { scripted: ["other"] } });
   const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
@@ -111,15 +104,7 @@ test("a model that takes too long to begin is spared while another one is quicke
 });
 
 test("auto goes to a model that has what the request needs, and a source's name to the command that adds it", async () => {
-  const blind = {
-    chat: true,
-    embeddings: false,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  };
+  const blind = able("chat");
   await start({ replicas: [{ abilities: blind }, { model: "other", engineModel: "other" }] });
   const [first] = engines;
   if (first) first.script = { text: "from the first" };

@@ -1,3 +1,4 @@
+import { able } from "../../src/core/test-replica.ts";
 import type { Failure } from "../../src/core/failure.ts";
 import type { EngineStatus } from "../../src/core/node.ts";
 import { ANONYMOUS, type Principal } from "../../src/core/principal.ts";
@@ -61,15 +62,7 @@ export interface TestGateway {
 }
 
 const CLOCK = { now: () => Date.now(), monotonicMs: () => performance.now() };
-const ABILITIES = {
-  chat: true,
-  embeddings: true,
-  rerank: true,
-  tools: true,
-  images: true,
-  audio: false,
-  thinking: true,
-};
+const ABILITIES = able("chat", "embeddings", "rerank", "tools", "images", "thinking");
 
 /** The real HTTP app, gateway and routing in this process, in front of scripted engines; keys and records in memory. */
 export function startGateway(options: GatewayOptions): TestGateway {

@@ -1,3 +1,4 @@
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { NodeState } from "../../core/node.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { NodeRecord } from "./node-entry.ts";
@@ -15,26 +16,14 @@ export class HeldClock {
 }
 
 export function replicaOf(node: string, model: string): Replica {
-  return {
-    id: `${node}/embedded/${model}`,
+  return testReplica({
     node,
     engine: "embedded",
-    engineId: "embedded",
     model,
-    engineModel: model,
     contextTokens: 2048,
     slots: 2,
-    abilities: {
-      chat: true,
-      embeddings: false,
-      rerank: false,
-      tools: true,
-      images: false,
-      audio: false,
-      thinking: false,
-    },
-    smokeTest: false,
-  };
+    abilities: able("chat", "tools"),
+  });
 }
 
 export function stateOf(node: string, models: readonly string[], version = 1): NodeState {

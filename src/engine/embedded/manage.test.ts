@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { able } from "../../core/test-replica.ts";
 import { embeddedLaunch, embeddedManager } from "./manage.ts";
 import { startTestChild, type TestChild } from "./test-child.ts";
 
@@ -23,15 +24,7 @@ test("a running engine says what it serves", async () => {
           engineModel: "tiny",
           contextTokens: 1024,
           slots: 3,
-          abilities: {
-            chat: true,
-            embeddings: true,
-            rerank: false,
-            tools: false,
-            images: false,
-            audio: false,
-            thinking: false,
-          },
+          abilities: able("chat", "embeddings"),
           smokeTest: true,
         },
       ],

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { able } from "../../core/test-replica.ts";
 import { llamaCppManager } from "./manage.ts";
 
 const signal = new AbortController().signal;
@@ -52,15 +53,7 @@ test("a llama-server says its model, window, slots and what the model can", asyn
           engineModel: "/models/Tiny-Says.gguf",
           contextTokens: 1024,
           slots: 2,
-          abilities: {
-            chat: true,
-            embeddings: true,
-            rerank: false,
-            tools: true,
-            images: true,
-            audio: false,
-            thinking: false,
-          },
+          abilities: able("chat", "embeddings", "tools", "images"),
           smokeTest: false,
         },
       ],

@@ -1,29 +1,10 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { Failure } from "../../core/failure.ts";
-import type { Replica } from "../../core/replica.ts";
 import { readLlamaServerError } from "./read-error.ts";
 
 const ENGINE = { name: "llama-server", start: "llama-server …" };
-const REPLICA: Replica = {
-  id: "local/llamacpp/tiny",
-  node: "local",
-  engine: "llamacpp",
-  engineId: "llamacpp",
-  model: "tiny",
-  engineModel: "tiny",
-  contextTokens: 1024,
-  slots: 1,
-  abilities: {
-    chat: true,
-    embeddings: true,
-    rerank: false,
-    tools: false,
-    images: false,
-    audio: false,
-    thinking: false,
-  },
-  smokeTest: false,
-};
+const REPLICA = testReplica({ slots: 1, abilities: able("chat", "embeddings") });
 
 function error(code: number, type: string, message: string, more: object = {}): string {
   return JSON.stringify({ error: { code, message, type, ...more } });

@@ -1,24 +1,19 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { Failure } from "../../core/failure.ts";
-import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
 import { scanBody } from "../../wire/scan-body.ts";
 import { splice } from "../../wire/splice.ts";
 import { readMlxError } from "./read-error.ts";
 import { mlxWire } from "./wire.ts";
 
-const REPLICA: Replica = {
-  id: "local/mlx/tiny",
-  node: "local",
+const REPLICA = testReplica({
   engine: "mlx",
-  engineId: "mlx",
-  model: "tiny",
   engineModel: "default_model",
   contextTokens: 8192,
   slots: 1,
-  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: false, audio: false, thinking: true },
-  smokeTest: false,
-};
+  abilities: able("chat", "tools", "thinking"),
+});
 const MESSAGES = [{ role: "user", content: "hi" }];
 const TOOLS = [{ type: "function", function: { name: "w", parameters: {} } }];
 

@@ -1,20 +1,17 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { Failure } from "../../core/failure.ts";
 import { failureMessage } from "../../dialect/failure-shape.ts";
 import { readOllamaError } from "./read-error.ts";
 
-const REPLICA = {
-  id: "local/ollama/qwen3",
-  node: "local",
+const REPLICA = testReplica({
   engine: "ollama",
-  engineId: "ollama",
   model: "qwen3",
   engineModel: "qwen3:latest",
   contextTokens: 8192,
   slots: 1,
-  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: false, audio: false, thinking: true },
-  smokeTest: false,
-} as const;
+  abilities: able("chat", "tools", "thinking"),
+});
 
 const OVERFLOW = JSON.stringify({
   error: {

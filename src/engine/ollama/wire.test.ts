@@ -1,21 +1,18 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { ChatRequest } from "../../core/chat-request.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { EngineCall } from "../driver.ts";
 import { ollamaWire } from "./wire.ts";
 
-const REPLICA: Replica = {
-  id: "local/ollama/qwen3",
-  node: "local",
+const REPLICA = testReplica({
   engine: "ollama",
-  engineId: "ollama",
   model: "qwen3",
   engineModel: "qwen3:latest",
   contextTokens: 16_384,
   slots: 1,
-  abilities: { chat: true, embeddings: true, rerank: false, tools: true, images: true, audio: false, thinking: true },
-  smokeTest: false,
-};
+  abilities: able("chat", "embeddings", "tools", "images", "thinking"),
+});
 const REQUEST: ChatRequest = {
   model: "qwen3",
   messages: [{ role: "user", parts: [{ type: "text", text: "hi" }] }],

@@ -1,20 +1,9 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { Failure } from "../../core/failure.ts";
-import type { Replica } from "../../core/replica.ts";
 import { readVllmError } from "./read-error.ts";
 
-const REPLICA: Replica = {
-  id: "local/vllm/tiny",
-  node: "local",
-  engine: "vllm",
-  engineId: "vllm",
-  model: "tiny",
-  engineModel: "tiny",
-  contextTokens: 1024,
-  slots: 256,
-  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: true, audio: false, thinking: false },
-  smokeTest: false,
-};
+const REPLICA = testReplica({ engine: "vllm", slots: 256, abilities: able("chat", "tools", "images") });
 
 function error(code: number, type: string, message: string, param: string | null = null): string {
   return JSON.stringify({ error: { message, type, param, code } });

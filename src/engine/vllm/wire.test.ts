@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { able, testReplica } from "../../core/test-replica.ts";
 import { scanBody } from "../../wire/scan-body.ts";
 import type { BodyEdits } from "../driver.ts";
 import { parseMetrics } from "../llama-cpp/metrics-text.ts";
@@ -6,18 +7,12 @@ import { cacheSalt } from "./cache-salt.ts";
 import { toLoad } from "./manage.ts";
 import { vllmWire } from "./wire.ts";
 
-const REPLICA = {
-  id: "local/vllm/tiny",
-  node: "local",
+const REPLICA = testReplica({
   engine: "vllm",
-  engineId: "vllm",
-  model: "tiny",
   engineModel: "org/Tiny",
-  contextTokens: 1024,
   slots: 256,
-  abilities: { chat: true, embeddings: false, rerank: false, tools: true, images: true, audio: false, thinking: false },
-  smokeTest: false,
-} as const;
+  abilities: able("chat", "tools", "images"),
+});
 
 function amend(body: object, tenant: string): BodyEdits {
   const scanned = scanBody(new TextEncoder().encode(JSON.stringify(body)));

@@ -1,3 +1,4 @@
+import { able, testReplica } from "../../core/test-replica.ts";
 import type { Clock } from "../../core/clock.ts";
 import { newId } from "../../core/id.ts";
 import type { EngineStatus } from "../../core/node.ts";
@@ -212,27 +213,16 @@ export function jobView(over: Partial<JobView>): JobView {
 }
 
 export function replica(over: Partial<Replica> = {}): Replica {
-  return {
-    id: "node_1/embedded/flock-tiny",
+  return testReplica({
     node: "node_1",
     engine: "embedded",
-    engineId: "embedded",
     model: "flock-tiny",
-    engineModel: "flock-tiny",
     contextTokens: 2048,
     slots: 2,
-    abilities: {
-      chat: true,
-      embeddings: true,
-      rerank: false,
-      tools: true,
-      images: false,
-      audio: false,
-      thinking: false,
-    },
+    abilities: able("chat", "embeddings", "tools"),
     smokeTest: true,
     ...over,
-  };
+  });
 }
 
 export function engineStatus(over: Partial<EngineStatus> = {}): EngineStatus {
