@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../core/result.ts";
+import { argvTokens, type Option } from "./argv-tokens.ts";
 import { type CliFailure, usageFailure } from "./cli-failure.ts";
 import type { Command, FlagSpec } from "./command.ts";
 import { didYouMean } from "./did-you-mean.ts";
@@ -69,8 +70,7 @@ export function parseArgv(
     specs[flag]?.type === "boolean" || ofSettings.get(flag)?.isBoolean === true;
   const help = `flock ${name} --help`;
 
-  // Not strict: its errors name neither the nearest flag nor the command that helps. The tokens tell all that is needed.
-  const tokens = tokensOf(rest, {
+  const tokens = argvTokens(rest, {
     ...Object.fromEntries(known.map((flag) => [flag, optionOf(specs[flag], isBoolean(flag))])),
     help: { type: "boolean", short: "h" },
   });
@@ -93,7 +93,7 @@ export function parseArgv(
       );
       return err(usageFailure(`Unknown flag ${token.rawName} for flock ${name}${guess}`, help));
     }
-    const value = isBoolean(flag) ? booleanOf(token.value, negated) : valueOf(token.value, token.inlineValue === true);
+    const value = isBoolean(flag) ? booleanOf(token.value, negated) : valueOf(token.value, token.inlineValue);
     const spec = specs[flag];
     const read = value === null || spec === undefined ? value : readFlag(spec, value);
     if (read === null) {
@@ -107,13 +107,6 @@ export function parseArgv(
       Array.isArray(read) && Array.isArray(before) ? [...(before as unknown[]), ...(read as unknown[])] : read;
   }
   return ok({ positionals, flags, settingFlags });
-}
-
-/** Loads `node:util` (2 ms) only where there is something to read. */
-function tokensOf(args: readonly string[], options: Readonly<Record<string, ReturnType<typeof optionOf>>>) {
-  if (args.length === 0) return [];
-  const { parseArgs } = process.getBuiltinModule("node:util");
-  return parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true }).tokens;
 }
 
 function booleanOf(text: string | undefined, negated: boolean): string | null {
@@ -172,7 +165,7 @@ function expected(spec: FlagSpec): string {
   }
 }
 
-function optionOf(spec: FlagSpec | undefined, isBoolean: boolean): { type: "boolean" | "string"; short?: string } {
+function optionOf(spec: FlagSpec | undefined, isBoolean: boolean): Option {
   const short = spec?.type === "boolean" ? spec.short : undefined;
   return { type: isBoolean ? "boolean" : "string", ...(short === undefined ? {} : { short }) };
 }
