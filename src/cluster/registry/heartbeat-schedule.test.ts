@@ -32,6 +32,16 @@ test("nodes that beat all at once are spread over the interval by their next bea
   expect(second).toEqual([20, 20, 20, 20, 20]);
 });
 
+test("a few nodes beat together, and never more than five", () => {
+  for (const nodes of [1, 50, 200, 250, 333, 1_000]) {
+    const interval = intervalFor(nodes);
+    const at = Array.from({ length: nodes }, (_, place) => (3 + nextBeatMs(place, nodes, interval, 3)) % interval);
+    const together = [...Map.groupBy(at, (moment) => moment).values()].map((group) => group.length);
+    expect(Math.max(...together)).toBeLessThanOrEqual(5);
+    expect(together.length).toBeLessThanOrEqual(Math.ceil(interval / 100));
+  }
+});
+
 test("a lease holds for three missed beats and a moment", () => {
   expect(leaseMs(5_000, 5_000)).toBe(15_000 + GRACE_MS);
   expect(leaseMs(5_000, 2_500)).toBe(15_000 + GRACE_MS);
