@@ -4,7 +4,7 @@ import type { Finding, LeaderControl, LeaderProblem, StartRequest } from "./cli/
 import { type DirectoryLock, takeDirectoryLock } from "./cluster/directory-lock.ts";
 import type { NodeCredential } from "./cluster/node-credential.ts";
 import { isAlive } from "./cluster/process-identity.ts";
-import { wait } from "./cluster/wait.ts";
+import { wait } from "./core/wait.ts";
 import type { RunningLeader } from "./compose-start.ts";
 import { detach } from "./compose-detach.ts";
 import { leaderOfWorker } from "./compose-as-worker.ts";

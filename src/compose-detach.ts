@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { LeaderProblem, StartRequest } from "./cli/leader-control.ts";
-import { wait } from "./cluster/wait.ts";
+import { wait } from "./core/wait.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import { leaderInfo } from "./leader/control-client.ts";
 import { prepareDataDirectory } from "./leader/data-directory.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { LinkFailure } from "./cluster/link.ts";
 import { cancelLlamaInstall, installLlama, llamaVersions, useLlama } from "./cluster/llama-operations.ts";
-import { wait } from "./cluster/wait.ts";
+import { wait } from "./core/wait.ts";
 import type { Cluster } from "./compose-cluster.ts";
 import { toAdminFailure } from "./compose-engines.ts";
 import type { Principal } from "./core/principal.ts";

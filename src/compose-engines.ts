@@ -1,6 +1,6 @@
 import type { LinkFailure } from "./cluster/link.ts";
 import { actOnEngine, engineLogs } from "./cluster/node-operations.ts";
-import { wait } from "./cluster/wait.ts";
+import { wait } from "./core/wait.ts";
 import type { Cluster } from "./compose-cluster.ts";
 import type { Principal } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";

@@ -4,7 +4,7 @@ import { endStrays } from "./agent/stray-engines.ts";
 import { SUPERVISOR_TIMES } from "./agent/supervisor-times.ts";
 import { shutDownAgent } from "./cluster/agent-shutdown.ts";
 import { takeDirectoryLock } from "./cluster/directory-lock.ts";
-import { wait } from "./cluster/wait.ts";
+import { wait } from "./core/wait.ts";
 
 const LOCK_WAIT_MS = 3_000;
 const POLL_MS = 20;

@@ -11,7 +11,7 @@ import {
   unloadBody,
 } from "../cluster/agent-protocol.ts";
 import type { AgentIdentity } from "../cluster/agent-record.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import type { MachineLoad } from "../core/machine-load.ts";
 import type { NodeState } from "../core/node.ts";
 import { findAdapter, refusesAdapters } from "./adapters.ts";

@@ -11,7 +11,7 @@ import { EngineProgress } from "./engine-progress.ts";
 import { type EngineSource, toReplicas } from "./engine-source.ts";
 import type { KeptAdapters } from "./kept-adapters.ts";
 import type { LogPiece } from "./log-file.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 export interface AttachedTimes {
   readonly probeEveryMs: number;

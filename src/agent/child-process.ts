@@ -1,5 +1,5 @@
 import { isSameProcess, signalProcess } from "../cluster/process-identity.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** How a child ended. Both null: it was not ours to wait for (taken over from an earlier agent). */
 export interface Exit {

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { EngineKind } from "../core/replica.ts";
 import type { Endpoint, EngineInfo, EngineManager } from "../engine/driver.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import type { AdapterBook } from "./adapters.ts";
 import { AttachedEngine, type AttachedTimes } from "./attached-engine.ts";
 import type { EngineSource } from "./engine-source.ts";

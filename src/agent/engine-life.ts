@@ -7,7 +7,7 @@ import { type EngineRecord, type EngineRecords, hashSpec, readReadyFile } from "
 import { freePort } from "./free-port.ts";
 import { markStart, openLog } from "./log-file.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** One life of an engine: a child from its spawn to its end, possibly spawned by an earlier agent. */
 export interface Life {

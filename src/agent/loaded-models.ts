@@ -2,7 +2,7 @@ import { readFileSync, rmSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import type { AvailableModel, ModelWish } from "../cluster/agent-protocol.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { writePrivateFile } from "../core/private-file.ts";
 import { type ModelChoice, modelIdOf } from "./choose-model.ts";

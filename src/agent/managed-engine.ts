@@ -12,7 +12,7 @@ import { EngineProgress } from "./engine-progress.ts";
 import { type LogPiece, readLog } from "./log-file.ts";
 import type { StoppedEngines } from "./stopped-engines.ts";
 import { Supervisor, type SupervisorParts } from "./supervisor.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 const PROBE_TIMEOUT_MS = 5_000;
 const PROBE_AGAIN_MS = 500;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { startToken } from "../cluster/process-identity.ts";
 import { nodeProcess, type NodeProcess, type NodeProgram, type ProcessStart } from "../cluster/process-protocol.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { writePrivateFile } from "../core/private-file.ts";
 import { adoptChild, type Child, spawnChild } from "./child-process.ts";

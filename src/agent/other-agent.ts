@@ -1,6 +1,6 @@
 import { fetchIdentity } from "../cluster/agent-client.ts";
 import { readAgentRecord } from "../cluster/agent-record.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 const ASK_TIMEOUT_MS = 2_000;
 const LOOK_AGAIN_MS = 100;

@@ -1,4 +1,4 @@
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** A burst of changes (a child dies, backs off, starts) is told as one. */
 const COALESCE_MS = 15;

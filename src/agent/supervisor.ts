@@ -7,7 +7,7 @@ import type { EngineRecords } from "./engine-record.ts";
 import { lastWords } from "./log-file.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
 import { Vigil } from "./vigil.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** Exit code with which an engine says that its model cannot be loaded; its last log line is the reason. */
 const MODEL_NOT_LOADED = 3;

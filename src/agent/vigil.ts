@@ -1,7 +1,7 @@
 import type { LaunchSpec } from "../engine/driver.ts";
 import { isHealthy, type Life } from "./engine-life.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** Watches over one life of an engine from the moment in which it is ready. */
 export class Vigil {

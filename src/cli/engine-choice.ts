@@ -11,7 +11,13 @@ export const engineArg = {
 } as const satisfies ArgSpec;
 
 /** `node/engine` by the node's id or name, or an engine's id alone where only one node has it. */
-export function findEngine(target: string, engines: readonly Engine[]): Result<EngineTarget, CliFailure> {
+export async function findEngine(
+  target: string,
+  api: ReturnType<typeof enginesApi>,
+): Promise<Result<EngineTarget, CliFailure>> {
+  const listed = await api.list();
+  if (!listed.ok) return listed;
+  const { engines } = listed.value;
   const found = engines.filter(({ node, node_name: name, id }) =>
     [`${node}/${id}`, `${name}/${id}`, id].includes(target),
   );

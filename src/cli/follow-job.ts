@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../core/result.ts";
+import { wait } from "../core/wait.ts";
 import type { AdminServer } from "./admin-client.ts";
 import { type Job, jobsApi } from "./api/jobs.ts";
 import { BROKEN_OFF, type CliFailure, EXIT } from "./cli-failure.ts";
@@ -39,7 +40,7 @@ export async function followJob(
       const mend = `flock job watch ${id}`;
       return err({ exitCode: EXIT.failure, message: `The connection broke while job ${id} ran`, mend });
     }
-    await pause(pauseMs, signal);
+    await wait(pauseMs, signal);
   }
 }
 
@@ -76,16 +77,4 @@ function finish(job: Job, out: Out): Result<void, CliFailure> {
 function watchingStopped(id: string, out: Out): Result<void, CliFailure> {
   out.note(`The job goes on; watch it with: flock job watch ${id}`);
   return err(BROKEN_OFF);
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

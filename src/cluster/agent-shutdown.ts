@@ -1,7 +1,7 @@
 import { callAgent, fetchIdentity } from "./agent-client.ts";
 import { readAgentRecord } from "./agent-record.ts";
 import { isSameProcess, signalProcess } from "./process-identity.ts";
-import { wait } from "./wait.ts";
+import { wait } from "../core/wait.ts";
 
 /** Engines get 10 s to end before they are killed; the agent itself is quick. */
 const DEADLINE_MS = 20_000;

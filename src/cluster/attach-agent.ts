@@ -5,7 +5,7 @@ import { AGENT_PROTOCOL, agentLogPath, type AgentIdentity, type AgentRecord, rea
 import type { LinkFailure } from "./link.ts";
 import { isAlive, isSameProcess, signalProcess } from "./process-identity.ts";
 import type { AgentProcess } from "./spawn-agent.ts";
-import { wait } from "./wait.ts";
+import { wait } from "../core/wait.ts";
 
 export interface AttachTimes {
   /** From spawn to the first answer. */

@@ -18,7 +18,7 @@ import { shutDownAgent } from "./node-operations.ts";
 import { parseNodeState } from "./node-state-line.ts";
 import { isAlive } from "./process-identity.ts";
 import type { AgentProcess } from "./spawn-agent.ts";
-import { wait } from "./wait.ts";
+import { wait } from "../core/wait.ts";
 
 export interface LocalLinkTimes extends AttachTimes {
   /** Without a line for so long, the agent is taken for hung and asked anew. */

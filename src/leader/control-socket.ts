@@ -1,6 +1,6 @@
 import { chmodSync, rmSync } from "node:fs";
 import { type DirectoryLock, takeDirectoryLock } from "../cluster/directory-lock.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { controlSocketPath, leaderInfo } from "./control-client.ts";
 import type { LeaderInfo } from "./control-protocol.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isAlive } from "../cluster/process-identity.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import { askLeader, leaderInfo } from "./control-client.ts";
 
 /** What a leader tells its successor. */

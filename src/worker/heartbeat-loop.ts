@@ -7,7 +7,7 @@ import {
   NODE_PROTOCOL,
   OLDEST_NODE_PROTOCOL,
 } from "../cluster/node-protocol.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import type { NodeState } from "../core/node.ts";
 import { ToldState } from "./told-state.ts";
 

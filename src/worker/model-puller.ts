@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { filePath, MODEL_FILES_PATH, type ModelPart, type PullAnswer, type PullBody } from "../cluster/model-files.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
 import type { DirectWay } from "../cluster/ticket.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import type { Result } from "../core/result.ts";
 import { err, ok } from "../core/result.ts";
 

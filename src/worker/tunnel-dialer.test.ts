@@ -3,7 +3,7 @@ import { makeCertificate } from "../cluster/certificate.ts";
 import { listenRaw } from "../cluster/raw-listener.ts";
 import type { RawSocket } from "../cluster/raw-socket.ts";
 import { readFirstLine, writeLine } from "../cluster/transport/json-lines.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import { LeaderAudience } from "./leader-audience.ts";
 import { DIAL_TIMES, TunnelDialer } from "./tunnel-dialer.ts";
 

@@ -15,7 +15,7 @@ import {
   type TunnelKind,
   tunnelPath,
 } from "../cluster/transport/tunnel-frames.ts";
-import { wait } from "../cluster/wait.ts";
+import { wait } from "../core/wait.ts";
 import type { LeaderAudience } from "./leader-audience.ts";
 
 export interface DialTimes {

@@ -19,9 +19,7 @@ function engineAct({ action, description, said }: Act): Command {
       const server = await context.admin();
       if (!server.ok) return server;
       const api = enginesApi(server.value);
-      const listed = await api.list();
-      if (!listed.ok) return listed;
-      const target = findEngine(context.args.engine, listed.value.engines);
+      const target = await findEngine(context.args.engine, api);
       if (!target.ok) return target;
       const done = await api.act({ ...target.value, action });
       if (!done.ok) return done;

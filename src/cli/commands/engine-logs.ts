@@ -1,4 +1,5 @@
 import { err, ok } from "../../core/result.ts";
+import { wait } from "../../core/wait.ts";
 import { enginesApi } from "../api/engines.ts";
 import { EXIT } from "../cli-failure.ts";
 import { command } from "../command.ts";
@@ -18,9 +19,7 @@ export const engineLogs = command({
     const server = await context.admin();
     if (!server.ok) return server;
     const api = enginesApi(server.value);
-    const listed = await api.list();
-    if (!listed.ok) return listed;
-    const target = findEngine(context.args.engine, listed.value.engines);
+    const target = await findEngine(context.args.engine, api);
     if (!target.ok) return target;
     let piece = await api.logs(target.value, { lines: String(context.flags.lines ?? 100) });
     if (piece.ok && piece.value.next === null) {
@@ -39,21 +38,9 @@ export const engineLogs = command({
         return piece;
       }
       if (!context.flags.follow) return ok(undefined);
-      await pause(FOLLOW_EVERY_MS, context.signal);
+      await wait(FOLLOW_EVERY_MS, context.signal);
       if (context.signal.aborted) return ok(undefined);
       piece = await api.logs(target.value, { lines: "1000", ...(after === null ? {} : { after }) });
     }
   },
 });
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
-}

@@ -1,5 +1,5 @@
 import { joinAddress } from "../node-address.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import { decodeAnswer, encodeQuestion } from "./dns-message.ts";
 import { bindUdp, closeQuietly, MDNS_GROUP, MDNS_PORT, outwardAddresses } from "./multicast.ts";
 

@@ -1,5 +1,5 @@
 import type { Result } from "../../core/result.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import type { MeshProblem, MeshState } from "./tailscale.ts";
 
 export interface FollowTimes {

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../../core/result.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import { askLoginServer, askStatus, logIn, type Tailscaled, type TailscaledStatus } from "./tailscaled.ts";
 
 export interface MeshState {

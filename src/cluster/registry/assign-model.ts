@@ -5,7 +5,7 @@ import { place, sayRefused } from "../../placement/place.ts";
 import type { AvailableModel } from "../agent-protocol.ts";
 import type { Link } from "../link.ts";
 import { availableModels, loadModel, unloadModel } from "../node-operations.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import type { NodeBook } from "./node-book.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import type { NodeRegistry } from "./node-registry.ts";

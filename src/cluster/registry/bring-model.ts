@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { Link, TicketService } from "../link.ts";
 import { digestModel, type ModelPart, type PullAnswer, pullModel } from "../model-files.ts";
 import { type DirectWay, digestOfParts } from "../ticket.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 
 const LOOK_MS = 300;
 /** The worker's own attempts take minutes when the leader restarts; a worker that does not answer for so long is gone. */

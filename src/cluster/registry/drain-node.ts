@@ -1,5 +1,5 @@
 import type { Result } from "../../core/result.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import type { Assigned } from "./assign-model.ts";
 import { type MoveParts, runningOf, sayRunning, serves, sharedWith, unloadedNote, untilHeard } from "./move-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";

@@ -1,6 +1,6 @@
 import type { NodeState } from "../../core/node.ts";
 import type { Result } from "../../core/result.ts";
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 import { type Assigned, sayBrought } from "./assign-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 

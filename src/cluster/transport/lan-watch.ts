@@ -1,4 +1,4 @@
-import { wait } from "../wait.ts";
+import { wait } from "../../core/wait.ts";
 
 export interface LanTimes {
   /** Between two looks while the way is open. */
