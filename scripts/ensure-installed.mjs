@@ -12,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { machine, type } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runNpm, withInstallLock } from "./run-npm.mjs";
@@ -120,7 +121,7 @@ function markReady(bun) {
     const aside = (name) => join(ready, `${name}.${process.pid}`);
     copyFileSync(join(root, "package-lock.json"), aside("package-lock.json"));
     renameSync(aside("package-lock.json"), join(ready, "package-lock.json"));
-    writeFileSync(aside("bun"), `${relative(root, bun)}\n`);
+    writeFileSync(aside("bun"), `${relative(root, bun)}\n${type()} ${machine()}\n`);
     renameSync(aside("bun"), join(ready, "bun"));
   } catch {
     // Somebody else's checkout: it works without, only slower.

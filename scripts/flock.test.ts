@@ -19,7 +19,7 @@ let checkout: string;
 
 /** A checkout in which Bun and Node.js only say how they were called. */
 beforeEach(() => {
-  checkout = realpathSync(mkdtempSync(join(tmpdir(), "flock-script-")));
+  checkout = realpathSync(mkdtempSync(join(tmpdir(), "flock script-")));
   for (const folder of ["scripts", "bin", "models", "src", "node_modules/@oven/some/bin", "node_modules/zod"])
     mkdirSync(join(checkout, folder), { recursive: true });
   copyFileSync(join(here, "flock"), join(checkout, "scripts", "flock"));
@@ -30,11 +30,14 @@ beforeEach(() => {
   writeFileSync(join(checkout, "models/flock-tiny.gguf"), "");
   program("node_modules/@oven/some/bin/bun", 'echo "bun $BUN_CONFIG_MAX_HTTP_REQUESTS" "$@"');
   // The script needs no more than these.
-  for (const name of ["sh", "cmp", "readlink"]) symlinkSync(Bun.which(name) ?? "", join(checkout, "bin", name));
+  for (const name of ["sh", "cmp", "readlink", "uname"])
+    symlinkSync(Bun.which(name) ?? "", join(checkout, "bin", name));
 });
 afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
 function program(path: string, script: string): void {
+  // Not through a link to the real one.
+  rmSync(join(checkout, path), { force: true });
   writeFileSync(join(checkout, path), `#!/bin/sh\n${script}\n`);
   chmodSync(join(checkout, path), 0o755);
 }
@@ -104,6 +107,7 @@ const DOUBTS: Record<string, () => void> = {
   "a package that was taken away": () => rmSync(join(checkout, "node_modules/zod"), { recursive: true }),
   "an npm that has run since": () => writeFileSync(join(checkout, "node_modules/.package-lock.json"), "{}"),
   "an install that runs": () => writeFileSync(join(checkout, ".flock-installing"), "1"),
+  "a copy to another kind of machine": () => program("bin/uname", "echo Plan9 mips"),
   "no Bun": () => rmSync(join(checkout, "node_modules/@oven/some/bin/bun")),
   "no model of its own": () => rmSync(join(checkout, "models/flock-tiny.gguf")),
 };
