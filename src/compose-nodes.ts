@@ -5,7 +5,7 @@ import { ownModelLoader } from "./compose-undrain.ts";
 import { engineLogs, machineLoad } from "./cluster/node-operations.ts";
 import { onlyThere } from "./cluster/registry/drain-node.ts";
 import { viewOf } from "./cluster/registry/node-views.ts";
-import type { NodeProblem } from "./cluster/registry/node-book.ts";
+import type { NodeProblem } from "./cluster/registry/known-nodes.ts";
 import type { Principal } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
 import type { AdminNodes, NodeView } from "./http/admin/node-view.ts";
