@@ -2,35 +2,20 @@ import { expect, test } from "bun:test";
 import { listNodes } from "../../store/nodes.ts";
 import { listPlacements } from "../../store/placements.ts";
 import { onEachDatabase, type TestStore } from "../../store/test-store.ts";
-import type { RegisterRequest } from "../node-protocol.ts";
-import { NodeBook } from "./node-book.ts";
 import type { NodeChange } from "./node-changes.ts";
 import { ownRows } from "./own-rows.ts";
 import { PlacementBook } from "./placement-book.ts";
-import { RemovedNodes } from "./removed-nodes.ts";
+import { openBook, registration } from "./test-handlers.ts";
 import { recordOf, registryRig, stateOf } from "./test-registry.ts";
 
 const ADMIN = { actor: "root", action: "node.remove" };
 
-function request(machine: string, over: Partial<RegisterRequest> = {}): RegisterRequest {
-  return {
-    protocol: 4,
-    machine: machine.repeat(64),
-    name: "box",
-    version: "1",
-    keys: { linkKey: `KEY-${machine}`, certificate: "c" },
-    addresses: ["10.0.0.7:8443"],
-    inventory: stateOf("x", []).inventory as RegisterRequest["inventory"],
-    assign: true,
-    ...over,
-  };
-}
+const request = (machine: string) =>
+  registration({ machine: machine.repeat(64), name: "box", keys: { linkKey: `KEY-${machine}`, certificate: "c" } });
 
 /** As one of several leaders finds it at its start. */
-async function openBook({ store, dir, clock }: TestStore, leader: string) {
-  const removed = RemovedNodes.open(dir, clock.now());
-  if (!removed.ok) throw new Error(removed.error.message);
-  const book = await NodeBook.open(store, removed.value, ownRows(leader));
+async function openOf(t: TestStore, leader: string) {
+  const book = await openBook(t, leader);
   await book.ensureLocal("local", "host", "1");
   const changes: string[] = [];
   book.onChange(({ kind, node }: NodeChange) => void changes.push(`${kind} ${node.id}`));
@@ -40,8 +25,8 @@ async function openBook({ store, dir, clock }: TestStore, leader: string) {
 onEachDatabase((openTestStore) => {
   test("what a leader does to another's node holds there; what that one tells of it undoes nothing", async () => {
     await using t = await openTestStore();
-    const a = await openBook(t, "gw_a");
-    const b = await openBook(t, "gw_b");
+    const a = await openOf(t, "gw_a");
+    const b = await openOf(t, "gw_b");
     const { node } = await b.book.register(request("b"), "join token");
     await a.book.refresh();
     expect(a.book.get(node.id)?.leader).toBe("gw_b");
@@ -71,8 +56,8 @@ onEachDatabase((openTestStore) => {
 
   test("leaders' own machines have a row each, names are unique over all, a machine belongs to the last it joined", async () => {
     await using t = await openTestStore();
-    const a = await openBook(t, "gw_a");
-    const b = await openBook(t, "gw_b");
+    const a = await openOf(t, "gw_a");
+    const b = await openOf(t, "gw_b");
     expect([a.book.get("local")?.name, b.book.get("local")?.name]).toEqual(["host", "host-2"]);
     await a.book.drain("local", "root");
     await b.book.refresh();
@@ -90,7 +75,7 @@ onEachDatabase((openTestStore) => {
   test("each keeps the placements of its own nodes", async () => {
     await using t = await openTestStore();
     for (const leader of ["gw_a", "gw_b"]) {
-      await openBook(t, leader);
+      await openOf(t, leader);
       const placements = await PlacementBook.open(t.store, ownRows(leader), ["local"]);
       const { registry } = registryRig();
       registry.local(recordOf("local"), stateOf("local", ["m"]));
