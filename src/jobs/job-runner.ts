@@ -10,20 +10,16 @@ import {
   type JobEvent,
   jobEventsAfter,
   jobsInState,
-  type JobState,
   listJobs,
   moveJob,
   nextQueuedJob,
   requestCancel,
-  saveCheckpoint,
-  saveProgress,
   tellJobsLeader,
 } from "../store/jobs.ts";
 import type { Log, Store } from "../store/store.ts";
-import { mayPass, storeProblemOf } from "../store/store-problem.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { JobKind } from "./job-kind.ts";
-import { ProgressWriter } from "./job-progress.ts";
+import { JobWork, messageOf } from "./job-work.ts";
 
 const MAX_ATTEMPTS = 3;
 /** After the store refused, between two attempts to go on. */
@@ -51,15 +47,12 @@ export class JobRunner {
   readonly #log: Log;
   readonly #kinds: ReadonlyMap<string, JobKind>;
   readonly #changes = new ChangeSignal();
-  /** The running job of each kind. */
-  readonly #running = new Map<string, { readonly jobId: string; readonly abort: AbortController }>();
+  readonly #work: JobWork;
   readonly #pumps = new Map<string, Promise<void>>();
   /** Kinds to look at once more when their pump ends. */
   readonly #again = new Set<string>();
   readonly #retryMs: number;
   readonly #leader: string;
-  #stopping = false;
-  #stopped = Promise.withResolvers<void>();
 
   constructor(deps: JobRunnerDeps) {
     this.#retryMs = deps.retryMs ?? RETRY_MS;
@@ -67,14 +60,15 @@ export class JobRunner {
     this.#store = deps.store;
     this.#log = deps.log;
     this.#kinds = new Map(deps.kinds.map((kind) => [kind.kind, kind]));
+    const { store, log } = deps;
+    this.#work = new JobWork({ store, log, retryMs: this.#retryMs, changed: (job) => this.#changes.notify(job) });
   }
 
   /** Takes up what an earlier process left: jobs that were running go on from their checkpoint, the third time they fail. */
   async start(): Promise<void> {
-    if (this.#stopping) this.#stopped = Promise.withResolvers();
-    this.#stopping = false;
+    this.#work.resume();
     for (const job of await jobsInState(this.#store.sql, "running", this.#leader)) {
-      await this.#move(job.id, "running", this.#afterCrash(job));
+      await this.#work.move(job.id, "running", this.#afterCrash(job));
     }
     for (const kind of this.#kinds.keys()) this.#pump(kind);
   }
@@ -82,11 +76,9 @@ export class JobRunner {
   /** Another leader queued something, or asked for a cancellation. */
   look(): void {
     for (const kind of this.#kinds.keys()) this.#pump(kind);
-    for (const running of this.#running.values()) {
-      this.#abortIfCancelled(running).catch((cause: unknown) =>
-        this.#log.warn("whether a job was cancelled cannot be read", { cause: messageOf(cause) }),
-      );
-    }
+    this.#work.cancelWhereAsked().catch((cause: unknown) => {
+      this.#log.warn("whether a job was cancelled cannot be read", { cause: messageOf(cause) });
+    });
   }
 
   /** `leader`: another one that is to run it; else this one. */
@@ -152,7 +144,7 @@ export class JobRunner {
     });
     if (!result.ok) return result;
     this.#changes.notify(id);
-    for (const running of this.#running.values()) if (running.jobId === id) running.abort.abort(new Error("cancelled"));
+    this.#work.cancel(id);
     return result;
   }
 
@@ -181,24 +173,12 @@ export class JobRunner {
 
   /** Tells running jobs to stop; they go on from their checkpoint at the next start, of this runner or another. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#stopped.resolve();
-    for (const running of this.#running.values()) running.abort.abort(new Error("Flock is shutting down"));
+    this.#work.stop();
     await Promise.all(this.#pumps.values());
   }
 
   #isOwn({ leader }: Job): boolean {
     return leader === "" || leader === this.#leader;
-  }
-
-  async #abortIfCancelled({
-    jobId,
-    abort,
-  }: {
-    readonly jobId: string;
-    readonly abort: AbortController;
-  }): Promise<void> {
-    if ((await findJob(this.#store.sql, jobId))?.cancelRequested === true) abort.abort(new Error("cancelled"));
   }
 
   async #caughtUp(id: string, seq: number): Promise<boolean> {
@@ -212,7 +192,7 @@ export class JobRunner {
   }
 
   #pump(kind: string): void {
-    if (this.#stopping) return;
+    if (this.#work.stopping) return;
     if (this.#pumps.has(kind)) {
       this.#again.add(kind);
       return;
@@ -224,7 +204,7 @@ export class JobRunner {
   async #runAll(kind: string): Promise<void> {
     let retryMs = 0;
     try {
-      while (!this.#stopping && (await this.#runNext(kind)));
+      while (!this.#work.stopping && (await this.#runNext(kind)));
     } catch (cause) {
       this.#log.error("jobs cannot be run; trying again", { kind, cause: messageOf(cause) });
       retryMs = this.#retryMs;
@@ -241,93 +221,12 @@ export class JobRunner {
     const job = known === undefined ? null : await nextQueuedJob(this.#store.sql, kind, this.#leader);
     if (known === undefined || job === null) return false;
     const attempt = job.attempt + 1;
-    if (await this.#move(job.id, "queued", { state: "running", attempt })) await this.#run(known, { ...job, attempt });
+    const begun = await this.#work.move(job.id, "queued", { state: "running", attempt });
+    if (begun) await this.#work.run(known, { ...job, attempt });
     return true;
-  }
-
-  async #run(kind: JobKind, job: Job): Promise<void> {
-    const abort = new AbortController();
-    this.#running.set(kind.kind, { jobId: job.id, abort });
-    if (this.#stopping || (await findJob(this.#store.sql, job.id))?.cancelRequested === true) abort.abort();
-    const progress = new ProgressWriter((value) => this.#saveProgress(job.id, value));
-    let end: JobChange;
-    let pauseMs = 0;
-    try {
-      await kind.run({
-        input: job.input,
-        resumeFrom: job.checkpoint,
-        signal: abort.signal,
-        progress: (done, total, message) => progress.report({ done, total, message }),
-        checkpoint: async (data) => {
-          await progress.flush();
-          await this.#store.write((tx) => saveCheckpoint(tx, job.id, data));
-        },
-      });
-      end = { state: "succeeded" };
-    } catch (cause) {
-      end = await this.#endOf(job, abort.signal, cause);
-      if (end.state === "queued") pauseMs = this.#retryMs;
-    }
-    await progress.flush();
-    this.#running.delete(kind.kind);
-    await this.#insist(() => this.#move(job.id, "running", end));
-    if (pauseMs > 0) await this.#pause(pauseMs);
-    if (end.state === "failed") this.#log.warn("a job failed", { job: job.id, kind: kind.kind, cause: end.error });
-  }
-
-  async #endOf(job: Job, signal: AbortSignal, cause: unknown): Promise<JobChange> {
-    const seen = signal.aborted ? await this.#insist(() => findJob(this.#store.sql, job.id)) : null;
-    if (seen?.cancelRequested === true) return { state: "cancelled" };
-    // Neither an orderly stop nor a database that is away is the job's fault: it does not count as an attempt.
-    if ((signal.aborted && this.#stopping) || this.#isAway(cause)) return { state: "queued", attempt: job.attempt - 1 };
-    return { state: "failed", error: messageOf(cause) };
-  }
-
-  #isAway(cause: unknown): boolean {
-    const problem = storeProblemOf(cause, this.#store.address);
-    return problem !== null && mayPass(problem);
-  }
-
-  /** While the store is away tries until it takes it. Null: Flock stops before; the next start finds the job running and goes on. */
-  async #insist<T>(work: () => Promise<T>): Promise<T | null> {
-    for (let failures = 0; ; failures += 1) {
-      try {
-        return await work();
-      } catch (cause) {
-        if (!this.#isAway(cause)) throw cause;
-        if (failures === 0) this.#log.error("a job's state cannot be kept; trying again", { cause: messageOf(cause) });
-        if (this.#stopping) return null;
-        await this.#pause(this.#retryMs);
-      }
-    }
-  }
-
-  #pause(ms: number): Promise<unknown> {
-    return Promise.race([Bun.sleep(ms), this.#stopped.promise]);
-  }
-
-  async #move(id: string, from: JobState, to: JobChange): Promise<boolean> {
-    const moved = await this.#store.write((tx) => moveJob(tx, id, from, to, this.#store.clock.now()));
-    this.#changes.notify(id);
-    return moved;
-  }
-
-  /** Progress is a courtesy: a store that refuses it does not fail the job. */
-  async #saveProgress(id: string, progress: { done: number; total: number | null; message: string }): Promise<void> {
-    try {
-      await this.#store.write((tx) => saveProgress(tx, id, progress, this.#store.clock.now()));
-      this.#changes.notify(id);
-    } catch (cause) {
-      this.#log.warn("a job's progress could not be kept", { job: id, cause: messageOf(cause) });
-    }
   }
 }
 
 function invalid(field: string, message: string): JobProblem {
   return { kind: "invalid_request", field, message: `${field}: ${message}` };
-}
-
-/** One line: it is shown in lists. */
-function messageOf(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s+/g, " ").slice(0, 500);
 }
