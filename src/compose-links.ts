@@ -7,7 +7,7 @@ import { RegistrationProofs } from "./cluster/registration-proof.ts";
 import { keepLeaderIdentity, openLeaderIdentity } from "./cluster/leader-identity.ts";
 import type { NodeService } from "./cluster/link.ts";
 import type { LocalLink } from "./cluster/local-link.ts";
-import { joinAddress, splitAddress, usableAddresses } from "./cluster/node-address.ts";
+import { joinAddress, portOf, splitAddress, usableAddresses } from "./cluster/node-address.ts";
 import type { NodeDirectory, NodeHandlers } from "./cluster/node-endpoint.ts";
 import { isAlive } from "./cluster/process-identity.ts";
 import { socketPath } from "./cluster/socket-path.ts";
@@ -81,6 +81,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
   const { store, config, local, localNode, log } = parts;
   const dataDir = config.data_dir;
   const place = nodePlace(config);
+  const client = new URL(parts.url);
   const localPort = (service: NodeService): number | null => {
     const engine = local.state()?.engines.find(({ id }) => service === `engine/${id}`);
     return engine?.endpoint ? Number(new URL(engine.endpoint).port) : null;
@@ -180,9 +181,8 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       // Logging in may take a while; nodes on the plain network need not wait for it. Workers hear of addresses as they beat.
       mesh = followMesh(config, log, () => undefined);
       if (config.cluster.discovery && !isLoopback(place.host)) {
-        const { port: clientPort, protocol } = new URL(parts.url);
-        const scheme = protocol === "https:" ? "https" : "http";
-        const about = { name: hostname(), port: Number(clientPort), scheme, version: parts.version } as const;
+        const scheme = client.protocol === "https:" ? "https" : "http";
+        const about = { name: hostname(), port: portOf(client), scheme, version: parts.version } as const;
         announcing = import("./cluster/discovery/announce-leader.ts").then(({ announceLeader }) =>
           announceLeader(about),
         );
@@ -201,8 +201,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     clientUrl() {
       const [first] = addresses();
       if (config.external_url !== "" || first === undefined) return config.external_url || parts.url;
-      const { protocol, port: clientPort } = new URL(parts.url);
-      return `${protocol}//${joinAddress(splitAddress(first).host, Number(clientPort))}`;
+      return `${client.protocol}//${joinAddress(splitAddress(first).host, portOf(client))}`;
     },
     quiet: () => port?.quiet(),
     listenAgain() {

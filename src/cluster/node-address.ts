@@ -13,6 +13,11 @@ export function joinAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** `URL` says nothing of the port where it is its scheme's usual one. */
+export function portOf({ protocol, port }: URL): number {
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+}
+
 /** Is a port that listens on `host` there for callers of this machine's address in the mesh? */
 export function listensAt(host: string, address: string): boolean {
   return ["", "0.0.0.0", "::", address].includes(host);

@@ -221,6 +221,20 @@ test("frames of protocol 3, made out to nobody, are understood", async () => {
   });
 });
 
+test("a beat may refer to an earlier one, in today's protocol alone and in the right form", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await startTestWorker(leader, { tunnel: false });
+  const beat = async (over: object): Promise<string> => {
+    const answer = await worker.leader.call("POST", NODE_PATHS.heartbeat, { ...BEAT, ...over }, FOREVER);
+    return answer.ok ? "taken" : answer.error.kind === "refused" ? answer.error.code : answer.error.message;
+  };
+  const state = { since: 7, freeMemoryBytes: 5 };
+  expect(await beat({ state })).toBe("taken");
+  expect(await beat({ state, protocol: 3 })).toBe("invalid");
+  for (const wrong of [{ since: 7 }, { ...state, since: 0 }, { ...state, since: "7" }, { ...state, version: 1 }, null])
+    expect(await beat({ state: wrong })).toBe("invalid");
+});
+
 test("a worker takes calls of its leader alone: no client certificate, no signature, no replay", async () => {
   await using leader = await startTestLeader();
   await using worker = await startTestWorker(leader, { tunnel: false, lan: true });
