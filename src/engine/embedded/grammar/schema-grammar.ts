@@ -1,28 +1,11 @@
 import type { JsonObject, JsonValue } from "../../../core/chat-request.ts";
 import { err, ok, type Result } from "../../../core/result.ts";
-import { either, type GbnfRules, listed, literal, repeated } from "./gbnf.ts";
-import { integerRange, numberRange } from "./number-range.ts";
+import { either, type GbnfRules, listed, literal } from "./gbnf.ts";
+import { count, numberBody, stringBody } from "./scalar-body.ts";
+import { ANNOTATIONS, isObject, isOfType, merge, type TypeName, typesOf, Unsupported } from "./schema-keywords.ts";
 
-/** llama.cpp writes a repetition out as rules, and refuses more than this. */
-const MOST_REPETITIONS = 1999;
 /** A schema that contains itself in a way that no rule of its own can hold would go on for ever. */
 const MOST_LEVELS = 64;
-/** What asks nothing of a value. */
-const ANNOTATIONS = new Set([
-  "title",
-  "description",
-  "default",
-  "examples",
-  "$comment",
-  "$defs",
-  "definitions",
-  "$schema",
-  "$id",
-  "deprecated",
-  "readOnly",
-  "writeOnly",
-]);
-
 /** They say what must hold, and a grammar of ours cannot make it hold. */
 const REFUSED = [
   "pattern",
@@ -44,11 +27,6 @@ const REFUSED = [
   "unevaluatedItems",
   "$dynamicRef",
 ] as const;
-
-const TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"] as const;
-type TypeName = (typeof TYPES)[number];
-
-class Unsupported extends Error {}
 
 /**
  * The name of a rule for values that satisfy the schema; the rules it needs are added. Every text of the grammar
@@ -224,134 +202,4 @@ class SchemaRules {
     const items = Array.from({ length }, (_, index) => this.rule(first[index] ?? others, depth));
     return `"[" ws ${items.join(' ws "," ws ')} ws "]"`;
   }
-}
-
-function stringBody(schema: JsonObject): string {
-  const format = schema["format"];
-  const least = count(schema, "minLength");
-  const most = count(schema, "maxLength");
-  if (least !== null && most !== null && least > most) throw new Unsupported("a string longer than its maxLength");
-  const bounded = least !== null || most !== null;
-  if (!bounded && (format === "date" || format === "time" || format === "uuid")) return `"\\"" ${format} "\\""`;
-  if (!bounded && format === "date-time") return String.raw`"\"" date "T" time "\""`;
-  if (!bounded) return "string";
-  return String.raw`"\"" ${repeated("char", least ?? 0, most)} "\""`;
-}
-
-function numberBody(type: "integer" | "number", schema: JsonObject): string {
-  const [low, openLow] = bound(schema, "minimum", "exclusiveMinimum", Math.max);
-  const [high, openHigh] = bound(schema, "maximum", "exclusiveMaximum", Math.min);
-  if (low === null && high === null) return type;
-  const range =
-    type === "integer"
-      ? integerRange(
-          low === null ? null : openLow ? Math.floor(low) + 1 : low,
-          high === null ? null : openHigh ? Math.ceil(high) - 1 : high,
-        )
-      : numberRange({
-          least: whole(low, "minimum"),
-          most: whole(high, "maximum"),
-          openLeast: openLow,
-          openMost: openHigh,
-        });
-  if (range === null) throw new Unsupported("a number between bounds that leave none");
-  return range;
-}
-
-/** The bound that holds, and whether it is left out itself. Draft 4 wrote `exclusiveMinimum: true` beside the bound. */
-function bound(
-  schema: JsonObject,
-  closed: string,
-  open: string,
-  tighter: (a: number, b: number) => number,
-): [number | null, boolean] {
-  const at = numberOrNull(schema[closed]);
-  if (schema[open] === true) return [at, at !== null];
-  const excluded = numberOrNull(schema[open]);
-  if (excluded === null) return [at, false];
-  return at === null || tighter(at, excluded) === excluded ? [excluded, true] : [at, false];
-}
-
-function whole(value: number | null, keyword: string): number | null {
-  if (value !== null && (!Number.isInteger(value) || Math.abs(value) >= 1e15)) {
-    throw new Unsupported(
-      `unsupported schema keyword '${keyword}' of a number with the value ${value}: only whole bounds`,
-    );
-  }
-  return value;
-}
-
-function count(schema: JsonObject, keyword: string): number | null {
-  const value = numberOrNull(schema[keyword]);
-  if (value === null) return null;
-  if (value > MOST_REPETITIONS) {
-    throw new Unsupported(`unsupported schema keyword '${keyword}' over ${MOST_REPETITIONS}`);
-  }
-  return value;
-}
-
-/** Null: any type. */
-function typesOf(schema: JsonObject): TypeName[] | null {
-  const type = schema["type"] ?? null;
-  const named = Array.isArray(type) ? type : type === null ? [] : [type];
-  const types = named.map((name) => {
-    const known = TYPES.find((candidate) => candidate === name);
-    if (known === undefined) throw new Unsupported(`unsupported schema type ${JSON.stringify(name)}`);
-    return known;
-  });
-  if (types.length === 0) {
-    const implied = impliedType(schema);
-    if (implied === null) return null;
-    types.push(implied);
-  }
-  // OpenAPI's way to say it.
-  if (schema["nullable"] === true && !types.includes("null")) types.push("null");
-  return types;
-}
-
-function impliedType(schema: JsonObject): TypeName | null {
-  if (schema["properties"] !== undefined || schema["required"] !== undefined) return "object";
-  if (schema["additionalProperties"] !== undefined) return "object";
-  if (schema["items"] !== undefined || schema["prefixItems"] !== undefined) return "array";
-  if (schema["minItems"] !== undefined || schema["maxItems"] !== undefined) return "array";
-  if (schema["minLength"] !== undefined || schema["maxLength"] !== undefined) return "string";
-  for (const keyword of ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]) {
-    if (schema[keyword] !== undefined) return "number";
-  }
-  return null;
-}
-
-function merge(into: JsonObject, keyword: string, value: JsonValue): void {
-  const present = into[keyword];
-  if (keyword === "properties" && isObject(present) && isObject(value)) {
-    const both: JsonObject = { ...present };
-    for (const [name, schema] of Object.entries(value)) {
-      const known = both[name];
-      both[name] = known === undefined ? schema : { allOf: [known, schema] };
-    }
-    into[keyword] = both;
-  } else if (keyword === "required" && Array.isArray(present) && Array.isArray(value)) {
-    into[keyword] = [...new Set([...present, ...value])];
-  } else if (present === undefined || JSON.stringify(present) === JSON.stringify(value) || ANNOTATIONS.has(keyword)) {
-    into[keyword] = value;
-  } else if (keyword === "additionalProperties") {
-    into[keyword] = present === false || value === false ? false : { allOf: [present, value] };
-  } else {
-    throw new Unsupported(`'${keyword}' that is said twice, by allOf or beside anyOf`);
-  }
-}
-
-function isOfType(value: JsonValue, type: TypeName): boolean {
-  if (value === null) return type === "null";
-  if (Array.isArray(value)) return type === "array";
-  if (type === "integer") return Number.isInteger(value);
-  return typeof value === type;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function numberOrNull(value: JsonValue | undefined): number | null {
-  return typeof value === "number" ? value : null;
 }
