@@ -22,6 +22,7 @@ import type { LoadedConfig } from "./config/load.ts";
 import { systemClock } from "./core/clock.ts";
 import { ANONYMOUS } from "./core/principal.ts";
 import { err, ok, type Result } from "./core/result.ts";
+import { warmUp } from "./dialect/warm-up.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import { DEFAULT_LIMITS } from "./gateway/ports.ts";
 import { MemoryResponseStore } from "./gateway/memory-response-store.ts";
@@ -319,6 +320,7 @@ export async function composeLeader(
     }),
   );
   void ready
+    .then(warmUp)
     .then(() => loadChains(options, replicas.detours, models))
     .then(() => shrinkAfterStart(() => metrics.inFlight))
     .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
