@@ -2,6 +2,7 @@ import type { Socket } from "bun";
 import { MessageReader, type MessageSink } from "./http-message.ts";
 import { LAST_WORDS } from "./mock-answers.ts";
 import type { LoadPlan } from "./load-plan.ts";
+import { FORMS } from "./stream-forms.ts";
 
 export interface Answer {
   /** "": whole. */
@@ -12,8 +13,6 @@ export interface Answer {
   readonly endedAt: number;
 }
 
-const FRAME_END = "\n\n";
-const DONE = Buffer.from("data: [DONE]\n\n");
 const TAIL_BYTES = 64;
 
 /** One keep-alive connection with one request at a time. It opens itself again when the server closed it. */
@@ -31,6 +30,8 @@ export class ClientConnection implements MessageSink {
   /** Hang up when so many pieces of the body came; 0: never. */
   #hangUpAfter = 0;
   #pieces = 0;
+  /** The frame that ends a stream came. */
+  #ended = false;
 
   constructor(port: number, request: Buffer, expect: LoadPlan["expect"]) {
     this.#port = port;
@@ -48,6 +49,7 @@ export class ClientConnection implements MessageSink {
     this.#status = 0;
     this.#frames = 0;
     this.#pieces = 0;
+    this.#ended = false;
     this.#tail = Buffer.alloc(0);
     this.#firstTokenAt = null;
     this.#hangUpAfter = hangUpAfter;
@@ -77,8 +79,10 @@ export class ClientConnection implements MessageSink {
 
   onBody(piece: Buffer): void {
     if (this.#expect.kind === "stream") {
-      if (this.#firstTokenAt === null && piece.includes('"content":"')) this.#firstTokenAt = performance.now();
-      this.#frames += countFrames(this.#tail, piece);
+      const { content, frameEnd, ending } = FORMS[this.#expect.form];
+      if (this.#firstTokenAt === null && piece.includes(content)) this.#firstTokenAt = performance.now();
+      this.#frames += countFrames(this.#tail, piece, frameEnd);
+      this.#ended ||= holds(this.#tail, piece, ending);
     }
     this.#tail = lastBytes(this.#tail, piece, this.#expect.kind === "stream" ? TAIL_BYTES : 16_384);
     this.#pieces += 1;
@@ -123,7 +127,9 @@ export class ClientConnection implements MessageSink {
   #judge(): string {
     if (this.#status !== 200) return `status ${this.#status}`;
     if (this.#expect.kind === "whole") return this.#tail.includes(LAST_WORDS) ? "" : "not the whole answer";
-    if (!this.#tail.subarray(-DONE.length).equals(DONE)) return "no [DONE]";
+    const { ending, frameEnd } = FORMS[this.#expect.form];
+    if (!this.#ended) return `no ${ending}`;
+    if (!this.#tail.toString("latin1").endsWith(frameEnd)) return "half a frame at the end";
     return this.#frames === this.#expect.frames ? "" : `${this.#frames} frames`;
   }
 
@@ -135,14 +141,22 @@ export class ClientConnection implements MessageSink {
 }
 
 /** A frame's end may lie across two pieces. */
-function countFrames(before: Buffer, piece: Buffer): number {
-  let frames = before.at(-1) === 10 && before.at(-2) !== 10 && piece[0] === 10 ? 1 : 0;
-  let at = piece.indexOf(FRAME_END, frames, "latin1");
+function countFrames(before: Buffer, piece: Buffer, frameEnd: string): number {
+  const across = frameEnd.length === 2 && before.at(-1) === 10 && before.at(-2) !== 10 && piece[0] === 10;
+  let frames = across ? 1 : 0;
+  let at = piece.indexOf(frameEnd, frames, "latin1");
   while (at >= 0) {
     frames += 1;
-    at = piece.indexOf(FRAME_END, at + 2, "latin1");
+    at = piece.indexOf(frameEnd, at + frameEnd.length, "latin1");
   }
   return frames;
+}
+
+/** Whether this text ends in the piece; it may have begun before it. */
+function holds(before: Buffer, piece: Buffer, text: string): boolean {
+  if (piece.includes(text, 0, "latin1")) return true;
+  const across = before.toString("latin1", before.length - text.length) + piece.toString("latin1", 0, text.length);
+  return across.includes(text);
 }
 
 function lastBytes(before: Buffer, piece: Buffer, count: number): Buffer {

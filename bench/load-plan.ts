@@ -1,3 +1,5 @@
+import type { FormName } from "./stream-forms.ts";
+
 /** What the load driver shall do. Crosses a process border as JSON. Each run ends by count and by time. */
 export interface LoadPlan {
   readonly port: number;
@@ -11,7 +13,9 @@ export interface LoadPlan {
   /** How long running ones may take then; what is not whole by that time is lost. */
   readonly graceMs: number;
   /** What makes an answer whole. */
-  readonly expect: { readonly kind: "whole" } | { readonly kind: "stream"; readonly frames: number };
+  readonly expect:
+    | { readonly kind: "whole" }
+    | { readonly kind: "stream"; readonly form: FormName; readonly frames: number };
   /** Every so many requests one is hung up on in the middle; 0: never. */
   readonly abortEvery: number;
 }

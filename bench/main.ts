@@ -22,6 +22,7 @@ import { flockCluster } from "./subjects/flock-cluster.ts";
 import { litellm } from "./subjects/litellm.ts";
 import { nginx } from "./subjects/nginx.ts";
 import { portkey } from "./subjects/portkey.ts";
+import { measureTranslated, translatedTable } from "./translated.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const START_LIMIT = 8;
@@ -162,6 +163,19 @@ async function soakFlock(bench: Bench): Promise<void> {
   }
 }
 
+async function translated(bench: Bench): Promise<void> {
+  const { driver, engine, options } = bench;
+  const subjects = await startSubjects(bench, kindsFor({ ...options, only: ["flock"] }, bench.dir));
+  try {
+    for (const subject of subjects) {
+      const rounds = await measureTranslated(driver, engine.port, subject, options);
+      console.log(translatedTable(rounds));
+    }
+  } finally {
+    await Promise.all(subjects.map((subject) => subject.stop()));
+  }
+}
+
 async function start(bench: Bench): Promise<void> {
   const { listeningMs, answerMs, emptyMs, commands } = await measureStart(
     ROOT,
@@ -206,6 +220,7 @@ async function main(): Promise<void> {
   try {
     if (options.soak > 0) await soakFlock(bench);
     else if (options.start) await start(bench);
+    else if (options.translated) await translated(bench);
     else {
       await compare(bench);
       if (options.against === null && (options.only === null || options.only.includes("flock"))) await start(bench);

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly cluster: boolean;
   /** Only what keys and their limits cost. */
   readonly limits: boolean;
+  /** Only what a stream costs that is translated from one API to another. */
+  readonly translated: boolean;
   /** Where Flock's CPU profile goes; null: none is taken. */
   readonly profile: string | null;
   readonly rounds: number | null;
@@ -34,6 +36,7 @@ export const HELP = `npm run bench -- [options]
   --cluster          only: heartbeats of 200 simulated workers, and times after kills and restarts; two minutes
   --links            only: Flock with its engine here, at a worker over TLS, at a worker through a tunnel; on loopback
   --limits           only: what a request pays for its key and its limits, with 10 and with 100,000 keys; seconds
+  --translated       only: streams in each API from an engine with OpenAI's chat API, against passthrough; two minutes
   --routing          only: prefix routing against round robin, and fairness, with simulated engines; seconds
   --profile <dir>    take a CPU profile of Flock while it is measured (its figures are then worse)
 `;
@@ -53,6 +56,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       routing: { type: "boolean", default: false },
       cluster: { type: "boolean", default: false },
       limits: { type: "boolean", default: false },
+      translated: { type: "boolean", default: false },
       profile: { type: "string" },
       rounds: { type: "string" },
       help: { type: "boolean", default: false },
@@ -68,6 +72,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     routing: values.routing,
     cluster: values.cluster,
     limits: values.limits,
+    translated: values.translated,
     profile: values.profile ?? null,
     rounds: values.rounds === undefined ? null : positive("rounds", values.rounds, 1),
     help: values.help,

@@ -19,7 +19,7 @@ function plan(model: string, stream: boolean, more: Partial<LoadPlan> = {}): Loa
     maxRequests: 40,
     maxMs: 5000,
     graceMs: 1000,
-    expect: stream ? { kind: "stream", frames: pieces + EXTRA_FRAMES } : { kind: "whole" },
+    expect: stream ? { kind: "stream", form: "chat", frames: pieces + EXTRA_FRAMES } : { kind: "whole" },
     abortEvery: 0,
     ...more,
   };
@@ -78,7 +78,9 @@ test("an open loop keeps its rate whatever the answers take, and counts from whe
 });
 
 test("answers that are cut, wrong or late are losses with their reason", async () => {
-  const wrong = await runLoad(plan("mock-4x0", true, { expect: { kind: "stream", frames: 99 }, maxRequests: 2 }));
+  const wrong = await runLoad(
+    plan("mock-4x0", true, { expect: { kind: "stream", form: "chat", frames: 99 }, maxRequests: 2 }),
+  );
   expect(wrong).toMatchObject({ whole: 0, lost: 2, problems: { "7 frames": 2 } });
   const refused = await runLoad(plan("unknown", false, { maxRequests: 2 }));
   expect(refused).toMatchObject({ whole: 0, lost: 2, problems: { "status 400": 2 } });

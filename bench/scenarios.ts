@@ -1,5 +1,6 @@
-import { EXTRA_FRAMES, modelName, type Pace } from "./mock-answers.ts";
 import type { LoadPlan } from "./load-plan.ts";
+import { EXTRA_FRAMES, modelName, type Pace } from "./mock-answers.ts";
+import { FORMS, type FormName, framesOf, streamBody } from "./stream-forms.ts";
 import type { Subject } from "./subject.ts";
 
 /** How long each part runs. */
@@ -48,14 +49,15 @@ export const STREAMS = 128;
 export const MANY_STREAMS = 1000;
 
 /** About a kilobyte: a system prompt, a turn, a question. */
+const MESSAGES = [
+  { role: "system", content: "You are a careful assistant. Answer briefly and name your sources. ".repeat(6) },
+  { role: "user", content: "Which of our services still speak the old protocol?" },
+  { role: "assistant", content: "Three of them: billing, the mail gateway and the nightly export." },
+  { role: "user", content: "Draft a short note to their owners, with the dates from the plan. ".repeat(3) },
+];
+
 function body(pace: Pace, stream: boolean): string {
-  const messages = [
-    { role: "system", content: "You are a careful assistant. Answer briefly and name your sources. ".repeat(6) },
-    { role: "user", content: "Which of our services still speak the old protocol?" },
-    { role: "assistant", content: "Three of them: billing, the mail gateway and the nightly export." },
-    { role: "user", content: "Draft a short note to their owners, with the dates from the plan. ".repeat(3) },
-  ];
-  return JSON.stringify({ model: modelName(pace), messages, temperature: 0.2, max_tokens: 512, stream });
+  return JSON.stringify({ model: modelName(pace), messages: MESSAGES, temperature: 0.2, max_tokens: 512, stream });
 }
 
 function plan(to: Subject, pace: Pace, stream: boolean): Omit<LoadPlan, "loop" | "maxMs"> {
@@ -66,7 +68,7 @@ function plan(to: Subject, pace: Pace, stream: boolean): Omit<LoadPlan, "loop" |
     body: body(pace, stream),
     maxRequests: 1_000_000,
     graceMs: 20_000,
-    expect: stream ? { kind: "stream", frames: pace.pieces + EXTRA_FRAMES } : { kind: "whole" },
+    expect: stream ? { kind: "stream", form: "chat", frames: pace.pieces + EXTRA_FRAMES } : { kind: "whole" },
     abortEvery: 0,
   };
 }
@@ -90,6 +92,18 @@ export function pacedStreams(to: Subject, maxMs: number): LoadPlan {
   const spreadMs = PACED.pieces * PACED.everyMs;
   return { ...plan(to, PACED, true), loop: { kind: "closed", connections: STREAMS, spreadMs }, maxMs };
 }
+
+/** The same streams from the same engine, asked for in another API. */
+export function pacedStreamsIn(form: FormName, to: Subject, maxMs: number): LoadPlan {
+  return {
+    ...pacedStreams(to, maxMs),
+    path: FORMS[form].path,
+    body: streamBody(form, modelName(PACED), MESSAGES),
+    expect: { kind: "stream", form, frames: framesOf(form, PACED) },
+  };
+}
+/** What the engine sends for one of them, whatever the client gets. */
+export const PACED_CHUNKS = PACED.pieces + EXTRA_FRAMES;
 
 /** Each once, all open at the same time. */
 export function manyStreams(to: Subject): LoadPlan {
