@@ -2,6 +2,7 @@ import type { ChatEvent, StreamDecoder } from "../core/chat-event.ts";
 import { engineFailure } from "../core/failure.ts";
 import { SseParser, type SseFrame } from "../wire/sse.ts";
 import { OneEnding } from "./one-ending.ts";
+import type { RepeatedFrame } from "./repeated-frame.ts";
 
 /** A dialect's stream as a pure reducer. */
 export interface StreamSteps<State> {
@@ -9,6 +10,11 @@ export interface StreamSteps<State> {
   step(state: State, frame: SseFrame): readonly [State, readonly ChatEvent[]];
   /** The stream closed without an end mark. */
   end(state: State): readonly ChatEvent[];
+  /**
+   * Reads what repeats without a step. Only where a step that leaves the state as it was gives events that depend on the
+   * frame's data alone.
+   */
+  readonly repeated?: RepeatedFrame;
 }
 
 /** Runs the steps over bytes, and keeps the promise that one `done` or `failed` ends them and nothing follows. */
@@ -16,13 +22,21 @@ export function sseDecoder<State>(steps: StreamSteps<State>): StreamDecoder {
   const parser = new SseParser();
   let state = steps.initial;
   const ending = new OneEnding();
+  const { repeated } = steps;
+  const again = (data: string): readonly ChatEvent[] => {
+    const [next, stepped] = steps.step(state, { event: "", data });
+    return next === state ? stepped : [];
+  };
 
   return {
     push(bytes) {
       const events: ChatEvent[] = [];
       if (ending.over) return events;
+      const known = parser.betweenFrames ? (repeated?.read(bytes) ?? null) : null;
+      if (known !== null) return known;
       for (const frame of parser.push(bytes)) {
         const [next, stepped] = steps.step(state, frame);
+        if (next === state) repeated?.learn(frame.data, stepped, again);
         state = next;
         ending.pass(stepped, events);
         if (ending.over) return events;

@@ -35,6 +35,11 @@ export class SseParser {
     return this.#tooLong;
   }
 
+  /** All that came is in whole frames that were given out. */
+  get betweenFrames(): boolean {
+    return !this.#first && !this.#afterCr && this.#pieces.length === 0 && this.#data === null && this.#event === "";
+  }
+
   push(chunk: Uint8Array): SseFrame[] {
     const frames: SseFrame[] = [];
     if (this.#tooLong || chunk.length === 0) return frames;

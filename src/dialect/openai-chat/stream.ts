@@ -14,6 +14,7 @@ import { dataFrame, DONE_FRAME } from "../../wire/sse-write.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { toErrorObject } from "../failure-shape.ts";
 import { withToolCalls } from "../finish-reason.ts";
+import { RepeatedFrame } from "../repeated-frame.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
 import { stepToolCall, type GatheredCall } from "./tool-call-deltas.ts";
 import { fromUsage, toUsage } from "./usage.ts";
@@ -33,7 +34,8 @@ export interface DecoderState {
 type Step = readonly [DecoderState, readonly ChatEvent[]];
 
 export function decoder(): StreamDecoder {
-  return sseDecoder({ initial: initialState(newId("x").slice(2)), step: stepFrame, end });
+  const repeated = new RepeatedFrame();
+  return sseDecoder({ initial: initialState(newId("x").slice(2)), step: stepFrame, end, repeated });
 }
 
 export function initialState(idSeed: string): DecoderState {
