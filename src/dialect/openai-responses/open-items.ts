@@ -10,8 +10,8 @@ export type WireEvent = readonly [type: string, members: string];
 /** One content part of a message that is being written. */
 export interface OpenPart {
   readonly type: "output_text" | "refusal";
-  readonly text: string;
-  /** Grows in place: copying it for each token would cost the square of the answer's length. */
+  /** Both grow in place: for each token a copy of the state would cost as much as its event. */
+  text: string;
   readonly logprobs: TokenLogprob[];
 }
 
@@ -62,10 +62,10 @@ export function callDone(call: OpenCall, said: string): WireEvent {
 }
 
 export function textDelta(open: OpenMessage, text: string, logprobs: readonly TokenLogprob[]): WireEvent {
-  const { type } = open.part;
-  const probabilities = type === "output_text" ? `,"logprobs":${JSON.stringify(toLogprobs(logprobs))}` : "";
-  const at = `${place(open)},"content_index":${open.closed.length}`;
-  return [`response.${type}.delta`, `${at},"delta":${JSON.stringify(text)}${probabilities}`];
+  const at = `${place(open)},"content_index":${open.closed.length},"delta":${JSON.stringify(text)}`;
+  if (open.part.type === "refusal") return ["response.refusal.delta", at];
+  const written = logprobs.length === 0 ? "[]" : JSON.stringify(toLogprobs(logprobs));
+  return ["response.output_text.delta", `${at},"logprobs":${written}`];
 }
 
 /** The part that is open, whole, and the events that close it. */

@@ -262,9 +262,9 @@ export function encoder(meta: AnswerMeta): ResponsesEncoder {
           return frames(end(event));
         case "refusal":
           refused = true;
-          return frames([...opening(), ...step(event)]);
+          return frames(opening()) + frames(step(event));
         default:
-          return frames([...opening(), ...step(event)]);
+          return frames(opening()) + frames(step(event));
       }
     },
   };

@@ -117,9 +117,9 @@ function stepText(
   }
   const open = next.open as OpenMessage;
   events.push(textDelta(open, text, logprobs));
-  open.part.logprobs.push(...logprobs);
-  const part: OpenPart = { ...open.part, text: open.part.text + text };
-  return [{ ...next, open: { ...open, part }, fragments: next.fragments + 1 }, events];
+  if (logprobs.length > 0) open.part.logprobs.push(...logprobs);
+  open.part.text += text;
+  return [{ ...next, fragments: next.fragments + 1 }, events];
 }
 
 function openReasoning(state: ItemsState, style: AnswerStyle): ItemsStep {
