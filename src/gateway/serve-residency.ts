@@ -1,5 +1,6 @@
 import type { Failure } from "../core/failure.ts";
 import { newRequestId } from "../core/id.ts";
+import type { Reply } from "../core/reply.ts";
 import { NO_TOKENS } from "../core/token-usage.ts";
 import { toErrorResponse } from "../dialect/failure-shape.ts";
 import { isUnloadRequest, toResidencyAnswer } from "../dialect/ollama-chat/keep-alive.ts";
@@ -12,17 +13,17 @@ import { RouteRequest } from "./route-request.ts";
  * `/api/chat` and `/api/generate` without anything to say: Ollama's clients warm a model up with it, or let go of it. The
  * answer comes when a replica is there. Models stay loaded: they are an admin's, and others use them.
  */
-export async function serveResidency(
+export async function replyToResidency(
   deps: GatewayDeps,
   api: "chat" | "generate",
   request: EnteredRequest,
-): Promise<Response> {
+): Promise<Reply> {
   const requestId = newRequestId();
   const account = new Account(deps, requestId, "ollama", `/api/${api}`);
-  const refuse = async (failure: Failure): Promise<Response> => {
+  const refuse = async (failure: Failure): Promise<Reply> => {
     const shape = toErrorResponse("ollama", failure, requestId);
     await account.fail(failure, shape.status);
-    return new Response(shape.body, { status: shape.status, headers: { ...answerHeaders(account), ...shape.headers } });
+    return { ...shape, headers: { ...answerHeaders(account), ...shape.headers } };
   };
   const body = await enter(deps, account, request);
   if (!body.ok) return refuse(body.error);
@@ -45,5 +46,6 @@ export async function serveResidency(
   if (body.value.has("keep_alive")) account.adjusted = "keep_alive ignored: models stay loaded";
   await account.succeed(NO_TOKENS, 0);
   const answer = toResidencyAnswer(api, name, Date.now(), unload ? "unload" : "load");
-  return Response.json(answer, { headers: answerHeaders(account) });
+  const headers = { "content-type": "application/json", ...answerHeaders(account) };
+  return { status: 200, headers, body: JSON.stringify(answer) };
 }

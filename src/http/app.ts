@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { getPathNoStrict } from "hono/utils/url";
-import type { BufferedHandler } from "../core/buffered-request.ts";
+import type { BufferedHandler, BufferedRequest } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
 import { newRequestId } from "../core/id.ts";
 import type { Principal } from "../core/principal.ts";
@@ -22,7 +22,8 @@ import { countMessages, countResponses } from "./routes/count-tokens.ts";
 import { mountHealth, type HealthDeps } from "./routes/health.ts";
 import { mountKeptResponses } from "./routes/kept-responses.ts";
 import { messages } from "./routes/messages.ts";
-import { serveOllamaChat, serveOllamaGenerate } from "./routes/ollama-generation.ts";
+import { ollamaChatSurface } from "./routes/ollama-chat.ts";
+import { replyToOllamaChat, serveOllamaChat, serveOllamaGenerate } from "./routes/ollama-generation.ts";
 import { mountOllamaListing } from "./routes/ollama-listing.ts";
 import { rerank } from "./routes/rerank.ts";
 import { responses } from "./routes/responses.ts";
@@ -128,9 +129,11 @@ export function createApp(deps: AppDeps): ClientApp {
   for (const [path, surface] of chats) {
     // Without keys each request must pass the guard first.
     if (deps.keyless) break;
-    const answer = bufferedChat(gateway, ticker, surface);
+    const answer = handled(gateway, surface, (request) => replyToChat(gateway, ticker, surface, request));
     for (const typed of asTyped(path)) buffered.set(typed, answer);
   }
+  const ollama = (request: BufferedRequest): Promise<Reply> => replyToOllamaChat(gateway, ticker, request);
+  if (!deps.keyless) buffered.set(ollamaChatSurface.endpoint, handled(gateway, ollamaChatSurface, ollama));
   return {
     buffered: (path) => buffered.get(path) ?? null,
     fetch(request, env) {
@@ -142,13 +145,13 @@ export function createApp(deps: AppDeps): ClientApp {
 }
 
 /** What `app.onError` is for the others. */
-function bufferedChat(gateway: GatewayDeps, ticker: Ticker, surface: ChatSurface): BufferedHandler<Reply> {
+function handled(gateway: GatewayDeps, surface: ChatSurface, answer: BufferedHandler<Reply>): BufferedHandler<Reply> {
   const failed = (error: unknown): Reply => {
     const id = newRequestId();
     gateway.log.error("internal error", { request: id, path: surface.endpoint, cause: error });
     return toErrorResponse(surface.dialect.surface, { kind: "internal", id }, id);
   };
-  return (request) => replyToChat(gateway, ticker, surface, request).catch(failed);
+  return (request) => answer(request).catch(failed);
 }
 
 /** A slash too many comes from a base URL that ends in one, or from a path that does. */
