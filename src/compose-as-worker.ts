@@ -14,10 +14,11 @@ export async function leaderOfWorker(dataDir: string): Promise<Result<LeaderWay 
   const read = readCredential(dataDir);
   if (!read.ok) return read;
   if (read.value === null) return ok(null);
-  const { leader } = read.value;
+  const { leader, node } = read.value;
   const calls = callsToLeader(read.value);
   return ok({
     url: `https://${leader.addresses[0] ?? "leader"}`,
+    node,
     async send(request, signal) {
       const answer = await calls.fetch(request, signal);
       if (!answer.ok) {

@@ -4,6 +4,7 @@ import type { ClientResponse } from "hono/client";
 import { codeOf } from "../core/error-code.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { type CliFailure, EXIT, NoWay } from "./cli-failure.ts";
+import type { LeaderWay } from "./leader-control.ts";
 import { notRunning, type ServerAddress } from "./server-address.ts";
 
 const DEADLINE_MS = 10_000;
@@ -17,6 +18,8 @@ type Success<R> =
 /** A running server as the commands see it: where it is, and how to ask it. */
 export interface AdminServer {
   readonly url: string;
+  /** The node that this machine is, where it is a worker of that server and asks as such; null: it has a key. */
+  readonly worker: string | null;
   /** For Hono's typed client: adds the key and the deadline. Only `read` makes failures of what it throws. */
   readonly fetch: typeof fetch;
   /** Runs one call of a typed client; every failure has its exit code and the command that mends it. */
@@ -31,7 +34,7 @@ export interface AdminClientOptions {
   readonly signal: AbortSignal;
   readonly deadlineMs?: number;
   /** Another way to the server than its address: signed by a worker, who needs no key. */
-  readonly send?: (request: Request, signal: AbortSignal) => Promise<Response>;
+  readonly way?: Pick<LeaderWay, "node" | "send">;
 }
 
 /** The key to use: `--token`, then FLOCK_TOKEN, then the admin key that the first start left in the data directory. */
@@ -55,14 +58,14 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
   const { address, token, signal, deadlineMs = DEADLINE_MS } = options;
   const { url } = address;
   // A worker's calls are signed: what they are refused for has nothing to do with a key.
-  const keyFrom = options.send === undefined ? (token?.from ?? null) : undefined;
+  const keyFrom = options.way === undefined ? (token?.from ?? null) : undefined;
 
   const ask = async (input: string | URL | Request, init: RequestInit, withKey: boolean): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (withKey && token !== null) headers.set("authorization", `Bearer ${token.value}`);
-    if (options.send !== undefined) {
+    if (options.way !== undefined) {
       const { signal: over, ...rest } = init;
-      return options.send(new Request(input, { ...rest, headers }), over ?? signal);
+      return options.way.send(new Request(input, { ...rest, headers }), over ?? signal);
     }
     // A redirect would carry the key to wherever it points.
     return fetch(input, { ...init, headers, redirect: "manual" });
@@ -92,6 +95,7 @@ export async function connect(options: AdminClientOptions): Promise<Result<Admin
 
   return ok({
     url,
+    worker: options.way?.node ?? null,
     fetch: withDeadline,
     async read<R extends ClientResponse<unknown>>(call: () => Promise<R>): Promise<Result<Success<R>, CliFailure>> {
       const text = await attempt(async () => {

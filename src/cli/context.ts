@@ -51,12 +51,7 @@ export function createContext(io: CliIo, given: Given): BaseContext {
         if (leader.value !== null) {
           const way = leader.value;
           const address = { url: way.url, certain: true };
-          return connect({
-            address,
-            token: null,
-            signal: io.signal,
-            send: (request, signal) => way.send(request, signal),
-          });
+          return connect({ address, token: null, signal: io.signal, way });
         }
       }
       const address = await findServer({ url: given.url, dataDir, loadConfig: load });

@@ -20,6 +20,8 @@ export interface LeaderProblem {
 export interface LeaderWay {
   /** For messages. */
   readonly url: string;
+  /** Id of this machine's node. */
+  readonly node: string;
   /** Throws `NoWay` when none of its addresses answers, or when it does not take this node's calls. */
   send(request: Request, signal: AbortSignal): Promise<Response>;
 }

@@ -34,7 +34,9 @@ describe("processes on one machine", () => {
     ]);
     expect(listed.stdout).toMatch(/near .*team .*ready/);
     expect(models.stdout).toContain("team");
-    expect(status.code).toBe(0);
+    expect(status.stdout).toMatch(
+      /^This machine is the worker n_\w+ of the leader at https:\/\/127\.0\.0\.1:\d+, which says:\n\nFlock /,
+    );
     expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringContaining("it may look, not change")]);
     expect(tokens.code).not.toBe(0);
     await nodeWhere(leader, "near", ({ state }) => state === "ready");

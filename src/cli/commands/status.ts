@@ -14,7 +14,14 @@ export const status = command({
     if (!server.ok) return server;
     const shown = await statusApi(server.value).show();
     if (!shown.ok) return shown;
-    out.document(shown.value, () => render(shown.value, out));
+    const { url, worker } = server.value;
+    out.document(shown.value, () => {
+      if (worker !== null) {
+        out.line(`This machine is the worker ${worker} of the leader at ${url}, which says:`);
+        out.line();
+      }
+      render(shown.value, out);
+    });
     return ok(undefined);
   },
 });
