@@ -2,7 +2,7 @@ import type { Cluster } from "./compose-cluster.ts";
 import type { GatewayDeps } from "./gateway/ports.ts";
 import type { ReplicaBoard } from "./routing/replica-board.ts";
 
-const JSON_BODY = { "content-type": "application/json" };
+const JSON_BODY = Object.freeze({ "content-type": "application/json" });
 
 /** How the gateway reaches the engine of a replica, on whatever node it is. */
 export function engineLink(link: Cluster["link"], board: ReplicaBoard): GatewayDeps["link"] {

@@ -10,7 +10,7 @@ import type { LinkRequest } from "./link.ts";
 type Headers = Readonly<Record<string, string>>;
 type Engine = Pick<EngineStatus, "id" | "endpoint" | "secret" | "start">;
 
-const NO_HEADERS: Headers = {};
+const NO_HEADERS: Headers = Object.freeze({});
 
 /** The way to one endpoint. */
 interface Way {
@@ -69,9 +69,11 @@ export class EngineConnections {
 
 function headersOn(way: Way, given: Headers, secret: string): Headers {
   if (secret === "") return given;
-  if (way.last?.given !== given || way.last.secret !== secret)
-    way.last = { given, secret, headers: withSecret(given, secret) };
-  return way.last.headers;
+  if (way.last?.given === given && way.last.secret === secret) return way.last.headers;
+  const headers = withSecret(given, secret);
+  // What may be changed by whoever gave it is no sign that the next call has the same.
+  if (Object.isFrozen(given)) way.last = { given, secret, headers: Object.freeze(headers) };
+  return headers;
 }
 
 function withSecret(given: Headers, secret: string): Headers {

@@ -16,6 +16,10 @@ const answers: Record<string, Answerer> = {
     const text = String(request.length - request.indexOf("\r\n\r\n") - 4);
     socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
   },
+  "/say": (socket, request) => {
+    const text = /x-say: (\w+)/.exec(request)?.[1] ?? "";
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+  },
   "/plain": (socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello"),
   "/chunks": (socket) =>
     void socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
@@ -76,6 +80,15 @@ test("one connection serves one request after another, in every framing", async 
   expect(await (await get("/early")).text()).toBe("ok");
   expect(await (await get("/none")).text()).toBe("");
   expect(peers.length).toBe(before + 1);
+});
+
+test("headers that were changed between two calls are sent as they are then", async () => {
+  const headers = { "x-say": "one" };
+  expect(await (await get("/say", { headers })).text()).toBe("one");
+  headers["x-say"] = "two";
+  expect(await (await get("/say", { headers })).text()).toBe("two");
+  const frozen = Object.freeze({ "x-say": "three" });
+  for (let call = 0; call < 2; call++) expect(await (await get("/say", { headers: frozen })).text()).toBe("three");
 });
 
 test("a fresh call has a connection of its own", async () => {

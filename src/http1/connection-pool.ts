@@ -15,7 +15,7 @@ export interface HttpCall {
   readonly method: string;
   /** With its leading slash, query included. */
   readonly path: string;
-  /** `host`, `content-length` and `connection` are the pool's own. The object does not change: what it gave is kept. */
+  /** `host`, `content-length` and `connection` are the pool's own. Of a frozen object the text is kept for the next call. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
   /** On a connection of its own, not on one that was used before. */
@@ -145,8 +145,9 @@ export class ConnectionPool implements ConnectionOwner {
 
   #render(call: HttpCall): string {
     if (!isSame(this.#lastCall, call)) {
+      const { method, path, headers } = call;
       this.#lastHead = renderHead(call, this.#host);
-      this.#lastCall = { method: call.method, path: call.path, headers: call.headers };
+      this.#lastCall = Object.isFrozen(headers) ? { method, path, headers } : null;
     }
     const { body } = call;
     if (body === undefined) return `${this.#lastHead}\r\n`;

@@ -202,10 +202,10 @@ export class RemoteLink {
   /** Signed for the process that the node is; anew where it is another one by now, which has begun nothing then. */
   async #signed(pool: ConnectionPool, request: LinkRequest, signedBody: string | null, signal: AbortSignal) {
     const { method, path, body, fresh = false } = request;
-    const headers: Record<string, string> = { ...request.headers };
-    if (fresh) headers[FRESH_HEADER] = "1";
+    const own = fresh ? { ...request.headers, [FRESH_HEADER]: "1" } : request.headers;
     for (let tries = 1; ; tries++) {
-      headers[SIGNED_HEADER] = this.#signer.sign({ method, path, body: signedBody }, this.#audience);
+      const signed = this.#signer.sign({ method, path, body: signedBody }, this.#audience);
+      const headers = { ...own, [SIGNED_HEADER]: signed };
       const call = { method, path, headers, fresh, ...(body === undefined ? {} : { body }) };
       const answer = await pool.request(call, signal);
       const audience = answer.ok ? answer.value.headers.get(AUDIENCE_HEADER) : null;
