@@ -104,7 +104,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     if (node.keys !== null) link.put({ node: node.id, keys: node.keys, addresses: node.addresses });
     const before = inventory === null ? null : remembered(node, inventory, had);
     // A request that comes before the agent has told anything waits for what it served, rather than hear of no such model.
-    if (node.role === "worker") registry.admit(node, "lan", before);
+    if (node.role === "worker") registry.admit(node, link.kindOf(node.id), before);
     else if (before !== null) registry.local(node, before);
   }
 
@@ -113,7 +113,8 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     // What closes then closes because workers go over to the successor.
     if (released) return;
     const kind = link.kindOf(node);
-    if (kind !== null) return registry.linked(node, kind);
+    registry.linked(node, kind);
+    if (kind !== null) return;
     // A moment for a connection that is just made anew; who is still away then is not waited for.
     setTimeout(() => {
       if (link.kindOf(node) === null) registry.lost(node, "its connections were closed");

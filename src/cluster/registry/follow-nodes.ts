@@ -15,7 +15,7 @@ export function followNodes({ registry, link }: FollowNodesParts): (change: Node
     switch (kind) {
       case "joined":
         if (node.keys !== null) link.put({ node: id, keys: node.keys, addresses: node.addresses });
-        return registry.admit(node, link.kindOf(id) ?? "lan");
+        return registry.admit(node, link.kindOf(id));
       case "left":
       case "removed":
         registry.remove(id);

@@ -34,7 +34,8 @@ export interface NodeEvent {
 
 /** What is known of one node. Immutable: each change is a new value. */
 export interface NodeEntry extends NodeRecord {
-  readonly link: LinkKind;
+  /** Null: there is no way to it at the moment. */
+  readonly link: LinkKind | null;
   readonly standing: NodeStanding;
   /** Changes when a node comes back after it was lost: what was decided for an earlier life holds no more. */
   readonly epoch: number;
@@ -68,8 +69,10 @@ export function withEvent(entry: NodeEntry, at: number, what: string): NodeEntry
  * What routing is told of a node. Where it takes no requests its replicas are left out, and its engines say why: a
  * request for a model that only such a node has must hear that, not that the model does not exist.
  */
-export function routable({ standing, state, held, leaving, name }: NodeEntry): NodeState | null {
+export function routable({ standing, state, held, leaving, name, link }: NodeEntry): NodeState | null {
   if (state === null || standing === "joining") return state;
+  // It is heard of before its connections are made: who asks for its models waits for them, rather than fail on the way.
+  if (link === null && (standing === "ready" || standing === "draining")) return comingUp(state);
   if (standing === "ready") {
     return leaving.size === 0
       ? state
@@ -82,6 +85,15 @@ export function routable({ standing, state, held, leaving, name }: NodeEntry): N
   const serving = new Set(replicas.map(({ engineId }) => engineId));
   const engines = state.engines.map((engine, at) => (serving.has(engine.id) ? engine : (why.engines[at] ?? engine)));
   return { ...why, replicas, engines };
+
+  function comingUp(from: NodeState): NodeState {
+    const problem = `node ${name} has no connection to the leader at the moment`;
+    const start = `flock node show ${name}`;
+    const engines = from.engines.map((engine) =>
+      engine.state === "ready" ? { ...engine, state: "starting" as const, problem, start } : engine,
+    );
+    return { ...from, replicas: [], engines };
+  }
 
   function down(from: NodeState, what: string, start: string): NodeState {
     const problem = `node ${name} ${what}`;

@@ -42,7 +42,7 @@ export function nodeHandlers(parts: NodeHandlerParts): NodeHandlers {
   const { book, registry, links, log, now } = parts;
   const admit = (node: StoredNode): Registered => {
     if (node.keys !== null) links.put({ node: node.id, keys: node.keys, addresses: node.addresses });
-    registry.admit(node, links.kindOf(node.id) ?? "lan");
+    registry.admit(node, links.kindOf(node.id));
     if (node.assign) parts.joined(node.id);
     return { subject: subjectOf(node), heartbeatMs: BASE_INTERVAL_MS };
   };
@@ -118,8 +118,7 @@ async function heartbeat(
     const moved = book.get(node);
     if (moved?.keys) links.put({ node, keys: moved.keys, addresses: moved.addresses });
   }
-  const kind = links.kindOf(node);
-  if (kind !== null) registry.linked(node, kind);
+  registry.linked(node, links.kindOf(node));
   // Also while there are next keys already: whoever did not use them has not got them, its answer was lost.
   const rotate = now() - known.keysAt > KEYS_MAX_AGE_MS;
   return ok({ heartbeatMs: answer.value.nextMs, drained: known.drainedAt !== null, rotate, url: url() });

@@ -35,6 +35,22 @@ test("three missed beats take a node out at once, and its return puts it back wi
   expect(routes.get("n_1")).toEqual(["a"]);
 });
 
+test("a node that is heard of but not reached gets no requests, and those for its models wait for the way to it", () => {
+  const { registry, routes, told } = registryRig();
+  const engine = () => told("n_1")?.engines[0]?.state;
+  registry.admit(recordOf("n_1"), null);
+  beatOnce(registry, "n_1", beatOf(stateOf("n_1", ["a"])));
+  expect(registry.get("n_1")?.standing).toBe("ready");
+  expect(routes.get("n_1")).toEqual([]);
+  expect(engine()).toBe("starting");
+  registry.linked("n_1", "tunnel");
+  expect([routes.get("n_1"), engine()]).toEqual([["a"], "ready"]);
+  registry.linked("n_1", null);
+  expect([routes.get("n_1"), engine()]).toEqual([[], "starting"]);
+  registry.lost("n_1", "its connections were closed");
+  expect(engine()).toBe("crashloop");
+});
+
 test("a model that somebody loads into a node's engine appears with the next beat", () => {
   const { registry, routes, published } = registryRig();
   registry.admit(recordOf("n_1"), "lan");

@@ -77,7 +77,7 @@ export class NodeRegistry {
    * A node known from an earlier life (with what is remembered of it), or one that has just registered; one of the same
    * id is replaced.
    */
-  admit(record: NodeRecord, link: LinkKind, state: NodeState | null = null): void {
+  admit(record: NodeRecord, link: LinkKind | null, state: NodeState | null = null): void {
     const now = this.#parts.clock.monotonicMs();
     const known = this.#nodes.get(record.id);
     this.#line = null;
@@ -165,10 +165,11 @@ export class NodeRegistry {
     if (entry !== undefined && entry.standing !== "lost" && entry.link !== "local") this.#lose(entry, why);
   }
 
-  /** How the node is reached changed. */
-  linked(id: string, link: LinkKind): void {
+  /** How the node is reached changed; null: it is not, and gets no requests until it is again. */
+  linked(id: string, link: LinkKind | null): void {
     const entry = this.#nodes.get(id);
     if (entry === undefined || entry.link === link) return;
+    if (link === null) return this.#set({ ...entry, link });
     this.#set(withEvent({ ...entry, link }, this.#parts.clock.now(), `linked by ${link}`));
   }
 

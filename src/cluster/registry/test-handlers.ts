@@ -63,7 +63,7 @@ export async function handlersRig(t: TestStore): Promise<HandlersRig> {
     links: {
       put: (node) => void linked.set(node.node, node),
       remove: (id) => void linked.delete(id),
-      kindOf: () => null,
+      kindOf: (id) => (linked.has(id) ? "lan" : null),
     },
     now: () => t.clock.now(),
     url: () => "http://leader:8080",
