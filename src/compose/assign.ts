@@ -1,0 +1,152 @@
+import { homedir } from "node:os";
+import { z } from "zod";
+import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/assign-model.ts";
+import { isAlive } from "../cluster/process-identity.ts";
+import { unloadModel } from "../cluster/node-operations.ts";
+import { type DrainParts, drainNode, type MovedTo, takeUpDrain } from "../cluster/registry/drain-node.ts";
+import { moveModel, type MoveParts } from "../cluster/registry/move-model.ts";
+import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
+import type { NodeLinks } from "../cluster/transport/node-links.ts";
+import { type Bringing, composeBringing } from "./bring.ts";
+import type { Config } from "../config/settings.ts";
+import { defineJob, type JobKind } from "../jobs/job-kind.ts";
+import { err } from "../core/result.ts";
+import { wantedModels } from "../placement/choose-model.ts";
+import type { KnownFloors } from "../placement/model-need.ts";
+import type { ModelDirectory } from "../routing/model-directory.ts";
+import type { Router } from "../routing/router.ts";
+import type { BoardState } from "../routing/replica-board.ts";
+import type { Log } from "../telemetry/log.ts";
+
+export const DRAIN_JOB = "node.drain";
+export const ASSIGN_JOB = "node.assign";
+export const MOVE_JOB = "model.move";
+
+const GB = 1e9;
+
+export const drainInput = z.strictObject({ node: z.string() });
+/** What a drain job remembers: the models that it has moved, and where each is now. */
+export const drainCheckpoint = z.object({ moved: z.record(z.string(), z.string()) });
+
+export interface PlacingParts extends Omit<AssignParts, "busy" | "floors" | "bring" | "link"> {
+  readonly link: NodeLinks;
+  readonly localNode: string;
+  readonly router: Router;
+  readonly models: ModelDirectory;
+  readonly config: Config;
+  readonly bundledCatalog: string;
+  readonly board: () => BoardState;
+  /** Leaders before this one that may still give answers. */
+  readonly earlier: readonly number[];
+  readonly log: Log;
+}
+
+/** What puts models on nodes, and takes them off. */
+export interface Placing {
+  readonly jobs: readonly JobKind[];
+  /** True: the node serves nothing useful, and there is a model that it could be given. */
+  wants(node: string): boolean;
+  /** A part of a model's file to a worker; null: the request is for something else. */
+  readonly serveFile: Bringing["serveFile"];
+  readonly rest: Bringing["rest"];
+}
+
+export function composePlacing(parts: PlacingParts): Placing {
+  const { registry, router, models, link } = parts;
+  const bringing = composeBringing(parts);
+  const busy = (replicaId: string): number => router.busy(replicaId);
+  const assigning: AssignParts = {
+    book: parts.book,
+    registry,
+    placements: parts.placements,
+    link,
+    busy,
+    floors: (model) => floorsOf(parts, model),
+    bring: bringing.bring,
+  };
+  const move: DrainParts["move"] = (model, without, signal, say) => {
+    const reason = `moved from ${registry.get(without)?.name ?? without}`;
+    return assignModel(assigning, { model, without, unasked: true, reason }, signal, say);
+  };
+  const put: MoveParts["put"] = (model, to, from, signal, say) => {
+    const reason = `moved from ${registry.get(from)?.name ?? from}`;
+    return assignModel(assigning, { model, on: to, unasked: false, reason }, signal, say);
+  };
+  const unload: MoveParts["unload"] = async (node, model, signal) => {
+    const done = await link.call(node, unloadModel(model), signal);
+    return done.ok ? done : err(done.error.message);
+  };
+  const alone = (): boolean => !parts.earlier.some(isAlive);
+  const wanted = (): readonly string[] => {
+    const { replicas } = parts.board();
+    const defaultModel = models.defaultModel();
+    const smoke = new Map(replicas.map(({ model, smokeTest }) => [model, smokeTest]));
+    return wantedModels(
+      [...smoke].map(([model, smokeTest]) => ({
+        model,
+        smokeTest,
+        queued: router.waiting(model),
+        isDefault: model === defaultModel,
+      })),
+    );
+  };
+  const drain = defineJob({
+    kind: DRAIN_JOB,
+    schema: drainInput,
+    async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
+      if (resumeFrom !== null) await takeUpDrain(registry, node, signal);
+      const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
+      const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
+      await keep(moved);
+      await drainNode({ registry, busy, alone, move, unload }, node, { signal, progress, moved, keep });
+    },
+  });
+  const assign = defineJob({
+    kind: ASSIGN_JOB,
+    schema: z.strictObject({ node: z.string() }),
+    async run({ input: { node }, signal, progress }) {
+      const why: string[] = [];
+      for (const model of isEmpty(registry, node) ? wanted() : []) {
+        progress(0, 1, model);
+        const wish = { model, on: node, unasked: true, reason: "assigned when it joined" };
+        const done = await assignModel(assigning, wish, signal, (message) => progress(0, 1, `${model}: ${message}`));
+        signal.throwIfAborted();
+        if (done.ok) return progress(1, 1, `${done.value.name} serves ${model}${sayBrought(done.value.brought)}`);
+        why.push(`${model}: ${done.error}`);
+        registry.note(node, `was not given ${model}: ${done.error}`);
+      }
+      if (why.length > 0) throw new Error(why.join("; "));
+      progress(1, 1, "it needs no model");
+    },
+  });
+  const moving = defineJob({
+    kind: MOVE_JOB,
+    schema: z.strictObject({ model: z.string(), from: z.string(), to: z.string() }),
+    run: ({ input, signal, progress }) =>
+      moveModel({ registry, busy, alone, put, unload }, input, { signal, progress }),
+  });
+  return {
+    jobs: [drain, assign, moving],
+    wants: (node) => isEmpty(registry, node) && wanted().length > 0,
+    serveFile: (request) => bringing.serveFile(request),
+    rest: () => bringing.rest(),
+  };
+}
+
+/** Nothing but the smoke test, which every machine has by itself. */
+function isEmpty(registry: NodeRegistry, node: string): boolean {
+  const entry = registry.get(node);
+  return entry?.standing === "ready" && (entry.state?.replicas ?? []).every(({ smokeTest }) => smokeTest);
+}
+
+async function floorsOf({ config, bundledCatalog }: PlacingParts, model: string): Promise<KnownFloors | null> {
+  const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
+    import("../catalog/open-catalog.ts"),
+    import("../catalog/catalog-directories.ts"),
+  ]);
+  const places = { configured: config.catalog_dir, bundled: bundledCatalog, home: homedir() };
+  const { entries } = await openCatalog(catalogDirectories(places)).read();
+  const hardware = entries.find(({ id }) => id === model)?.hardware;
+  if (hardware === undefined) return null;
+  return { minMemoryBytes: (hardware.min_ram_gb ?? 0) * GB, minVramBytes: (hardware.min_vram_gb ?? 0) * GB };
+}
