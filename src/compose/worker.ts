@@ -197,7 +197,7 @@ function linkToLeader(
   credential: NodeCredential,
   local: LocalLink,
   place: ReturnType<typeof workerPlace>,
-  refused: () => void,
+  dialled: () => void,
 ): Result<WorkerLink, string> {
   const dataDir = config.values.data_dir;
   const socket = socketPath({ dataDir, name: "node", temporaryDir: tmpdir(), uid: process.getuid?.() ?? 0 });
@@ -217,7 +217,7 @@ function linkToLeader(
     fetch: withFiles((engineId, request, over) => local.fetchEngine(engineId, request, over), call),
     call,
     portOf: (service) => portOf(local, service),
-    refused,
+    dialled,
     log: (message) => log.warn(message),
   });
   if (!opened.ok) return opened;

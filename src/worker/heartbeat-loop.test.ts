@@ -90,6 +90,15 @@ test("a leader that is away is tried again with growing pauses, and said once", 
   expect(log.filter((line) => line.includes("tried")).length).toBe(1);
 });
 
+test("a leader that is away is tried again at once when something says that it may be back", async () => {
+  const made: Rig = rig([AWAY, GOOD], {
+    times: { retryMs: [600_000, 600_000], soonestMs: 1 },
+    log: () => void setTimeout(() => made.change(stateOf("n_1", ["a"])), 5),
+  });
+  expect(await heartbeatLoop(made.parts, made.over.signal)).toBeNull();
+  expect(made.beats.length).toBe(2);
+});
+
 test("a node that was removed ends, with the words for whoever finds it", async () => {
   const { parts, over } = rig([refusal(401, "revoked"), GOOD]);
   expect(await heartbeatLoop(parts, over.signal)).toEqual({

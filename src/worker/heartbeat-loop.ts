@@ -14,7 +14,7 @@ import { ToldState } from "./told-state.ts";
 export interface HeartbeatTimes {
   /** First wait after a beat that did not arrive, doubled up to the second; each with half of it more or less. */
   readonly retryMs: readonly [number, number];
-  /** After a change of the state the next beat comes at once, but not sooner than this after the last. */
+  /** After a change the next beat comes at once, but not sooner than this after the last. */
   readonly soonestMs: number;
 }
 
@@ -28,7 +28,7 @@ export interface HeartbeatParts {
   readonly epoch: number;
   /** Null: the agent has told nothing yet. */
   readonly state: () => NodeState | null;
-  /** Called with each newer state. Returns how to stop that. */
+  /** Called with each newer state, and when the leader may be there again. Returns how to stop that. */
   readonly onChange: (listener: () => void) => () => void;
   readonly addresses: () => readonly string[];
   readonly load: () => HeartbeatRequest["load"];
@@ -69,6 +69,11 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
   const said = new Set<string>();
   let protocol: number = NODE_PROTOCOL;
   const told = new ToldState();
+  const pause = async (ms: number): Promise<void> => {
+    const least = Math.min(ms, parts.times.soonestMs);
+    await wait(least, signal);
+    await wait(ms - least, AbortSignal.any([signal, changed.signal]));
+  };
   try {
     while (!signal.aborted) {
       const state = parts.state();
@@ -97,8 +102,7 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
         again = false;
         told.answered();
         parts.answered(answer);
-        await wait(parts.times.soonestMs, signal);
-        await wait(answer.heartbeatMs - parts.times.soonestMs, AbortSignal.any([signal, changed.signal]));
+        await pause(answer.heartbeatMs);
         continue;
       }
       told.forget();
@@ -120,7 +124,7 @@ export async function heartbeatLoop(parts: HeartbeatParts, signal: AbortSignal):
       const pauseMs = Math.min(mostMs, firstMs * 2 ** failures);
       failures += 1;
       // Not all workers at the same moment after a restart of the leader.
-      await wait(pauseMs * (0.5 + parts.random()), signal);
+      await pause(pauseMs * (0.5 + parts.random()));
     }
     return null;
   } finally {

@@ -39,7 +39,7 @@ async function rig(leader: TestLeader, proof: string | null): Promise<Rig> {
     fetch: async () => ok(new Response(body)),
     call: async () => err({ kind: "refused", message: "", mend: "" }),
     portOf: async () => null,
-    refused: () => undefined,
+    dialled: () => undefined,
     log: () => undefined,
   });
   if (!opened.ok) throw new Error(opened.error);

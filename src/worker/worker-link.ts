@@ -42,8 +42,8 @@ export interface WorkerLinkParts {
     signal: AbortSignal,
   ) => Promise<Result<Answer, LinkFailure>>;
   readonly portOf: (service: NodeService) => Promise<number | null>;
-  /** The leader does not take this node's connections: ask it why. */
-  readonly refused: () => void;
+  /** The leader does not take this node's connections, or takes them again: tell it all, and hear what it says. */
+  readonly dialled: () => void;
   readonly log: (message: string) => void;
 }
 
@@ -118,8 +118,11 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     ownAudience: check.audience,
     times: DIAL_TIMES,
     accept: (socket) => port.accept(socket),
-    refused: () => parts.refused(),
-    connected: putFirst,
+    refused: () => parts.dialled(),
+    connected(address) {
+      putFirst(address);
+      parts.dialled();
+    },
     log: (message) => parts.log(message),
   });
   dialer.start();
