@@ -40,6 +40,11 @@ export interface SignerParts {
   readonly life: string;
 }
 
+/** A name for the life of a process, as signer (`SignerParts.life`) or as receiver. */
+export function newLife(): string {
+  return crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+}
+
 export function callSigner({ node, key, clock, life }: SignerParts): CallSigner {
   let number = 0;
   return {

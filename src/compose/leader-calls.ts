@@ -1,7 +1,7 @@
 import { signingKeys } from "../cluster/link-key.ts";
 import type { NodeCredential } from "../cluster/node-credential.ts";
 import type { LeaderCalls } from "../cluster/node-endpoint.ts";
-import { callSigner } from "../cluster/signed-call.ts";
+import { callSigner, newLife } from "../cluster/signed-call.ts";
 import { systemClock } from "../core/clock.ts";
 import { LeaderAudience } from "../worker/leader-audience.ts";
 import { leaderClient } from "../worker/leader-client.ts";
@@ -9,8 +9,7 @@ import { leaderClient } from "../worker/leader-client.ts";
 /** Signed calls to a worker's leader for one command: beside the worker itself, which counts its own. */
 export function callsToLeader({ node, leader, linkPrivateKey }: NodeCredential): LeaderCalls {
   const key = signingKeys(linkPrivateKey, leader.keys.linkKey).toLeader;
-  const life = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
-  const signer = callSigner({ node, key, clock: systemClock, life });
+  const signer = callSigner({ node, key, clock: systemClock, life: newLife() });
   return leaderClient({
     certificate: leader.keys.certificate,
     addresses: () => leader.addresses,

@@ -10,6 +10,7 @@ import type { LocalLink } from "../cluster/local-link.ts";
 import { joinAddress, portOf, splitAddress, usableAddresses } from "../cluster/node-address.ts";
 import type { NodeDirectory, NodeHandlers } from "../cluster/node-endpoint.ts";
 import { isAlive } from "../cluster/process-identity.ts";
+import { newLife } from "../cluster/signed-call.ts";
 import { socketPath } from "../cluster/socket-path.ts";
 import { CallerCheck } from "../cluster/transport/caller-check.ts";
 import { LAN_TIMES } from "../cluster/transport/lan-watch.ts";
@@ -99,7 +100,6 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
     },
     systemClock,
   );
-  const newLife = (): string => crypto.randomUUID().replaceAll("-", "").slice(0, 16);
   const remote = {
     identity,
     clock: systemClock,

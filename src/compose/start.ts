@@ -1,5 +1,6 @@
 import { isAlive } from "../cluster/process-identity.ts";
 import type { ComposedLeader, LeaderOptions } from "./leader.ts";
+import { type CleanUp, undo } from "./clean-up.ts";
 import { localUrl, parseListen } from "../config/listen.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { LeaderInfo } from "../leader/control-protocol.ts";
@@ -40,9 +41,6 @@ export interface ReadyReport {
   readonly problem: string | null;
 }
 
-/** Undone in reverse order when the start fails. */
-export type CleanUp = (() => Promise<unknown> | void)[];
-
 /**
  * Starts the leader. The port is bound before anything heavy is loaded: whoever connects early waits for the answer
  * rather than being refused. Every failure says what and how to mend it, and leaves nothing running.
@@ -68,11 +66,6 @@ export async function startLeader(
 /** Its schema library takes longer to load than the port to be opened, and few starts follow another leader. */
 async function handOvers() {
   return await import("../leader/hand-over.ts");
-}
-
-async function undo(cleanUp: CleanUp): Promise<void> {
-  // The failure that led here is the one to tell; a second one on the way back must not hide it.
-  for (const step of cleanUp.toReversed()) await Promise.resolve(step()).catch(() => undefined);
 }
 
 async function start(

@@ -6,12 +6,14 @@ import { createLocalLink, type LocalLink } from "../cluster/local-link.ts";
 import { usableAddresses } from "../cluster/node-address.ts";
 import type { NodeCredential } from "../cluster/node-credential.ts";
 import { machineLoad, nodeProcesses } from "../cluster/node-operations.ts";
+import { newLife } from "../cluster/signed-call.ts";
 import { socketPath } from "../cluster/socket-path.ts";
 import { spawnAgent } from "../cluster/spawn-agent.ts";
 import type { LeaderOptions } from "./leader.ts";
 import { followMesh } from "./mesh.ts";
 import { endAgent, entryOfDefault, toAgentOptions } from "./node.ts";
-import type { CleanUp, ReadyReport, RunningLeader, StopReason } from "./start.ts";
+import { type CleanUp, undo } from "./clean-up.ts";
+import type { ReadyReport, RunningLeader, StopReason } from "./start.ts";
 import { parseListen } from "../config/listen.ts";
 import type { Config } from "../config/settings.ts";
 import { systemClock } from "../core/clock.ts";
@@ -45,7 +47,7 @@ export async function startWorker(
 ): Promise<Result<RunningLeader, StartProblem>> {
   const cleanUp: CleanUp = [];
   const started = await start(options, credential, cleanUp, signal);
-  if (!started.ok) for (const step of cleanUp.toReversed()) await Promise.resolve(step()).catch(() => undefined);
+  if (!started.ok) await undo(cleanUp);
   return started;
 }
 
@@ -211,7 +213,7 @@ function linkToLeader(
     keep: (changed) => ("removed" in changed ? keepRemoved(dataDir, changed) : keepCredential(dataDir, changed)),
     version,
     clock: systemClock,
-    newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+    newLife,
     listen: place,
     socket: socket.ok ? socket.value : join(dataDir, "node.sock"),
     fetch: withFiles((engineId, request, over) => local.fetchEngine(engineId, request, over), call),

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { MACHINE, startTestLeader, type TestLeader } from "../../test/support/in-process-cluster.ts";
 import { poll } from "../../test/support/start-flock.ts";
+import { newLife } from "../cluster/signed-call.ts";
 import { makeCertificate } from "../cluster/certificate.ts";
 import { makeLinkKey } from "../cluster/link-key.ts";
 import type { NodeCredential, RemovedFrom } from "../cluster/node-credential.ts";
@@ -33,7 +34,7 @@ async function rig(leader: TestLeader, proof: string | null): Promise<Rig> {
     keep: (changed) => void kept.push(changed),
     version: "1",
     clock: leader.clock,
-    newLife: () => crypto.randomUUID().replaceAll("-", "").slice(0, 16),
+    newLife,
     listen: { host: "127.0.0.1", port: 0, otherPorts: false },
     socket: join(leader.dir, "worker.sock"),
     fetch: async () => ok(new Response(body)),
