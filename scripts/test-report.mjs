@@ -38,3 +38,13 @@ export function readReport(xml) {
   const skippedGroups = [...groups].map(([name, count]) => `${count} of ${name}`);
   return { passed, failed, skipped, skippedGroups, files };
 }
+
+/**
+ * What `bun test` printed other than that tests passed or were skipped, its count at the end left out: the errors, with
+ * the files that they stand under. Bun prints a worker's errors before or after its `(fail)` lines, so all of it is kept.
+ */
+export function errorsIn(output) {
+  const [tests] = output.split(/^(?: \d+ pass|\d+ tests? (?:skipped|failed):)$/m, 1);
+  const loud = tests.replaceAll(/^\((?:pass|skip|todo)\) .*\n/gm, "");
+  return loud.replaceAll(/^\n\S+\.test\.ts:\n(?=\n)/gm, "").trim();
+}

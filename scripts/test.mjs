@@ -3,22 +3,23 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, root } from "./ensure-installed.mjs";
-import { readReport } from "./test-report.mjs";
+import { errorsIn, readReport } from "./test-report.mjs";
 
 const bun = await ensureInstalled({ dev: true });
 const bin = (name) => join(root, "node_modules", ".bin", name);
 
-function run(command, args, options = {}) {
+/** Both outputs go through one pipe: what stands before what else is kept. */
+function run(command, args, { passOn = false, env = process.env } = {}) {
   return new Promise((resolve) => {
     let output = "";
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], ...options });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("data", (chunk) => {
-        output += chunk;
-      });
-    }
+    const shell = ["-c", 'exec "$0" "$@" 2>&1', command, ...args];
+    const child = spawn("sh", shell, { cwd: root, stdio: ["ignore", "pipe", "ignore"], env });
+    child.stdout.setEncoding("utf8").on("data", (chunk) => {
+      output += chunk;
+      if (passOn) process.stdout.write(chunk);
+    });
     child.on("error", (error) => resolve({ code: 1, output: String(error) }));
-    child.on("exit", (code) => resolve({ code: code ?? 1, output }));
+    child.on("close", (code) => resolve({ code: code ?? 1, output }));
   });
 }
 
@@ -57,7 +58,7 @@ const env = { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", NO_COLOR: "
 // The machine's own settings must not leak into tests.
 for (const name of Object.keys(env))
   if (name.startsWith("FLOCK_") && !name.endsWith("_BIN") && !name.endsWith("_BIN_DIR")) delete env[name];
-const { code } = await run(bun, args, { stdio: ["ignore", "inherit", "inherit"], env });
+const { code, output } = await run(bun, args, { passOn: true, env });
 
 let xml = "";
 try {
@@ -70,6 +71,8 @@ console.log("\nslowest files:");
 for (const file of report.files.slice(0, 10)) console.log(`  ${file.seconds.toFixed(1).padStart(6)} s  ${file.name}`);
 if (report.skipped > 0) console.log("\nskipped:");
 for (const group of report.skippedGroups) console.log(`  - ${group}`);
+
+if (code !== 0) console.log(`\nwhat failed, once more:\n\n${errorsIn(output)}`);
 
 // A file that throws while it loads is missing in the report: the exit code alone tells.
 const failedTests = report.failed || (code === 0 ? 0 : 1);

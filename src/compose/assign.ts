@@ -3,8 +3,9 @@ import { z } from "zod";
 import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/assign-model.ts";
 import { isAlive } from "../cluster/process-identity.ts";
 import { unloadModel } from "../cluster/node-operations.ts";
-import { type DrainParts, drainNode, type MovedTo, takeUpDrain } from "../cluster/registry/drain-node.ts";
+import { type DrainParts, drainNode, type MovedTo } from "../cluster/registry/drain-node.ts";
 import { moveModel, type MoveParts } from "../cluster/registry/move-model.ts";
+import { patientLink } from "../cluster/registry/patient-link.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
 import type { NodeLinks } from "../cluster/transport/node-links.ts";
 import { type Bringing, composeBringing } from "./bring.ts";
@@ -23,6 +24,8 @@ export const ASSIGN_JOB = "node.assign";
 export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
+/** For a worker's connections to be made anew; who is away for longer is lost by then, or has other troubles. */
+const PATIENCE_MS = 30_000;
 
 export const drainInput = z.strictObject({ node: z.string() });
 /** What a drain job remembers: the models that it has moved, and where each is now. */
@@ -52,8 +55,9 @@ export interface Placing {
 }
 
 export function composePlacing(parts: PlacingParts): Placing {
-  const { registry, router, models, link } = parts;
-  const bringing = composeBringing(parts);
+  const { registry, router, models } = parts;
+  const link = patientLink({ registry, link: parts.link, patienceMs: PATIENCE_MS });
+  const bringing = composeBringing({ ...parts, patient: link });
   const busy = (replicaId: string): number => router.busy(replicaId);
   const assigning: AssignParts = {
     book: parts.book,
@@ -94,10 +98,8 @@ export function composePlacing(parts: PlacingParts): Placing {
     kind: DRAIN_JOB,
     schema: drainInput,
     async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
-      if (resumeFrom !== null) await takeUpDrain(registry, node, signal);
       const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
       const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
-      await keep(moved);
       await drainNode({ registry, busy, alone, move, unload }, node, { signal, progress, moved, keep });
     },
   });

@@ -1,4 +1,4 @@
-import type { LinkRequest } from "../cluster/link.ts";
+import type { Link, LinkRequest } from "../cluster/link.ts";
 import type { AssignParts } from "../cluster/registry/assign-model.ts";
 import { bringModel, type BringParts } from "../cluster/registry/bring-model.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
@@ -14,6 +14,8 @@ import { withPulls } from "../worker/worker-files.ts";
 export interface BringingParts {
   readonly registry: NodeRegistry;
   readonly link: NodeLinks;
+  /** For what takes minutes. */
+  readonly patient: Pick<Link, "call">;
   readonly localNode: string;
   readonly config: Config;
   readonly log: Log;
@@ -28,7 +30,7 @@ export interface Bringing {
   rest(): void;
 }
 
-export function composeBringing({ registry, link, localNode, config, log }: BringingParts): Bringing {
+export function composeBringing({ registry, link, patient, localNode, config, log }: BringingParts): Bringing {
   const files = {
     localNode,
     link: {
@@ -61,7 +63,7 @@ export function composeBringing({ registry, link, localNode, config, log }: Brin
   const bringing: BringParts = {
     link: {
       call: (node, operation, signal) =>
-        node === localNode ? here(operation, signal) : link.call(node, operation, signal),
+        node === localNode ? here(operation, signal) : patient.call(node, operation, signal),
     },
     directWay: (caller, node, service, digest) => link.directWay(caller, node, service, digest),
     nameOf: (node) => registry.get(node)?.name ?? node,

@@ -63,7 +63,10 @@ export function replicaOf(answer: Response): string {
   return answer.headers.get("x-flock-replica") ?? "";
 }
 
-/** A long answer that this node gives. Those of other nodes are held meanwhile, so that the emptier one is chosen. */
+/**
+ * A long answer that this node gives. Those of other nodes are held meanwhile, so that the emptier one is chosen: short
+ * ones would have ended by then.
+ */
 export async function streamOn(leader: ClusterLeader, node: string, wish: Ask = {}): Promise<Response> {
   const held: Response[] = [];
   const found = await poll(20_000, async () => {

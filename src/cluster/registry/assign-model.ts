@@ -49,7 +49,8 @@ export interface Assignment {
   readonly reason: string;
 }
 
-const ASK_MS = 5_000;
+/** A node may be making its connections anew. */
+const ASK_MS = 10_000;
 /** A large model from a slow disk. */
 const LOAD_MS = 30 * 60_000;
 const UNLOAD_MS = 60_000;

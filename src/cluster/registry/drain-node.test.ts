@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { NodeState } from "../../core/node.ts";
 import { err, ok } from "../../core/result.ts";
-import { drainNode, onlyThere, takeUpDrain } from "./drain-node.ts";
+import { drainNode, onlyThere } from "./drain-node.ts";
 import { beatOf, recordOf, registryRig, replicaOf, stateOf } from "./test-registry.ts";
 
 const never = new AbortController().signal;
@@ -126,14 +126,55 @@ test("a node that is lost in the middle of its drain has nothing left to wait fo
   expect(registry.get("n_1")?.standing).toBe("lost");
 });
 
-test("a drain that a restart of the leader broke off goes on: what had not moved is served until it has", async () => {
+test("a drain that a leader began which is gone, whether it kept anything of it or not, moves what is only there", async () => {
   const { registry, routes } = registryRig();
   registry.admit(recordOf("n_1", { drainedAt: 5 }), "lan");
-  const taken = takeUpDrain(registry, "n_1", never);
-  registry.beat("n_1", beatOf(stateOf("n_1", ["alone"])));
-  await taken;
-  expect(registry.get("n_1")?.standing).toBe("draining");
-  expect(routes.get("n_1")).toEqual(["alone"]);
+  registry.admit(recordOf("n_2"), "lan");
+  const moves: unknown[] = [];
+  const draining = drainNode(
+    {
+      registry,
+      busy: () => 0,
+      alone,
+      async move(model) {
+        moves.push([model, routes.get("n_1")]);
+        registry.beat("n_2", beatOf(stateOf("n_2", ["shared", model], 2)));
+        return ok({ node: "n_2", name: "host-n_2", brought: null });
+      },
+      unload,
+    },
+    "n_1",
+    { ...nothing, signal: never, progress: () => undefined },
+  );
+  registry.beat("n_1", beatOf(apart(stateOf("n_1", ["alone", "shared"]))));
+  // The other one has not told yet what it serves.
+  while (registry.get("n_1")?.standing !== "draining") await Bun.sleep(1);
+  expect(routes.get("n_1")).toEqual(["alone", "shared"]);
+  registry.beat("n_2", beatOf(stateOf("n_2", ["shared"])));
+  await draining;
+  expect(moves).toEqual([["alone", ["alone"]]]);
+  expect([registry.get("n_1")?.standing, routes.get("n_1")]).toEqual(["drained", []]);
+});
+
+test("what could not move is tried again when the node is drained again", async () => {
+  const { registry, routes } = cluster();
+  registry.startDrain("n_1", new Set(["alone", "huge"]), 5);
+  const moves: string[] = [];
+  const parts = {
+    registry,
+    busy: () => 0,
+    alone,
+    async move(model: string) {
+      moves.push(model);
+      return err("there is no other node");
+    },
+    unload,
+  };
+  const context = { ...nothing, signal: never, progress: () => undefined };
+  await drainNode(parts, "n_1", context);
+  expect([moves, routes.get("n_1")]).toEqual([["alone", "huge"], []]);
+  await drainNode(parts, "n_1", context);
+  expect([moves.slice(2), routes.get("n_1")]).toEqual([["alone", "huge"], []]);
 });
 
 test("a moved model is unloaded when its own answers have ended, others may still run; what was moved before a restart too", async () => {

@@ -47,23 +47,28 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
 }
 
 /**
- * After a restart of the leader a node that was being drained counts as drained. What had not moved yet is served there
- * again until it has; the node must have told what that is.
+ * After a restart of the leader a node that was being drained counts as drained, and one that is drained again may have
+ * kept what could not move. Either is served there again until it has, as soon as the node has told what it is; what
+ * others turn out to serve is let go. Nothing to do where the drain has just begun.
  */
-export async function takeUpDrain(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
-  await untilHeard(registry, signal);
+async function takeUp(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && registry.get(id)?.standing === "joining") await wait(LOOK_MS, signal);
   const entry = registry.get(id);
   if (entry?.standing === "drained") registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
+  await untilHeard(registry, signal);
+  const only = new Set(onlyThere(registry, id));
+  for (const model of registry.get(id)?.held ?? []) if (!only.has(model)) registry.letGo(id, model);
 }
 
 /**
- * Empties a node whose drain has begun: moves what only it serves (load on the new node, switch, let the old end, unload
- * here), then waits until no request runs there. A model that no node can take is let go with the reason in the node's
- * log; it stays loaded, as what others serve too.
+ * Empties a node whose drain has begun, perhaps under a leader that is gone: moves what only it serves (load on the new
+ * node, switch, let the old end, unload here), then waits until no request runs there. A model that no node can take is
+ * let go with the reason in the node's log; it stays loaded, as what others serve too.
  */
 export async function drainNode(parts: DrainParts, id: string, context: DrainContext): Promise<void> {
   const { registry } = parts;
   const { signal, progress } = context;
+  await takeUp(registry, id, signal);
   const models = [...(registry.get(id)?.held ?? [])];
   const total = models.length + 1;
   let moved = context.moved;
