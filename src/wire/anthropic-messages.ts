@@ -83,6 +83,37 @@ const toolUseBlock = later(() =>
   }),
 );
 
+/**
+ * Records of what a vendor's own tools did, and its marks in the history. No engine here could read them, and the answer
+ * that followed them stands in the history too: they are left out, and said to be.
+ */
+export const HOSTED_BLOCKS = [
+  "server_tool_use",
+  "web_search_tool_result",
+  "web_fetch_tool_result",
+  "code_execution_tool_result",
+  "bash_code_execution_tool_result",
+  "text_editor_code_execution_tool_result",
+  "tool_search_tool_result",
+  "advisor_tool_result",
+  "mcp_tool_use",
+  "mcp_tool_result",
+  "mcp_tool_listing",
+  "fallback",
+] as const;
+const hostedBlock = later(() => z.looseObject({ type: z.literal(HOSTED_BLOCKS) }));
+/** The vendor's summary of what it cut off; without `content` only the vendor can read it. */
+const compactionBlock = later(() => z.looseObject({ type: z.literal("compaction"), content: z.string().nullish() }));
+
+/** From here on a tool may be called, or no more: one of `tools` by its name, or one that is defined here. */
+const toolChangeBlock = later(() =>
+  z.looseObject({
+    type: z.literal(["tool_addition", "tool_removal"]),
+    tool: z.looseObject({ type: z.string(), name: z.string().nullish(), definition: tool().nullish() }),
+  }),
+);
+export type AnthropicToolChange = z.infer<ReturnType<typeof toolChangeBlock>>;
+
 const message = later(() =>
   z.discriminatedUnion("role", [
     z.looseObject({
@@ -96,6 +127,7 @@ const message = later(() =>
             documentBlock(),
             searchResultBlock(),
             toolResultBlock(),
+            hostedBlock(),
           ]),
         ),
       ]),
@@ -104,25 +136,46 @@ const message = later(() =>
       role: z.literal("assistant"),
       content: z.union([
         z.string(),
-        z.array(z.discriminatedUnion("type", [textBlock(), thinkingBlock(), redactedThinkingBlock(), toolUseBlock()])),
+        z.array(
+          z.discriminatedUnion("type", [
+            textBlock(),
+            thinkingBlock(),
+            redactedThinkingBlock(),
+            toolUseBlock(),
+            compactionBlock(),
+            hostedBlock(),
+          ]),
+        ),
       ]),
     }),
-    // Claude Code sends these in the middle of a conversation, for any model.
-    z.looseObject({ role: z.literal("system"), content: z.union([z.string(), z.array(textBlock())]) }),
+    // Claude Code sends these in the middle of a conversation, for any model; some only change the effort.
+    z.looseObject({
+      role: z.literal("system"),
+      content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textBlock(), toolChangeBlock()]))]).nullish(),
+      /** `next_user_message`: said once, and not shown any more when the user has spoken again. */
+      clear_at: z.string().nullish(),
+    }),
   ]),
 );
 export type AnthropicMessage = z.infer<ReturnType<typeof message>>;
 
-/** Server tools (`web_search_…`) have a type of their own and no schema. */
+/** Server tools (`web_search_…`) have a type of their own and no schema; toolsets have no name either. */
 const tool = later(() =>
-  z.looseObject({
-    type: z.string().nullish(),
-    name: z.string(),
-    description: z.string().nullish(),
-    input_schema: jsonObject.nullish(),
-    strict: z.boolean().nullish(),
-  }),
+  z
+    .looseObject({
+      type: z.string().nullish(),
+      name: z.string().nullish(),
+      description: z.string().nullish(),
+      input_schema: jsonObject.nullish(),
+      strict: z.boolean().nullish(),
+    })
+    .refine(({ type, name }) => typeof name === "string" || isHosted(type), { path: ["name"], error: "is needed" }),
 );
+
+/** A tool of this type runs at the vendor. */
+export function isHosted(type: unknown): boolean {
+  return typeof type === "string" && type !== "" && type !== "custom";
+}
 export type AnthropicTool = z.infer<ReturnType<typeof tool>>;
 
 const parallel = later(() => ({ disable_parallel_tool_use: z.boolean().nullish() }));
@@ -138,7 +191,7 @@ const thinking = later(() =>
   z.discriminatedUnion("type", [
     z.looseObject({ type: z.literal("disabled") }),
     z.looseObject({ type: z.literal("enabled"), budget_tokens: tokenCount().nullish(), display: z.string().nullish() }),
-    z.looseObject({ type: z.literal("adaptive"), display: z.string().nullish() }),
+    z.looseObject({ type: z.literal(["adaptive", "between_tools"]), display: z.string().nullish() }),
   ]),
 );
 

@@ -9,14 +9,16 @@ import type {
   TextPart,
   ToolResultPart,
 } from "../../core/chat-request.ts";
-import type { AnthropicMessage, AnthropicMessagesRequest } from "../../wire/anthropic-messages.ts";
+import { type AnthropicMessage, type AnthropicMessagesRequest, HOSTED_BLOCKS } from "../../wire/anthropic-messages.ts";
 import { isJsonObject } from "../../wire/parse-body.ts";
 import { tryJson } from "../sse-decoder.ts";
 import { LOCAL_SIGNATURE } from "./signature.ts";
+import { changeText, nowCallable } from "./tool-changes.ts";
 
 type Content<Role extends AnthropicMessage["role"]> = Extract<AnthropicMessage, { role: Role }>["content"];
 type UserBlock = Exclude<Content<"user">, string>[number];
 type ResultBlock = Extract<UserBlock, { type: "tool_result" }>;
+type HostedBlock = Extract<UserBlock, { type: (typeof HOSTED_BLOCKS)[number] }>;
 type ResultContent = Exclude<NonNullable<ResultBlock["content"]>, string>[number];
 
 export function parseSystem(system: AnthropicMessagesRequest["system"]): Message[] {
@@ -27,13 +29,15 @@ export function parseSystem(system: AnthropicMessagesRequest["system"]): Message
 /** A user message's tool results come first, as a `tool` message; its other blocks follow as a user message. */
 export function parseMessages(wire: readonly AnthropicMessage[]): Message[] {
   const messages: Message[] = [];
-  for (const message of wire) {
+  const lastUser = wire.findLastIndex(({ role }) => role === "user");
+  for (const [at, message] of wire.entries()) {
     switch (message.role) {
       case "system":
-        messages.push({ role: "system", parts: textParts(message.content) });
+        if (message.clear_at === "next_user_message" && at < lastUser) break;
+        messages.push(...unlessEmpty({ role: "system", parts: parseSystemContent(message.content) }, message.content));
         break;
       case "assistant":
-        messages.push({ role: "assistant", parts: parseAssistant(message.content) });
+        messages.push(...unlessEmpty({ role: "assistant", parts: parseAssistant(message.content) }, message.content));
         break;
       case "user": {
         const blocks = typeof message.content === "string" ? [] : message.content;
@@ -45,6 +49,20 @@ export function parseMessages(wire: readonly AnthropicMessage[]): Message[] {
     }
   }
   return messages;
+}
+
+/** A message of which nothing is left, because it held only what no engine knows. */
+function unlessEmpty(message: Message, wire: AnthropicMessage["content"]): Message[] {
+  return message.parts.length === 0 && wire !== "" && wire?.length !== 0 ? [] : [message];
+}
+
+function parseSystemContent(content: Content<"system">): TextPart[] {
+  if (typeof content === "string") return textParts(content);
+  return (content ?? []).flatMap((block) => {
+    if (block.type === "text") return textParts([block]);
+    const text = changeText(block);
+    return text === null ? [] : textParts(text);
+  });
 }
 
 function textParts(content: string | readonly { text: string }[]): TextPart[] {
@@ -66,12 +84,20 @@ function parseAssistant(content: Content<"assistant">): Part[] {
         return [{ type: "thinking", text: "", redacted: block.data }];
       case "tool_use":
         return [{ type: "tool_call", id: block.id, name: block.name, arguments: JSON.stringify(block.input) }];
+      case "compaction":
+        return textParts(block.content ?? "");
+      default:
+        return [];
     }
   });
 }
 
 function parseUserBlock(block: UserBlock): (TextPart | ImagePart | DocumentPart)[] {
-  return block.type === "tool_result" ? [] : parseContent(block);
+  return block.type === "tool_result" || isHostedBlock(block) ? [] : parseContent(block);
+}
+
+function isHostedBlock(block: UserBlock): block is HostedBlock {
+  return HOSTED_BLOCKS.some((type) => type === block.type);
 }
 
 function parseResult(block: ResultBlock): ToolResultPart {
@@ -95,7 +121,7 @@ function parseContent(block: ResultContent): (TextPart | ImagePart | DocumentPar
       return [{ type: "document", source: { kind: "text", text }, title: `${block.title} (${block.source})` }];
     }
     case "tool_reference":
-      return [{ type: "text", text: `The tool ${block.tool_name} can be called now.` }];
+      return [{ type: "text", text: nowCallable(block.tool_name) }];
   }
 }
 

@@ -5,11 +5,14 @@ import {
   anthropicMessagesRequest,
   type AnthropicMessagesRequest,
   type AnthropicTool,
+  HOSTED_BLOCKS,
+  isHosted,
 } from "../../wire/anthropic-messages.ts";
 import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
 import { ignoredMembers, named } from "../ignored-fields.ts";
 import { THREADS_CAPABILITY } from "../failure-shape.ts";
 import { parseMessages, parseSystem, toMessages, toSystem } from "./messages.ts";
+import { toolsAtEnd } from "./tool-changes.ts";
 
 /** Anthropic requires `max_tokens`; for requests of clients that need not say it. */
 const DEFAULT_MAX_TOKENS = 8192;
@@ -36,7 +39,7 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
       ...(typeof wire.top_p === "number" ? { topP: wire.top_p } : {}),
       ...(typeof wire.top_k === "number" ? { topK: wire.top_k } : {}),
     },
-    tools: (wire.tools ?? []).flatMap(parseTool),
+    tools: toolsAtEnd(wire.tools ?? [], wire.messages).flatMap(parseTool),
     ...(choice ? { toolChoice: parseToolChoice(choice) } : {}),
     ...(typeof alone === "boolean" ? { parallelToolCalls: !alone } : {}),
     output: parseOutput(wire),
@@ -50,9 +53,29 @@ const HARMLESS = ["cache_control", "service_tier", "betas", "inference_geo", "us
 /** What only the vendor does, its server tools among it. */
 export function ignored(body: unknown): readonly string[] {
   const fields = ignoredMembers(body, Object.keys(anthropicMessagesRequest().shape), HARMLESS);
-  const tools = isJsonObject(body) && Array.isArray(body.tools) ? body.tools.filter(isJsonObject) : [];
-  const hosted = tools.flatMap(({ type }) => (typeof type === "string" && type !== "custom" ? [type] : []));
-  return [...fields, ...new Set(hosted.map((type) => `ignored tools.${named(type)}`))];
+  const { tools, messages, thinking } = isJsonObject(body) ? body : {};
+  const blocks = objects(messages).flatMap(({ content }) => objects(content));
+  const added = blocks.flatMap(({ type, tool }) =>
+    type === "tool_addition" && isJsonObject(tool) && isJsonObject(tool.definition) ? [tool.definition] : [],
+  );
+  const hosted = [...objects(tools), ...added].map(typeOf).filter(isHosted);
+  const unread = blocks.filter(isUnread).map(typeOf);
+  const names = [...hosted.map((type) => `tools.${type}`), ...unread.map((type) => `messages.${type}`)];
+  if (isJsonObject(thinking) && thinking.type === "between_tools") names.push("thinking.between_tools");
+  return [...fields, ...new Set(names.map((name) => `ignored ${named(name)}`))];
+}
+
+function isUnread(block: JsonObject): boolean {
+  const type = typeOf(block);
+  return HOSTED_BLOCKS.some((one) => one === type) || (type === "compaction" && typeof block.content !== "string");
+}
+
+function typeOf({ type }: JsonObject): string {
+  return typeof type === "string" ? type : "";
+}
+
+function objects(list: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(list) ? list.filter(isJsonObject) : [];
 }
 
 const NO_THREADS: Failure = {
@@ -96,10 +119,11 @@ export function untranslatable(request: ChatRequest): string[] {
 
 /** Server tools run at the vendor and the placeholder of deferred tools stands for none: neither can be called here. */
 function parseTool(wire: AnthropicTool): Tool[] {
-  if ((wire.type && wire.type !== "custom") || wire.name === "DeferredToolPlaceholder") return [];
+  const { name } = wire;
+  if (isHosted(wire.type) || typeof name !== "string" || name === "DeferredToolPlaceholder") return [];
   return [
     {
-      name: wire.name,
+      name,
       ...(typeof wire.description === "string" ? { description: wire.description } : {}),
       parameters: wire.input_schema ?? { type: "object", properties: {} },
       ...(typeof wire.strict === "boolean" ? { strict: wire.strict } : {}),
