@@ -9,6 +9,7 @@ import type { Inventory, NodeState } from "../core/node.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { serveAgent } from "./agent-server.ts";
 import { writePrivateFile } from "../core/private-file.ts";
+import { aborted } from "../core/wait.ts";
 import type { EngineSource } from "./engine-source.ts";
 import { readFreeMemory } from "../engine/embedded/free-memory.ts";
 import type { LlamaInstalls } from "./install/llama-installs.ts";
@@ -143,11 +144,4 @@ async function serveLocked(parts: AgentParts, signal: AbortSignal): Promise<Resu
     await server.stop();
   }
   return ok(undefined);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -7,7 +7,7 @@ import type { EngineRecords } from "./engine-record.ts";
 import { lastWords } from "./log-file.ts";
 import type { SupervisorTimes } from "./supervisor-times.ts";
 import { Vigil } from "./vigil.ts";
-import { wait } from "../core/wait.ts";
+import { aborted, wait } from "../core/wait.ts";
 
 /** Exit code with which an engine says that its model cannot be loaded; its last log line is the reason. */
 const MODEL_NOT_LOADED = 3;
@@ -217,9 +217,7 @@ export class Supervisor {
       "crashloop",
       `${problem}; given up after ${backoffMs.length} restarts: read ${log}, then flock down && flock up`,
     );
-    const { signal } = this.#interrupt;
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await aborted(this.#interrupt.signal);
   }
 
   #describe(exit: Exit): string {

@@ -3,6 +3,7 @@ import type { ListenAddress } from "../config/listen.ts";
 import type { BufferedHandler } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
 import { err, ok, type Result } from "../core/result.ts";
+import { aborted } from "../core/wait.ts";
 import { FrontServer } from "../http1/front-server.ts";
 import type { StartProblem } from "./start-problem.ts";
 
@@ -126,13 +127,6 @@ function openFront(handlers: Handlers, address: ListenAddress, tls: TlsFiles, in
     if (codeOf(cause) === "EADDRINUSE" || codeOf(cause) === "EACCES") throw cause;
     return open("0.0.0.0");
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function explain({ host, port }: ListenAddress, cause: unknown): StartProblem {
