@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { adminDeps, type AdminParts } from "./admin.ts";
+import { openCatalogOf } from "./catalog.ts";
 import type { SubApp } from "../http/app.ts";
 
 /** The admin API and the dashboard's page. */
@@ -8,16 +8,20 @@ export interface AdminSide extends SubApp {
   asNode(request: Request, node: string): Promise<Response>;
 }
 
-/** Loaded when it is asked for: schemas and pages that no request to a model needs. */
-export async function loadAdminSide(parts: Omit<AdminParts, "catalog">, bundledCatalog: string): Promise<AdminSide> {
-  const [{ createAdminApp }, { createUiApp }, { openCatalog }, { catalogDirectories }] = await Promise.all([
+/** Loaded when it is first asked for: schemas and pages that no request to a model needs. */
+export function lateAdminSide(parts: Omit<AdminParts, "catalog">): () => Promise<AdminSide> {
+  let loaded: Promise<AdminSide> | null = null;
+  return () => (loaded ??= load(parts));
+}
+
+async function load(parts: Omit<AdminParts, "catalog">): Promise<AdminSide> {
+  const { config, bundledCatalog } = parts.options;
+  const [{ createAdminApp }, { createUiApp }, catalog] = await Promise.all([
     import("../http/admin/admin-app.ts"),
     import("../http/admin/ui.ts"),
-    import("../catalog/open-catalog.ts"),
-    import("../catalog/catalog-directories.ts"),
+    openCatalogOf(config.values, bundledCatalog),
   ]);
-  const places = { configured: parts.config.values.catalog_dir, bundled: bundledCatalog, home: homedir() };
-  const adminApp = createAdminApp(adminDeps({ ...parts, catalog: openCatalog(catalogDirectories(places)) }));
+  const adminApp = createAdminApp(adminDeps({ ...parts, catalog }));
   const ui = createUiApp();
   return {
     fetch: (request) => (new URL(request.url).pathname.startsWith("/ui") ? ui : adminApp).fetch(request),

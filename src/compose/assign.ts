@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { z } from "zod";
 import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/assign-model.ts";
 import { isAlive } from "../cluster/process-identity.ts";
@@ -9,6 +8,7 @@ import { patientLink } from "../cluster/registry/patient-link.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
 import type { NodeLinks } from "../cluster/transport/node-links.ts";
 import { type Bringing, composeBringing } from "./bring.ts";
+import { openCatalogOf } from "./catalog.ts";
 import type { Config } from "../config/settings.ts";
 import { defineJob, type JobKind } from "../jobs/job-kind.ts";
 import { err } from "../core/result.ts";
@@ -142,12 +142,7 @@ function isEmpty(registry: NodeRegistry, node: string): boolean {
 }
 
 async function floorsOf({ config, bundledCatalog }: PlacingParts, model: string): Promise<KnownFloors | null> {
-  const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
-    import("../catalog/open-catalog.ts"),
-    import("../catalog/catalog-directories.ts"),
-  ]);
-  const places = { configured: config.catalog_dir, bundled: bundledCatalog, home: homedir() };
-  const { entries } = await openCatalog(catalogDirectories(places)).read();
+  const { entries } = await (await openCatalogOf(config, bundledCatalog)).read();
   const hardware = entries.find(({ id }) => id === model)?.hardware;
   if (hardware === undefined) return null;
   return { minMemoryBytes: (hardware.min_ram_gb ?? 0) * GB, minVramBytes: (hardware.min_vram_gb ?? 0) * GB };

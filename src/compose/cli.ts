@@ -4,7 +4,7 @@ import type { Finding, LeaderControl, LeaderProblem, StartRequest } from "../cli
 import { type DirectoryLock, takeDirectoryLock } from "../cluster/directory-lock.ts";
 import type { NodeCredential } from "../cluster/node-credential.ts";
 import { isAlive } from "../cluster/process-identity.ts";
-import { wait } from "../core/wait.ts";
+import { aborted, wait } from "../core/wait.ts";
 import type { RunningLeader } from "./start.ts";
 import { detach } from "./detach.ts";
 import { leaderOfWorker } from "./as-worker.ts";
@@ -103,7 +103,7 @@ async function diagnoseMachine(
   const [{ diagnose }, { doctorFacts }, { toAttachedOptions }] = await Promise.all([
     import("../agent/doctor.ts"),
     import("../agent/doctor-facts.ts"),
-    import("./node.ts"),
+    import("./agent-options.ts"),
   ]);
   const { values } = config;
   const facts = await doctorFacts(
@@ -289,11 +289,4 @@ async function makeAdminKey(config: LoadedConfig): Promise<Result<{ path: string
   } finally {
     await opened.value.close();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

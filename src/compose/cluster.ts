@@ -12,6 +12,7 @@ import { PlacementBook } from "../cluster/registry/placement-book.ts";
 import type { NodeLinks } from "../cluster/transport/node-links.ts";
 import { composePlacing } from "./assign.ts";
 import { composeLinks, type Links, type LinksParts } from "./links.ts";
+import { nodeWatch } from "./node-watch.ts";
 import { systemClock } from "../core/clock.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineKind } from "../core/replica.ts";
@@ -22,9 +23,7 @@ import type { BoardState } from "../routing/replica-board.ts";
 import type { Router } from "../routing/router.ts";
 import type { StartProblem } from "../leader/start-problem.ts";
 
-const SWEEP_MS = 500;
 const LINK_GRACE_MS = 1_000;
-const KEEP_SEEN_MS = 60_000;
 
 export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
   /** This one among several on the database; "": there is one. */
@@ -35,6 +34,10 @@ export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
   readonly bundledCatalog: string;
   /** Leaders before this one that may still give answers. */
   readonly earlier: readonly number[];
+}
+
+/** What becomes of what workers bring. */
+export interface ForWorkers {
   /** A node has come that serves nothing yet. */
   readonly assign: (node: string) => void;
   /** A command that was typed on a worker. */
@@ -47,6 +50,8 @@ export interface Cluster {
   readonly book: NodeBook;
   readonly placements: PlacementBook;
   readonly link: NodeLinks;
+  /** Lets workers in from now on. */
+  readonly open: (answers: ForWorkers) => Result<void, StartProblem>;
   /** Makes a join token, with the line to be typed on another machine. */
   readonly invite: Links["invite"];
   readonly jobs: readonly JobKind[];
@@ -71,7 +76,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   const { store, log, models, localNode } = parts;
   const composed = composeLinks({ ...parts, linkChanged: (node) => linkChanged(node) });
   if (!composed.ok) return composed;
-  const { links: link, open, invite } = composed.value;
+  const { links: link, invite } = composed.value;
   const removed = RemovedNodes.open(parts.config.data_dir, systemClock.now());
   if (!removed.ok) return err({ kind: "store", ...removed.error });
   const rows = ownRows(parts.leader);
@@ -121,69 +126,47 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     }, LINK_GRACE_MS).unref();
   };
   const placing = composePlacing({ ...parts, book, registry, placements, link, board: parts.board });
-  /** Registered in this leader's life, and not looked at yet whether it should get a model. */
-  const arrivals = new Set<string>();
-  registry.onChange((node) => {
-    const entry = registry.get(node);
-    if (!arrivals.has(node) || entry?.standing !== "ready") return;
-    // What it serves by itself is known only when its engines have come up.
-    if (entry.state?.engines.some(({ state }) => state === "starting") === true) return;
-    arrivals.delete(node);
-    if (placing.wants(node)) parts.assign(node);
-  });
   book.onChange(followNodes({ registry, link }));
-  const handlers = nodeHandlers({
-    book,
-    registry,
-    links: link,
-    now: () => systemClock.now(),
-    url: () => composed.value.clientUrl(),
-    joined: (node) => void arrivals.add(node),
-    log: (message, fields) => log.warn(message, fields),
-    admin: async (request, { node }) => (await placing.serveFile(request)) ?? (await parts.admin(request, node)),
-  });
-  const listening = open(handlers, nodeDirectory(book));
-  if (!listening.ok) return listening;
-
-  // What runs to a node that nobody hears any more would hang until a limit of its own.
-  const sweep = (): void => {
-    for (const node of registry.sweep()) link.cut(node);
-  };
-  const seen = new Map<string, number>();
-  const keepSeen = async (): Promise<void> => {
-    const news = registry
-      .list()
-      .flatMap(({ id, lastSeenAt, state }) =>
-        lastSeenAt === null || state === null || seen.get(id) === lastSeenAt
-          ? []
-          : [{ id, at: lastSeenAt, inventory: state.inventory }],
-      );
-    await book.markSeen(news);
-    for (const { id, at } of news) seen.set(id, at);
-  };
-  const keep = (): void => {
-    keepSeen().catch((cause: unknown) => log.warn("when nodes were seen cannot be kept", { cause: String(cause) }));
-  };
-  const timers: ReturnType<typeof setInterval>[] = [];
+  const watch = nodeWatch({ registry, link, book, log });
   const rest = async (): Promise<void> => {
-    for (const timer of timers.splice(0)) clearInterval(timer);
     placing.rest();
-    await keepSeen();
+    await watch.rest();
   };
   return ok({
     registry,
     book,
     placements,
     link,
+    open({ assign, admin }) {
+      /** Registered in this leader's life, and not looked at yet whether it should get a model. */
+      const arrivals = new Set<string>();
+      registry.onChange((node) => {
+        const entry = registry.get(node);
+        if (!arrivals.has(node) || entry?.standing !== "ready") return;
+        // What it serves by itself is known only when its engines have come up.
+        if (entry.state?.engines.some(({ state }) => state === "starting") === true) return;
+        arrivals.delete(node);
+        if (placing.wants(node)) assign(node);
+      });
+      const handlers = nodeHandlers({
+        book,
+        registry,
+        links: link,
+        now: () => systemClock.now(),
+        url: () => composed.value.clientUrl(),
+        joined: (node) => void arrivals.add(node),
+        log: (message, fields) => log.warn(message, fields),
+        admin: async (request, { node }) => (await placing.serveFile(request)) ?? (await admin(request, node)),
+      });
+      return composed.value.open(handlers, nodeDirectory(book));
+    },
     jobs: placing.jobs,
     local: (state) => registry.local(own, state),
     invite,
     unlink: (node) => link.remove(node),
     lead() {
       composed.value.listenAgain();
-      keep();
-      timers.push(setInterval(sweep, SWEEP_MS), setInterval(keep, KEEP_SEEN_MS));
-      for (const timer of timers) timer.unref();
+      watch.lead();
     },
     async rest() {
       composed.value.quiet();

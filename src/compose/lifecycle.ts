@@ -2,7 +2,7 @@ import type { LocalLink } from "../cluster/local-link.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Followed } from "./follow.ts";
 import type { Limits } from "./limits.ts";
-import { endAgent } from "./node.ts";
+import { endAgent } from "./own-agent.ts";
 import type { Records } from "./records.ts";
 import type { WatchedReplicas } from "./replicas.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";

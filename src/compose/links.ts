@@ -21,6 +21,7 @@ import { TUNNEL_WORD } from "../cluster/transport/tunnel-frames.ts";
 import { TUNNEL_TIMES } from "../cluster/transport/tunnel-pool.ts";
 import { tunnelServer } from "../cluster/transport/tunnel-server.ts";
 import { type FollowedMesh, followMesh } from "./mesh.ts";
+import { nodePlace, nodePortProblem } from "./node-place.ts";
 import { parseListen } from "../config/listen.ts";
 import type { Config } from "../config/settings.ts";
 import { systemClock } from "../core/clock.ts";
@@ -31,7 +32,6 @@ import { addJoinToken, spendJoinToken } from "../store/join-tokens.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 
-const DEFAULT_NODE_PORT = 8081;
 /** A new address of this machine is told to workers within this. */
 const INTERFACES_MS = 5_000;
 
@@ -143,11 +143,7 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
       });
       const listening = openNodePort({
         // Workers know the port that it had: it is asked for first.
-        listen: {
-          ...place,
-          port: place.exact ? place.port : identity.nodePort || place.port,
-          otherPorts: !place.exact,
-        },
+        listen: place.otherPorts ? { ...place, port: identity.nodePort || place.port } : place,
         tls: { certificate: identity.certificate, key: identity.certificateKey, client: null },
         socket: socketIn(dataDir, `nodes-${process.pid}`),
         fetch: leaderEndpoint({
@@ -171,11 +167,8 @@ export function composeLinks(parts: LinksParts): Result<Links, StartProblem> {
         },
       });
       if (!listening.ok) {
-        return err({
-          kind: "port_busy",
-          message: `the port for other nodes cannot be opened: ${listening.error}`,
-          mend: `FLOCK_CLUSTER_LISTEN=:${place.port + 1} ${parts.program} up`,
-        });
+        const message = `the port for other nodes cannot be opened: ${listening.error}`;
+        return err(nodePortProblem(message, place, parts.program));
       }
       port = listening.value;
       // Logging in may take a while; nodes on the plain network need not wait for it. Workers hear of addresses as they beat.
@@ -237,15 +230,6 @@ function withoutWorkers(links: NodeLinks, parts: LinksParts): Links {
 
 function unreachable(message: string, { program }: LinksParts): { readonly message: string; readonly mend: string } {
   return { message, mend: `FLOCK_LISTEN=:8080 ${program} up   # or, for the nodes alone: FLOCK_CLUSTER_LISTEN=:8081` };
-}
-
-/** Null: nothing is opened to other machines, because the operator opened nothing to them. */
-function nodePlace(config: Config): { readonly host: string; readonly port: number; readonly exact: boolean } | null {
-  const own = config.cluster.listen;
-  const address = parseListen(own === "" ? config.listen : own);
-  if (address === null) return null;
-  if (own !== "") return { host: address.host, port: address.port, exact: address.port !== 0 };
-  return address.loopback ? null : { host: address.host, port: DEFAULT_NODE_PORT, exact: false };
 }
 
 /** Where exchanges with a node come in that has dialled the leader of this process. */

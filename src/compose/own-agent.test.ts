@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { whenReady } from "./node.ts";
+import { whenReady } from "./own-agent.ts";
 import type { EngineStatus, NodeState } from "../core/node.ts";
 import type { Replica } from "../core/replica.ts";
 

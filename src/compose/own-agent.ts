@@ -1,17 +1,38 @@
-import { homedir } from "node:os";
-import type { AgentOptions } from "../agent/agent-options.ts";
-import type { AttachedOptions } from "../agent/attached-managers.ts";
-import { parseListen } from "../config/listen.ts";
-import type { Config } from "../config/settings.ts";
-import type { CatalogEntry } from "../catalog/entry.ts";
-import { parsePortRange } from "../config/port-range.ts";
-import type { LocalLink } from "../cluster/local-link.ts";
-import type { LeaderOptions } from "./leader.ts";
-import { endLeftovers } from "./leftovers.ts";
+import { hashOptions } from "../cluster/agent-record.ts";
+import { createLocalLink, type LocalLink } from "../cluster/local-link.ts";
+import { spawnAgent } from "../cluster/spawn-agent.ts";
 import type { NodeState } from "../core/node.ts";
+import { err, type Result } from "../core/result.ts";
+import type { StartProblem } from "../leader/start-problem.ts";
 import type { ReplicaBoard } from "../routing/replica-board.ts";
+import { toAgentOptions } from "./agent-options.ts";
+import { endLeftovers } from "./leftovers.ts";
+import type { StartOptions } from "./start-options.ts";
 
+/** This machine, to itself. */
+export const LOCAL_NODE = "local";
+const AGENT_START_MS = 30_000;
 const AGENT_STOP_MS = 30_000;
+
+/** The way to this machine's agent; nothing is started yet. */
+export async function linkToAgent(options: StartOptions): Promise<LocalLink> {
+  const agentOptions = await toAgentOptions(options, LOCAL_NODE);
+  const { agentCommand: command, engineEnv: env, log } = options;
+  const dataDir = options.config.values.data_dir;
+  return createLocalLink({
+    dataDir,
+    node: LOCAL_NODE,
+    optionsHash: hashOptions(agentOptions),
+    spawnAgent: () => spawnAgent({ command, env, dataDir, options: agentOptions }),
+    log: (message) => log.warn(message),
+  });
+}
+
+/** Starts the agent, or takes over the one that is there. */
+export async function attachAgent(link: LocalLink, signal: AbortSignal): Promise<Result<NodeState, StartProblem>> {
+  const attached = await link.ensureAgent(AbortSignal.any([signal, AbortSignal.timeout(AGENT_START_MS)]));
+  return attached.ok ? attached : err({ kind: "agent", message: attached.error.message, mend: attached.error.mend });
+}
 
 /** The engines with it. What does not listen any more is ended by its process. */
 export async function endAgent(link: LocalLink, dataDir: string): Promise<void> {
@@ -50,85 +71,4 @@ export function whenReady(
     const unsubscribe = link.onChange(() => look());
     look();
   });
-}
-
-/**
- * The catalogue's entry of the default model. The catalogue is read for the sake of engines that Flock starts itself with
- * what an entry names, and for nothing else at the start.
- */
-export async function entryOfDefault({ config, bundledCatalog }: LeaderOptions): Promise<CatalogEntry | null> {
-  const { catalog_dir: configured, engine, router } = config.values;
-  const wanted = router.default_model.toLowerCase();
-  if (wanted === "" || wanted.includes(":") || engine.preferred === "auto" || engine.preferred === "embedded")
-    return null;
-  const [{ openCatalog }, { catalogDirectories }] = await Promise.all([
-    import("../catalog/open-catalog.ts"),
-    import("../catalog/catalog-directories.ts"),
-  ]);
-  const directories = catalogDirectories({ configured, bundled: bundledCatalog, home: homedir() });
-  const { entries } = await openCatalog(directories).read();
-  return entries.find(({ id, aliases = [] }) => id === wanted || aliases.includes(wanted)) ?? null;
-}
-
-const KINDS = ["ollama", "vllm", "mlx", "llamacpp"] as const;
-
-/** Where the default model's files are from, when it is one of the catalogue's. */
-function sourcesOf(entry: CatalogEntry | null): Pick<AgentOptions["starts"], "source" | "repositories"> {
-  const { gguf, vllm = null, mlx = null } = entry?.sources ?? {};
-  return {
-    source: gguf === undefined ? null : { repo: gguf.repo, file: gguf.file ?? null },
-    repositories: { vllm, mlx },
-  };
-}
-
-/** What this machine's agent is told. `entry`: the default model's in the catalogue, where it has one. */
-export function toAgentOptions(
-  { config, bundledModel, engineCommand, engineEnv, engineChildEnv }: LeaderOptions,
-  node: string,
-  entry: CatalogEntry | null,
-): AgentOptions {
-  const { values } = config;
-  const { engine } = values;
-  return {
-    dataDir: values.data_dir,
-    node,
-    modelsDir: values.storage.models_dir,
-    bundledModel,
-    defaultModel: values.router.default_model,
-    ...toAttachedOptions(values),
-    slots: engine.embedded_slots,
-    contextTokens: engine.embedded_context,
-    threads: engine.embedded_threads,
-    gpu: engine.embedded_gpu,
-    starts: {
-      elsewhere: KINDS.filter((kind) => config.origin[`engine.${kind}_endpoint`]?.source !== "default"),
-      llamaBinDir: engine.llama_bin_dir,
-      ollamaBin: engine.ollama_bin,
-      ports: parsePortRange(engine.port_range) ?? { first: 0, last: 0 },
-      releaseUrl: engine.release_url,
-      ...sourcesOf(entry),
-    },
-    childCommand: [...engineCommand],
-    childEnv: { ...engineEnv, ...engineChildEnv },
-  };
-}
-
-/** Engines that somebody else may have started, by the settings. */
-export function toAttachedOptions({ engine, listen, cluster }: Config): AttachedOptions {
-  return {
-    enginePreferred: engine.preferred,
-    endpoints: {
-      ollama: { url: engine.ollama_endpoint, secret: "" },
-      vllm: { url: engine.vllm_endpoint, secret: engine.vllm_api_key },
-      mlx: { url: engine.mlx_endpoint, secret: "" },
-      llamacpp: { url: engine.llamacpp_endpoint, secret: engine.llamacpp_api_key },
-    },
-    ownPorts: [listen, cluster.listen].map((address) => parseListen(address)?.port ?? 0).filter((port) => port > 0),
-    ollama: {
-      contextTokens: engine.ollama_context,
-      slots: engine.ollama_slots,
-      keepAlive: engine.ollama_keep_alive,
-    },
-    mlx: { model: engine.mlx_model, slots: engine.mlx_concurrency, contextTokens: engine.mlx_context },
-  };
 }

@@ -1,15 +1,14 @@
 import type { Cluster } from "./cluster.ts";
+import type { Records } from "./records.ts";
 import type { ReadyReport } from "./start.ts";
-import type { LeaderOptions } from "./leader.ts";
+import type { StartOptions } from "./start-options.ts";
 import type { NodeState } from "../core/node.ts";
 import type { Health } from "../http/routes/health.ts";
 import { readyBlock } from "../leader/ready-block.ts";
-import type { Settler } from "../store/settler.ts";
-import type { UsageJournal } from "../telemetry/usage-journal.ts";
 import type { AdminKeyState } from "../tenancy/bootstrap-admin.ts";
 
 export interface ReadyParts {
-  readonly options: LeaderOptions;
+  readonly options: StartOptions;
   readonly state: NodeState;
   readonly url: string;
   readonly defaultModel: string;
@@ -44,18 +43,17 @@ export interface HealthParts {
   /** Replicas that answer. */
   readonly served: number;
   readonly stopping: boolean;
-  readonly records: Pick<UsageJournal, "health">;
-  readonly settler: Pick<Settler, "health">;
+  readonly records: Pick<Records, "health" | "settler">;
 }
 
 /** What `/readyz` says. */
-export function healthOf({ served, stopping, records, settler }: HealthParts): Health {
+export function healthOf({ served, stopping, records }: HealthParts): Health {
   const problems: string[] = [];
   if (served === 0) problems.push("no model is loaded");
   if (stopping) problems.push("Flock is stopping");
   const { problem } = records.health();
   if (problem !== null) problems.push(problem);
   // The journal holds the records meanwhile: requests are served and accounted, so traffic may come.
-  const away = settler.health().problem;
+  const away = records.settler.health().problem;
   return { problems, warnings: away === null ? [] : [away] };
 }

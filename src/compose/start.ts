@@ -1,5 +1,6 @@
 import { isAlive } from "../cluster/process-identity.ts";
-import type { ComposedLeader, LeaderOptions } from "./leader.ts";
+import type { ComposedLeader } from "./leader.ts";
+import type { StartOptions } from "./start-options.ts";
 import { type CleanUp, undo } from "./clean-up.ts";
 import { localUrl, parseListen } from "../config/listen.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -46,12 +47,12 @@ export interface ReadyReport {
  * rather than being refused. Every failure says what and how to mend it, and leaves nothing running.
  */
 export async function startLeader(
-  options: LeaderOptions,
+  options: StartOptions,
   signal: AbortSignal,
 ): Promise<Result<RunningLeader, StartProblem>> {
   const cleanUp: CleanUp = [];
   const started = await start(options, cleanUp, signal).catch(async (cause: unknown) => {
-    const { toStartProblem } = await import("./leader.ts");
+    const { toStartProblem } = await import("./stored.ts");
     const problem = toStartProblem(cause, options);
     if (problem === null) {
       await undo(cleanUp);
@@ -69,7 +70,7 @@ async function handOvers() {
 }
 
 async function start(
-  options: LeaderOptions,
+  options: StartOptions,
   cleanUp: CleanUp,
   signal: AbortSignal,
 ): Promise<Result<RunningLeader, StartProblem>> {

@@ -2,6 +2,7 @@ import { DRAIN_JOB, drainCheckpoint, drainInput } from "./assign.ts";
 import type { Cluster } from "./cluster.ts";
 import { availableModels, loadModel } from "../cluster/node-operations.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
+import type { Log } from "../telemetry/log.ts";
 
 const ASK_MS = 3_000;
 /** Among so many a node's last drains are looked for. */
@@ -29,4 +30,17 @@ export function ownModelLoader(
     const loading = await link.call(node, loadModel({ id: own.id }), limit);
     registry.note(node, loading.ok ? `${own.id} is loaded again` : `${own.id} is not loaded: ${loading.error.message}`);
   };
+}
+
+/** The same for nodes that another leader has taken back into use. */
+export function loadOwnAfterDrains(
+  cluster: Pick<Cluster, "registry" | "link" | "book">,
+  jobs: JobRunner,
+  log: Log,
+): void {
+  const loadOwn = ownModelLoader(cluster, jobs);
+  cluster.book.onChange(({ node, drainedSince }) => {
+    if (drainedSince === null) return;
+    loadOwn(node.id, drainedSince).catch((cause: unknown) => log.warn("its own model is not loaded", { cause }));
+  });
 }
