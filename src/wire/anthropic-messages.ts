@@ -2,10 +2,9 @@ import { z } from "zod";
 import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
-import { temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
+import { temperature, tokenCount, tokenLimit, topK, topP } from "./sampling-bounds.ts";
 
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = later(() => z.number().int().nonnegative());
 
 const textBlock = later(() => z.looseObject({ type: z.literal("text"), text: z.string() }));
 

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { later } from "./later.ts";
-
-const count = later(() => z.number().int().nonnegative());
-const logprob = later(() => ({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()).nullish() }));
+import { tokenCount } from "./sampling-bounds.ts";
+import { tokenLogprobs } from "./token-logprobs.ts";
 
 /** A frame of llama-server's own completion stream (`POST /infill`). The last one has `stop: true` and the counts. */
 export const llamaInfillFrame = later(() =>
@@ -11,12 +10,10 @@ export const llamaInfillFrame = later(() =>
     stop: z.boolean().nullish(),
     stop_type: z.string().nullish(),
     stopping_word: z.string().nullish(),
-    tokens_predicted: count().nullish(),
-    tokens_evaluated: count().nullish(),
+    tokens_predicted: tokenCount().nullish(),
+    tokens_evaluated: tokenCount().nullish(),
     timings: z.looseObject({ cache_n: z.number().nullish() }).nullish(),
-    completion_probabilities: z
-      .array(z.looseObject({ ...logprob(), top_logprobs: z.array(z.looseObject(logprob())).nullish() }))
-      .nullish(),
+    completion_probabilities: tokenLogprobs().nullish(),
     error: z.unknown().optional(),
   }),
 );

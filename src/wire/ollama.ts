@@ -2,11 +2,11 @@ import { z } from "zod";
 import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
-import { frequencyPenalty, minP, presencePenalty, temperature, topK, topP } from "./sampling-bounds.ts";
+import { samplingFields, tokenCount } from "./sampling-bounds.ts";
+import { tokenLogprobs } from "./token-logprobs.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = later(() => z.number().int().nonnegative());
 const nanoseconds = later(() => z.number().nullish());
 
 /** Ids are new and may be missing. Ollama itself takes an object only; some clients send OpenAI's text. */
@@ -51,13 +51,7 @@ const options = later(() =>
   z.looseObject({
     /** Below 0: no limit. */
     num_predict: z.number().int().nullish(),
-    temperature: temperature(),
-    top_k: topK(),
-    top_p: topP(),
-    min_p: minP(),
-    seed: z.number().int().nullish(),
-    presence_penalty: presencePenalty(),
-    frequency_penalty: frequencyPenalty(),
+    ...samplingFields(),
     stop: z.union([z.string(), z.array(z.string())]).nullish(),
   }),
 );
@@ -128,12 +122,6 @@ export const ollamaEmbedAnswer = later(() =>
   }),
 );
 
-const tokenLogprob = later(() => ({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()).nullish() }));
-const logprob = later(() =>
-  z.looseObject({ ...tokenLogprob(), top_logprobs: z.array(z.looseObject(tokenLogprob())).nullish() }),
-);
-export type OllamaLogprob = z.infer<ReturnType<typeof logprob>>;
-
 /** A line of a stream, or a whole answer; of `/api/generate` where `response` stands in place of `message`. */
 export const ollamaAnswer = later(() =>
   z.looseObject({
@@ -151,7 +139,7 @@ export const ollamaAnswer = later(() =>
     tool_calls: z.array(toolCall()).nullish(),
     done: z.boolean().nullish(),
     done_reason: z.string().nullish(),
-    logprobs: z.array(logprob()).nullish(),
+    logprobs: tokenLogprobs().nullish(),
     total_duration: nanoseconds(),
     load_duration: nanoseconds(),
     prompt_eval_count: tokenCount().nullish(),

@@ -2,11 +2,11 @@ import { z } from "zod";
 import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
-import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
+import { samplingFields, tokenCount, tokenLimit } from "./sampling-bounds.ts";
+import { tokenLogprobs } from "./token-logprobs.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = later(() => z.number().int().nonnegative());
 
 const textPart = later(() => z.looseObject({ type: z.literal("text"), text: z.string() }));
 const refusalPart = later(() => z.looseObject({ type: z.literal("refusal"), refusal: z.string() }));
@@ -118,13 +118,7 @@ export const openaiChatRequest = later(() =>
     max_tokens: tokenLimit(),
     max_completion_tokens: tokenLimit(),
     stop: z.union([z.string(), z.array(z.string())]).nullish(),
-    temperature: temperature(),
-    top_p: topP(),
-    top_k: topK(),
-    min_p: minP(),
-    seed: z.number().int().nullish(),
-    presence_penalty: presencePenalty(),
-    frequency_penalty: frequencyPenalty(),
+    ...samplingFields(),
     tools: z.array(tool()).nullish(),
     tool_choice: toolChoice().nullish(),
     parallel_tool_calls: z.boolean().nullish(),
@@ -158,24 +152,7 @@ export const openaiUsage = later(() =>
 );
 export type OpenaiUsage = z.infer<ReturnType<typeof openaiUsage>>;
 
-const tokenBytes = later(() => z.array(z.number()).nullish());
-const logprobs = later(() =>
-  z.looseObject({
-    content: z
-      .array(
-        z.looseObject({
-          token: z.string(),
-          logprob: z.number(),
-          bytes: tokenBytes(),
-          top_logprobs: z
-            .array(z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes() }))
-            .nullish(),
-        }),
-      )
-      .nullish(),
-  }),
-);
-export type OpenaiLogprobs = z.infer<ReturnType<typeof logprobs>>;
+const logprobs = later(() => z.looseObject({ content: tokenLogprobs().nullish() }));
 
 /** Engines leave out what they do not know, and some give `arguments` as an object. */
 const toolCallDelta = later(() =>

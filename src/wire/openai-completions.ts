@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { later } from "./later.ts";
 import { openaiUsage } from "./openai-chat.ts";
-import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
+import { samplingFields, tokenCount, tokenLimit } from "./sampling-bounds.ts";
 import { textOrTokens } from "./token-lists.ts";
-
-const tokenCount = later(() => z.number().int().nonnegative());
+import { tokenLogprobs } from "./token-logprobs.ts";
 
 /** Body of `POST /v1/completions`. */
 export const openaiCompletionsRequest = later(() =>
@@ -20,13 +19,7 @@ export const openaiCompletionsRequest = later(() =>
     stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
     max_tokens: tokenLimit(),
     stop: z.union([z.string(), z.array(z.string())]).nullish(),
-    temperature: temperature(),
-    top_p: topP(),
-    top_k: topK(),
-    min_p: minP(),
-    seed: z.number().int().nullish(),
-    presence_penalty: presencePenalty(),
-    frequency_penalty: frequencyPenalty(),
+    ...samplingFields(),
     /** How many alternatives for each token; the token itself comes with 0 too. */
     logprobs: tokenCount().nullish(),
     user: z.string().nullish(),
@@ -39,18 +32,13 @@ export const openaiCompletionsRequest = later(() =>
 );
 export type OpenaiCompletionsRequest = z.infer<ReturnType<typeof openaiCompletionsRequest>>;
 
-const tokenBytes = later(() => z.array(z.number()).nullish());
-const tokenLogprob = later(() => ({ token: z.string(), logprob: z.number(), bytes: tokenBytes() }));
-
 /** OpenAI's lists side by side, or the list of objects of newer engines (llama-server), which is the chat's form. */
 const logprobs = later(() =>
   z.looseObject({
     tokens: z.array(z.string()).nullish(),
     token_logprobs: z.array(z.number().nullable()).nullish(),
     top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullish(),
-    content: z
-      .array(z.looseObject({ ...tokenLogprob(), top_logprobs: z.array(z.looseObject(tokenLogprob())).nullish() }))
-      .nullish(),
+    content: tokenLogprobs().nullish(),
   }),
 );
 export type OpenaiCompletionLogprobs = z.infer<ReturnType<typeof logprobs>>;

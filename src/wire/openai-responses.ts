@@ -2,11 +2,10 @@ import { z } from "zod";
 import { later } from "./later.ts";
 import type { JsonObject } from "../core/chat-request.ts";
 import { isJsonObject } from "./parse-body.ts";
-import { frequencyPenalty, minP, presencePenalty, temperature, tokenLimit, topK, topP } from "./sampling-bounds.ts";
+import { samplingFields, tokenCount, tokenLimit } from "./sampling-bounds.ts";
 
 /** Values that came out of `JSON.parse`: looking into a tool's schema again would cost more than the rest together. */
 const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-const tokenCount = later(() => z.number().int().nonnegative());
 
 // `text` is what chat clients write that were pointed at this API by their base URL alone.
 const textPart = later(() =>
@@ -89,7 +88,7 @@ const callOutput = later(() =>
     output: z.union([z.string(), z.array(resultPart())]).nullish(),
   }),
 );
-const reasoningText = later(() => z.looseObject({ text: z.string() }));
+export const reasoningText = later(() => z.looseObject({ text: z.string() }));
 const reasoning = later(() =>
   z.looseObject({
     type: z.literal("reasoning"),
@@ -187,13 +186,7 @@ export const openaiResponsesRequest = later(() =>
     instructions: z.string().nullish(),
     stream: z.boolean().nullish(),
     max_output_tokens: tokenLimit(),
-    temperature: temperature(),
-    top_p: topP(),
-    top_k: topK(),
-    min_p: minP(),
-    seed: z.number().int().nullish(),
-    presence_penalty: presencePenalty(),
-    frequency_penalty: frequencyPenalty(),
+    ...samplingFields(),
     stop: z.union([z.string(), z.array(z.string())]).nullish(),
     tools: z.array(tool()).nullish(),
     tool_choice: toolChoice().nullish(),
@@ -214,110 +207,3 @@ export const openaiResponsesRequest = later(() =>
   }),
 );
 export type OpenaiResponsesRequest = z.infer<ReturnType<typeof openaiResponsesRequest>>;
-
-export const responsesUsage = later(() =>
-  z.looseObject({
-    input_tokens: tokenCount().nullish(),
-    output_tokens: tokenCount().nullish(),
-    input_tokens_details: z.looseObject({ cached_tokens: tokenCount().nullish() }).nullish(),
-    output_tokens_details: z.looseObject({ reasoning_tokens: tokenCount().nullish() }).nullish(),
-  }),
-);
-export type ResponsesUsage = z.infer<ReturnType<typeof responsesUsage>>;
-
-const tokenBytes = later(() => z.array(z.number()).nullish());
-const tokenLogprob = later(() => z.looseObject({ token: z.string(), logprob: z.number(), bytes: tokenBytes() }));
-const logprobs = later(() =>
-  z.array(z.looseObject({ ...tokenLogprob().shape, top_logprobs: z.array(tokenLogprob()).nullish() })),
-);
-export type ResponsesLogprobs = z.infer<ReturnType<typeof logprobs>>;
-
-/** Something that a model made. Items of vendors' own tools have members that nobody here reads. */
-const outputItem = later(() =>
-  z.looseObject({
-    type: z.string(),
-    id: z.string().nullish(),
-    content: z
-      .array(
-        z.looseObject({
-          type: z.string().nullish(),
-          text: z.string().nullish(),
-          refusal: z.string().nullish(),
-          logprobs: logprobs().nullish(),
-        }),
-      )
-      .nullish(),
-    summary: z.array(reasoningText()).nullish(),
-    encrypted_content: z.string().nullish(),
-    call_id: z.string().nullish(),
-    name: z.string().nullish(),
-    arguments: z.string().nullish(),
-    input: z.string().nullish(),
-  }),
-);
-export type ResponsesOutputItem = z.infer<ReturnType<typeof outputItem>>;
-
-/** A whole answer, or the one inside of a stream's first and last events. */
-export const openaiResponse = later(() =>
-  z.looseObject({
-    id: z.string().nullish(),
-    model: z.string().nullish(),
-    status: z.string().nullish(),
-    error: z.unknown().optional(),
-    incomplete_details: z.looseObject({ reason: z.string().nullish() }).nullish(),
-    output: z.array(outputItem()).nullish(),
-    usage: responsesUsage().nullish(),
-  }),
-);
-export type OpenaiResponse = z.infer<ReturnType<typeof openaiResponse>>;
-
-/** Where an event belongs. Some servers leave out the index, some change the id between events of one item. */
-const place = later(() => ({ item_id: z.string().nullish(), output_index: z.number().int().nullish() }));
-const deltaEvent = later(() =>
-  z.looseObject({
-    type: z.literal([
-      "response.refusal.delta",
-      "response.reasoning_text.delta",
-      "response.reasoning_summary_text.delta",
-      "response.function_call_arguments.delta",
-      "response.custom_tool_call_input.delta",
-    ]),
-    delta: z.string(),
-    ...place(),
-  }),
-);
-
-/** The events of a stream that carry what the others only repeat. */
-export const responsesStreamEvent = later(() =>
-  z.discriminatedUnion("type", [
-    z.looseObject({
-      type: z.literal([
-        "response.created",
-        "response.in_progress",
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-      ]),
-      response: openaiResponse(),
-    }),
-    z.looseObject({
-      type: z.literal(["response.output_item.added", "response.output_item.done"]),
-      item: outputItem(),
-      ...place(),
-    }),
-    z.looseObject({
-      type: z.literal("response.output_text.delta"),
-      delta: z.string(),
-      logprobs: logprobs().nullish(),
-      ...place(),
-    }),
-    z.looseObject({
-      type: z.literal("response.reasoning_summary_part.added"),
-      summary_index: z.number().nullish(),
-      ...place(),
-    }),
-    deltaEvent(),
-    z.looseObject({ type: z.literal("error"), message: z.unknown().optional(), error: z.unknown().optional() }),
-  ]),
-);
-export type ResponsesStreamEvent = z.infer<ReturnType<typeof responsesStreamEvent>>;

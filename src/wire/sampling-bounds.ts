@@ -23,13 +23,26 @@ function within([least, most]: readonly [number, number]): z.ZodNumber {
   return z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`);
 }
 
+export const tokenCount = later(() => z.number().int().nonnegative());
+
 export const tokenLimit = later(() =>
   z.number().int().min(0, "must be at least 0").max(MOST_TOKENS, `must be at most ${MOST_TOKENS}`).nullish(),
 );
 
 export const temperature = later(() => within(BOUNDS.temperature).nullish());
 export const topP = later(() => within(BOUNDS.top_p).nullish());
-export const minP = later(() => within(BOUNDS.min_p).nullish());
+const minP = later(() => within(BOUNDS.min_p).nullish());
 export const topK = later(() => within(BOUNDS.top_k).nullish());
-export const presencePenalty = later(() => within(BOUNDS.presence_penalty).nullish());
-export const frequencyPenalty = later(() => within(BOUNDS.frequency_penalty).nullish());
+const presencePenalty = later(() => within(BOUNDS.presence_penalty).nullish());
+const frequencyPenalty = later(() => within(BOUNDS.frequency_penalty).nullish());
+
+/** The fields that all of OpenAI's APIs share, with those that engines add to them; Ollama's options have the same. */
+export const samplingFields = later(() => ({
+  temperature: temperature(),
+  top_p: topP(),
+  top_k: topK(),
+  min_p: minP(),
+  seed: z.number().int().nullish(),
+  presence_penalty: presencePenalty(),
+  frequency_penalty: frequencyPenalty(),
+}));

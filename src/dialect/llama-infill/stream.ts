@@ -1,6 +1,7 @@
-import type { ChatEvent, StreamDecoder, TokenLogprob } from "../../core/chat-event.ts";
+import type { ChatEvent, StreamDecoder } from "../../core/chat-event.ts";
 import { llamaInfillFrame, type LlamaInfillFrame } from "../../wire/llama-infill.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
+import { fromTokenLogprobs } from "../token-logprobs.ts";
 
 interface State {
   readonly started: boolean;
@@ -26,8 +27,8 @@ export function decoder(): StreamDecoder {
 function toEvents(frame: LlamaInfillFrame): ChatEvent[] {
   const events: ChatEvent[] = [];
   if (frame.content) {
-    const logprobs = frame.completion_probabilities?.map(toLogprob);
-    events.push({ type: "text", text: frame.content, ...(logprobs?.length ? { logprobs } : {}) });
+    const logprobs = fromTokenLogprobs(frame.completion_probabilities ?? []);
+    events.push({ type: "text", text: frame.content, ...(logprobs.length > 0 ? { logprobs } : {}) });
   }
   if (!frame.stop) return events;
   const promptTokens = frame.tokens_evaluated ?? 0;
@@ -38,15 +39,4 @@ function toEvents(frame: LlamaInfillFrame): ChatEvent[] {
     events.push({ type: "done", reason: "stop_sequence", stopSequence: frame.stopping_word });
   else events.push({ type: "done", reason: "stop" });
   return events;
-}
-
-type Probability = NonNullable<LlamaInfillFrame["completion_probabilities"]>[number];
-
-function toLogprob({ token, logprob, bytes, top_logprobs: top }: Probability): TokenLogprob {
-  return {
-    token,
-    logprob,
-    bytes: bytes ?? null,
-    top: (top ?? []).map((one) => ({ token: one.token, logprob: one.logprob, bytes: one.bytes ?? null })),
-  };
 }

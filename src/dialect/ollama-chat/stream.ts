@@ -3,11 +3,12 @@ import type { JsonObject, ToolCallPart } from "../../core/chat-request.ts";
 import { newId } from "../../core/id.ts";
 import { NO_TOKENS, type TokenUsage } from "../../core/token-usage.ts";
 import { jsonLine } from "../../wire/ndjson.ts";
-import { ollamaAnswer, type OllamaAnswer, type OllamaLogprob } from "../../wire/ollama.ts";
+import { ollamaAnswer, type OllamaAnswer } from "../../wire/ollama.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { toErrorObject } from "../failure-shape.ts";
 import { withToolCalls } from "../finish-reason.ts";
 import { errorText, failed } from "../sse-decoder.ts";
+import { fromTokenLogprobs } from "../token-logprobs.ts";
 import { argumentsText, toToolCall } from "./messages.ts";
 import { ndjsonDecoder } from "./ndjson-decoder.ts";
 import { fromUsage, toMetrics } from "./usage.ts";
@@ -62,7 +63,7 @@ function stepContent(state: DecoderState, answer: OllamaAnswer, events: ChatEven
   let { calls } = state;
   let early = state.early;
   if (thinking) events.push({ type: "thinking", text: thinking });
-  else if (answer.logprobs) early = [...early, ...fromLogprobs(answer.logprobs)];
+  else if (answer.logprobs) early = [...early, ...fromTokenLogprobs(answer.logprobs)];
   if (text) {
     events.push({ type: "text", text, ...(early.length > 0 ? { logprobs: early } : {}) });
     early = [];
@@ -80,15 +81,6 @@ function finish(state: DecoderState, reason: string): ChatEvent[] {
   if (reason === "load" || reason === "unload") return [failed(`it ${reason}ed the model and gave no answer`)];
   const done = withToolCalls(reason === "length" ? "length" : "stop", state.calls > 0);
   return [...(state.usage ? [{ type: "usage", usage: state.usage } as const] : []), { type: "done", reason: done }];
-}
-
-function fromLogprobs(logprobs: readonly OllamaLogprob[]): TokenLogprob[] {
-  return logprobs.map(({ token, logprob, bytes, top_logprobs }) => ({
-    token,
-    logprob,
-    bytes: bytes ?? null,
-    top: (top_logprobs ?? []).map((one) => ({ token: one.token, logprob: one.logprob, bytes: one.bytes ?? null })),
-  }));
 }
 
 export function toLogprobs(logprobs: readonly TokenLogprob[]): JsonObject[] {

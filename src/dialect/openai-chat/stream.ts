@@ -7,7 +7,6 @@ import {
   type OpenaiChatAnswer,
   type OpenaiChoice,
   type OpenaiDelta,
-  type OpenaiLogprobs,
 } from "../../wire/openai-chat.ts";
 import type { SseFrame } from "../../wire/sse.ts";
 import { dataFrame, DONE_FRAME } from "../../wire/sse-write.ts";
@@ -16,6 +15,7 @@ import { toErrorObject } from "../failure-shape.ts";
 import { withToolCalls } from "../finish-reason.ts";
 import { RepeatedFrame } from "../repeated-frame.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
+import { fromTokenLogprobs } from "../token-logprobs.ts";
 import { stepToolCall, type GatheredCall } from "./tool-call-deltas.ts";
 import { fromUsage, toUsage } from "./usage.ts";
 
@@ -81,7 +81,7 @@ function stepContent(state: DecoderState, delta: OpenaiDelta, choice: OpenaiChoi
   const thinking = delta.reasoning_content ?? delta.reasoning;
   if (thinking) events.push({ type: "thinking", text: thinking });
   if (delta.content) {
-    const logprobs = choice.logprobs?.content ? { logprobs: fromLogprobs(choice.logprobs.content) } : {};
+    const logprobs = choice.logprobs?.content ? { logprobs: fromTokenLogprobs(choice.logprobs.content) } : {};
     events.push({ type: "text", text: delta.content, ...logprobs });
   }
   if (delta.refusal) events.push({ type: "refusal", text: delta.refusal });
@@ -122,15 +122,6 @@ export function finish(state: DecoderState, given: FinishReason): ChatEvent[] {
 /** A finish reason without `[DONE]` is an end; neither means that the engine was killed: never a silent stop. */
 export function end(state: DecoderState): ChatEvent[] {
   return state.reason === null ? [failed("the answer ended early")] : finish(state, state.reason);
-}
-
-function fromLogprobs(content: NonNullable<OpenaiLogprobs["content"]>): TokenLogprob[] {
-  return content.map(({ token, logprob, bytes, top_logprobs }) => ({
-    token,
-    logprob,
-    bytes: bytes ?? null,
-    top: (top_logprobs ?? []).map((one) => ({ token: one.token, logprob: one.logprob, bytes: one.bytes ?? null })),
-  }));
 }
 
 export function toLogprobs(logprobs: readonly TokenLogprob[]): JsonObject {

@@ -1,16 +1,10 @@
 import type { TokenLogprob } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
 import type { OpenaiCompletionLogprobs } from "../../wire/openai-completions.ts";
+import { fromTokenLogprobs } from "../token-logprobs.ts";
 
 export function fromLogprobs(wire: OpenaiCompletionLogprobs): TokenLogprob[] {
-  if (wire.content) {
-    return wire.content.map(({ token, logprob, bytes, top_logprobs }) => ({
-      token,
-      logprob,
-      bytes: bytes ?? null,
-      top: (top_logprobs ?? []).map((one) => ({ token: one.token, logprob: one.logprob, bytes: one.bytes ?? null })),
-    }));
-  }
+  if (wire.content) return fromTokenLogprobs(wire.content);
   return (wire.tokens ?? []).map((token, at) => ({
     token,
     logprob: wire.token_logprobs?.[at] ?? 0,

@@ -1,5 +1,6 @@
 import type { ChatEvent, TokenLogprob } from "../../core/chat-event.ts";
-import type { ResponsesLogprobs, ResponsesOutputItem } from "../../wire/openai-responses.ts";
+import type { ResponsesOutputItem } from "../../wire/openai-responses-answer.ts";
+import type { TokenLogprobs } from "../../wire/token-logprobs.ts";
 import { toCustomArguments } from "./custom-input.ts";
 
 export type Said = "text" | "refusal" | "thinking" | "arguments";
@@ -53,11 +54,11 @@ export function restOf(item: ResponsesOutputItem, read: ReadItem): ChatEvent[] {
   return events;
 }
 
-export function textEvent(text: string, logprobs: ResponsesLogprobs | null | undefined): ChatEvent {
+export function textEvent(text: string, logprobs: TokenLogprobs | null | undefined): ChatEvent {
   return { type: "text", text, ...(logprobs?.length ? { logprobs: fromLogprobs(logprobs) } : {}) };
 }
 
-function fromLogprobs(logprobs: ResponsesLogprobs): TokenLogprob[] {
+function fromLogprobs(logprobs: TokenLogprobs): TokenLogprob[] {
   return logprobs.map(({ token, logprob, bytes, top_logprobs: top }) => ({
     token,
     logprob,

@@ -1,7 +1,7 @@
 import type { ChatAnswer } from "../../core/chat-answer.ts";
 import type { ChatEvent } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
-import { openaiResponse } from "../../wire/openai-responses.ts";
+import { openaiResponse } from "../../wire/openai-responses-answer.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { failed, tryJson } from "../sse-decoder.ts";
 import {

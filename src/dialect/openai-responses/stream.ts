@@ -7,7 +7,7 @@ import {
   type OpenaiResponse,
   type ResponsesOutputItem,
   type ResponsesStreamEvent,
-} from "../../wire/openai-responses.ts";
+} from "../../wire/openai-responses-answer.ts";
 import { isJsonObject } from "../../wire/parse-body.ts";
 import type { SseFrame } from "../../wire/sse.ts";
 import { eventFrame } from "../../wire/sse-write.ts";

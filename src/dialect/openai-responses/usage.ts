@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../core/chat-request.ts";
 import type { TokenUsage } from "../../core/token-usage.ts";
-import type { ResponsesUsage } from "../../wire/openai-responses.ts";
+import type { ResponsesUsage } from "../../wire/openai-responses-answer.ts";
 
 export function fromUsage(usage: ResponsesUsage): TokenUsage {
   const promptTokens = usage.input_tokens ?? 0;
