@@ -34,6 +34,8 @@ const word = fc.oneof(
     "-hz",
     "-z",
     "--=x",
+    "--=x=y",
+    "--==",
   ),
   fc.constantFrom(
     "--help",
@@ -52,7 +54,7 @@ const word = fc.oneof(
   fc.string({ maxLength: 4 }).map((text) => `--${text}`),
 );
 
-test("every command line is cut as node:util cuts it", () => {
+test("every command line is cut as Bun's node:util cuts it", () => {
   fc.assert(
     fc.property(fc.array(word, { maxLength: 6 }), (args) => {
       expect(argvTokens(args, OPTIONS)).toEqual(ofNode(args));

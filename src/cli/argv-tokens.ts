@@ -16,7 +16,7 @@ export interface Option {
 }
 
 /**
- * What `parseArgs` of `node:util` makes of a command line when it is not strict, to the letter. To load `node:util` takes a
+ * What `parseArgs` of Bun's `node:util` makes of a command line when it is not strict, to the letter. To load `node:util` takes a
  * tenth of the time that most commands take. Only options without a value may have a short name here.
  */
 export function argvTokens(args: readonly string[], options: Readonly<Record<string, Option>>): readonly Token[] {
@@ -45,8 +45,8 @@ export function argvTokens(args: readonly string[], options: Readonly<Record<str
       }
       continue;
     }
-    // `--=x` is a name, `--=x=y` is none with a value: so says Node.js.
-    const equals = arg.indexOf("=", 3) < 0 ? -1 : arg.indexOf("=");
+    // What begins with `=` is a name to its end.
+    const equals = arg[2] === "=" ? -1 : arg.indexOf("=", 3);
     const rawName = equals < 0 ? arg : arg.slice(0, equals);
     const name = rawName.slice(2);
     const takesNext = equals < 0 && Object.hasOwn(options, name) && options[name]?.type === "string";

@@ -50,6 +50,8 @@ const STATUS: Status = {
   smoke_test: true,
   engines: [
     {
+      node: "n_1",
+      node_name: "lab",
       id: "embedded",
       kind: "embedded",
       state: "crashloop",
@@ -58,10 +60,23 @@ const STATUS: Status = {
       restarts: 5,
       pid: null,
       managed: true,
+      start: "flock engine start n_1/embedded",
       note: null,
+      models: ["flock-tiny"],
     },
   ],
-  models: [{ id: "flock-tiny", engine: "embedded", node: "n_1", context_tokens: 2048, slots: 2, busy: 1, load: null }],
+  models: [
+    {
+      id: "flock-tiny",
+      engine: "embedded",
+      node: "n_1",
+      node_name: "lab",
+      context_tokens: 2048,
+      slots: 2,
+      busy: 1,
+      load: null,
+    },
+  ],
   nodes: [
     {
       id: "n_1",

@@ -51,6 +51,8 @@ export function adminDeps(parts: AdminParts): AdminDeps {
   const { values } = config;
   const { settler } = records;
   const actorOf = (principal: Principal): string => principal.keyName;
+  const nameOf = (node: string): string => cluster.registry.get(node)?.name ?? node;
+  const engines = engineAdmin({ store, cluster, actorOf });
   return {
     clock: systemClock,
     newRequestId: () => newRequestId(),
@@ -80,7 +82,6 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       return { path, settings: describeConfig(followed.config), warnings };
     },
     async status() {
-      const node = parts.node();
       const { replicas } = board.state;
       const defaultModel = models.defaultModel();
       const { ok: journalOk, pending } = records.health();
@@ -93,8 +94,12 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         dataDir: values.data_dir,
         defaultModel: defaultModel === "" ? null : defaultModel,
         smokeTest: replicas.some((replica) => replica.model === defaultModel && replica.smokeTest),
-        engines: node?.engines ?? [],
-        models: replicas.map((replica) => ({ replica, busy: router.busy(replica.id) })),
+        engines: engines.list(),
+        models: replicas.map((replica) => ({
+          replica,
+          nodeName: nameOf(replica.node),
+          busy: router.busy(replica.id),
+        })),
         nodes: cluster.registry
           .list()
           .flatMap(({ id, name, standing, state }) =>
@@ -104,7 +109,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
         store: { type: values.storage.type, ok: settler.health().ok },
         journal: { ok: journalOk, pending },
         hints: hints({
-          state: node,
+          state: parts.node(),
           defaultModel,
           program,
           gpuCommand,
@@ -116,6 +121,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       const defaultModel = models.defaultModel();
       return board.state.replicas.map((replica) => ({
         replica,
+        nodeName: nameOf(replica.node),
         state: board.engineOf(replica)?.state ?? "stopped",
         isDefault: replica.model === defaultModel,
       }));
@@ -129,7 +135,7 @@ export function adminDeps(parts: AdminParts): AdminDeps {
       settled: () => settler.settled(AbortSignal.timeout(2000)).catch(() => undefined),
     }),
     adapters: adapterAdmin({ store, cluster, actorOf }),
-    engines: engineAdmin({ store, cluster, actorOf }),
+    engines,
     engineVersions: engineVersionAdmin({ store, cluster, jobs, actorOf }),
     jobs: {
       list: (limit) => jobs.list(limit),

@@ -1,4 +1,4 @@
-import { hostname, networkInterfaces } from "node:os";
+import { networkInterfaces } from "node:os";
 import { type CleanUp, undo } from "./clean-up.ts";
 import { followMesh } from "./mesh.ts";
 import { nodePlace } from "./node-place.ts";
@@ -148,7 +148,7 @@ function readyBlock(options: StartOptions, { node }: NodeCredential, leaderUrl: 
   const way =
     port === 0 ? "through its own connection to the leader" : `on port ${port}, or through its own connection`;
   return [
-    `✔ ${hostname()} is a worker of the cluster at ${leaderUrl} (node ${node})`,
+    `✔ this machine is a worker of the cluster at ${leaderUrl} (node ${node})`,
     `✔ the leader reaches it ${way}`,
     "",
     `  ${options.program} node ls   shows the cluster, from here too`,

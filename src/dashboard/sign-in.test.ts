@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { createAdminApp } from "../http/admin/admin-app.ts";
-import { ADMIN_SECRET, engineStatus, type TestDeps, testDeps, USER_SECRET } from "../http/admin/test-deps.ts";
+import { ADMIN_SECRET, engineView, type TestDeps, testDeps, USER_SECRET } from "../http/admin/test-deps.ts";
 import { createUiApp } from "../http/admin/ui.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
@@ -57,8 +57,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the page (needs chromium: apt-get instal
   }
 
   test("a good key shows engines, models, nodes and a curl line; signing out forgets it all", async () => {
-    const broken = engineStatus({ id: "vllm", state: "crashloop", problem: "<b>exit code 1</b>", managed: false });
-    deps.report = { ...deps.report, engines: [engineStatus(), broken] };
+    const broken = engineView({ id: "vllm", state: "crashloop", problem: "<b>exit code 1</b>", managed: false });
+    deps.report = { ...deps.report, engines: [engineView(), broken] };
     await signIn(ADMIN_SECRET);
     await page.waitForSelector("#engines .card", WAIT);
     expect(await page.textContent("#chips")).toContain("up 1 h 2 min");

@@ -7,6 +7,7 @@ const STATE_LOOK = {
   stopping: "wait",
   stopped: "bad",
   crashloop: "bad",
+  lost: "bad",
 };
 
 const byId = (id) => document.getElementById(id);
@@ -92,7 +93,12 @@ function engineCard(engine) {
   const card = el(
     "div",
     "card",
-    el("div", "top", el("strong", "", engine.id), el("span", `state ${look}`, engine.state)),
+    el(
+      "div",
+      "top",
+      el("strong", "", engine.id, el("span", "muted", ` on ${engine.node_name}`)),
+      el("span", `state ${look}`, engine.state),
+    ),
   );
   card.append(
     facts([
@@ -120,7 +126,7 @@ function models(status) {
     return [
       name,
       [model.engine],
-      [model.node],
+      [model.node_name],
       [model.context_tokens.toLocaleString()],
       [`${model.busy} of ${model.slots}`],
     ];

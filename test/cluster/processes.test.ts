@@ -33,10 +33,12 @@ describe("processes on one machine", () => {
       far.cli("token", "ls"),
     ]);
     expect(listed.stdout).toMatch(/near .*team .*ready/);
-    expect(models.stdout).toContain("team");
+    expect(models.stdout).toMatch(/^team +ready +embedded\S* +near /m);
     expect(status.stdout).toMatch(
       /^This machine is the worker n_\w+ of the leader at https:\/\/127\.0\.0\.1:\d+, which says:\n\nFlock /,
     );
+    // Everybody's engines, by the names of their machines.
+    expect(status.stdout).toMatch(/^ENGINE +NODE[^]*^embedded\S* +far +embedded +ready/m);
     expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringContaining("it may look, not change")]);
     expect(tokens.code).not.toBe(0);
     await nodeWhere(leader, "near", ({ state }) => state === "ready");

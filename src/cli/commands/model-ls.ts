@@ -20,7 +20,7 @@ export const modelLs = command({
         { title: "MODEL", cell: (model) => model.id, shrink: true },
         { title: "STATE", cell: (model) => model.state, tone: (model) => toneOf(model.state) },
         { title: "ENGINE", cell: (model) => model.engine },
-        { title: "NODE", cell: (model) => model.node },
+        { title: "NODE", cell: (model) => model.node_name, shrink: true },
         { title: "CONTEXT", cell: (model) => count(model.context_tokens), right: true },
         { title: "SLOTS", cell: (model) => String(model.slots), right: true },
         { title: "NOTE", cell: (model) => noteOf(model.default, model.smoke_test) },

@@ -52,7 +52,8 @@ function render(status: Status, out: Out): void {
   );
   section(out, "Engines", status.engines, "No engine yet", (rows) =>
     out.table(rows, [
-      { title: "ID", cell: (engine) => engine.id },
+      { title: "ENGINE", cell: (engine) => engine.id },
+      { title: "NODE", cell: (engine) => engine.node_name, shrink: true },
       { title: "KIND", cell: (engine) => engine.kind },
       { title: "STATE", cell: (engine) => engine.state, tone: (engine) => toneOf(engine.state) },
       { title: "RESTARTS", cell: (engine) => String(engine.restarts), right: true },
@@ -64,7 +65,7 @@ function render(status: Status, out: Out): void {
     out.table(rows, [
       { title: "MODEL", cell: (model) => model.id, shrink: true },
       { title: "ENGINE", cell: (model) => model.engine },
-      { title: "NODE", cell: (model) => model.node },
+      { title: "NODE", cell: (model) => model.node_name, shrink: true },
       { title: "CONTEXT", cell: (model) => count(model.context_tokens), right: true },
       { title: "BUSY", cell: (model) => `${model.busy}/${model.slots}`, right: true },
     ]),

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Failure } from "../../core/failure.ts";
-import type { EngineStatus, Inventory, ProcessState } from "../../core/node.ts";
+import type { Inventory, ProcessState } from "../../core/node.ts";
 import type { KeyLimits, Principal, Priority, Scope } from "../../core/principal.ts";
 import type { Replica } from "../../core/replica.ts";
 import type { Result } from "../../core/result.ts";
@@ -8,7 +8,7 @@ import type { UsageRecord } from "../../core/usage-record.ts";
 import type { CatalogEntry } from "../../catalog/entry.ts";
 import type { AdminNodes } from "./node-view.ts";
 import type { AdminAdapters } from "./adapter-deps.ts";
-import type { AdminEngines, AdminEngineVersions } from "./engine-deps.ts";
+import type { AdminEngines, AdminEngineVersions, EngineView } from "./engine-deps.ts";
 
 /** What an operator can run into besides a client's failures. Texts reach the operator: no secrets. */
 export type AdminFailure =
@@ -135,9 +135,9 @@ export interface StatusReport {
   readonly defaultModel: string | null;
   /** True while the default model is the bundled smoke-test one. */
   readonly smokeTest: boolean;
-  /** Secrets in here are not sent on. */
-  readonly engines: readonly EngineStatus[];
-  readonly models: readonly { readonly replica: Replica; readonly busy: number }[];
+  /** Of all nodes. Secrets in here are not sent on. */
+  readonly engines: readonly EngineView[];
+  readonly models: readonly { readonly replica: Replica; readonly nodeName: string; readonly busy: number }[];
   readonly nodes: readonly {
     readonly id: string;
     readonly name: string;
@@ -152,6 +152,7 @@ export interface StatusReport {
 
 export interface ModelView {
   readonly replica: Replica;
+  readonly nodeName: string;
   /** Of the engine that serves it. */
   readonly state: ProcessState;
   readonly isDefault: boolean;

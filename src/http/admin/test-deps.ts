@@ -16,6 +16,7 @@ import type {
   StatusReport,
   UsageView,
 } from "./deps.ts";
+import type { EngineView } from "./engine-deps.ts";
 import { testNodes } from "./test-nodes.ts";
 
 /** For tests only: an admin API's surroundings held in memory, open to be changed by the test. */
@@ -138,7 +139,7 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
     },
     config: () => ({ path: "/home/a/.flock/config.yaml", settings: [], warnings: [] }),
     status: async () => result.report,
-    models: async () => [{ replica: replica(), state: "ready", isDefault: true }],
+    models: async () => [{ replica: replica(), nodeName: "workstation", state: "ready", isDefault: true }],
     catalog: async () => ({ directory: null, entries: [], problems: [] }),
     adapters: {
       list: () => [],
@@ -151,14 +152,13 @@ export function testDeps(over: Partial<AdminDeps> = {}): TestDeps {
       use: async () => err({ kind: "not_found", what: "version" }),
     },
     engines: {
-      list: () =>
-        result.report.engines.map((engine) => ({ node: "local", nodeName: "workstation", lost: false, engine })),
+      list: () => result.report.engines,
       async logs(node, engine, { after }) {
         if (engine !== "embedded") return err({ kind: "not_found", what: `engine ${node}/${engine}` });
         return ok({ lines: after === undefined ? ["one", "two"] : ["three"], next: "7-12" });
       },
       async act(node, id, action) {
-        const engine = result.report.engines.find((one) => one.id === id);
+        const engine = result.report.engines.find((one) => one.engine.id === id)?.engine;
         if (engine === undefined) return err({ kind: "not_found", what: `engine ${node}/${id}` });
         if (!engine.managed)
           return err({ kind: "conflict", message: `${id} is not ours to ${action}`, mend: engine.start });
@@ -225,7 +225,7 @@ export function replica(over: Partial<Replica> = {}): Replica {
   });
 }
 
-export function engineStatus(over: Partial<EngineStatus> = {}): EngineStatus {
+function engineStatus(over: Partial<EngineStatus> = {}): EngineStatus {
   return {
     id: "embedded",
     kind: "embedded",
@@ -243,6 +243,10 @@ export function engineStatus(over: Partial<EngineStatus> = {}): EngineStatus {
   };
 }
 
+export function engineView(over: Partial<EngineStatus> = {}): EngineView {
+  return { node: "node_1", nodeName: "workstation", lost: false, engine: engineStatus(over) };
+}
+
 function statusReport(): StatusReport {
   return {
     version: "0.1.0",
@@ -253,8 +257,8 @@ function statusReport(): StatusReport {
     dataDir: "/home/a/.flock",
     defaultModel: "flock-tiny",
     smokeTest: true,
-    engines: [engineStatus()],
-    models: [{ replica: replica(), busy: 1 }],
+    engines: [engineView()],
+    models: [{ replica: replica(), nodeName: "workstation", busy: 1 }],
     nodes: [
       {
         id: "node_1",

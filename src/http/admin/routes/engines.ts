@@ -2,27 +2,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { adminGroup } from "../admin-env.ts";
 import { refuse } from "../admin-error.ts";
 import type { AdminDeps } from "../deps.ts";
-import type { EngineView } from "../engine-deps.ts";
+import { engineSchema, toEngineJson } from "../engine-json.ts";
 import { bearer, errorResponses, jsonContent, limitQuery } from "../schemas.ts";
-
-const engine = z
-  .object({
-    node: z.string(),
-    node_name: z.string(),
-    id: z.string(),
-    kind: z.enum(["embedded", "llamacpp", "ollama", "vllm", "mlx"]),
-    managed: z.boolean().openapi({ description: "Flock started it, and starts it again" }),
-    state: z
-      .enum(["starting", "ready", "backoff", "crashloop", "stopping", "stopped", "lost"])
-      .openapi({ description: "lost: its node is not heard of" }),
-    endpoint: z.string(),
-    pid: z.int().nullable(),
-    restarts: z.int(),
-    problem: z.string().nullable().openapi({ description: "Why it is not ready" }),
-    start: z.string().openapi({ description: "The command that starts it" }),
-    models: z.array(z.string()),
-  })
-  .openapi("Engine");
 
 const name = (what: string, inPath: string) =>
   z
@@ -38,7 +19,7 @@ const list = createRoute({
   summary: "Engines of all nodes",
   tags: ["engines"],
   security: bearer,
-  responses: { 200: jsonContent(z.object({ engines: z.array(engine) }), "All engines"), ...errorResponses },
+  responses: { 200: jsonContent(z.object({ engines: z.array(engineSchema) }), "All engines"), ...errorResponses },
 });
 
 const logs = createRoute({
@@ -82,7 +63,7 @@ const act = createRoute({
       action: z.enum(["start", "stop", "restart"]).openapi({ param: { name: "action", in: "path" } }),
     }),
   },
-  responses: { 200: jsonContent(z.object({ engine }), "The engine as it is now"), ...errorResponses },
+  responses: { 200: jsonContent(z.object({ engine: engineSchema }), "The engine as it is now"), ...errorResponses },
 });
 
 export function enginesRoutes(deps: AdminDeps) {
@@ -104,20 +85,3 @@ export function enginesRoutes(deps: AdminDeps) {
 }
 
 export type EnginesApi = ReturnType<typeof enginesRoutes>;
-
-function toEngineJson({ node, nodeName, lost, engine: status }: EngineView): z.infer<typeof engine> {
-  return {
-    node,
-    node_name: nodeName,
-    id: status.id,
-    kind: status.kind,
-    managed: status.managed,
-    state: lost ? "lost" : status.state,
-    endpoint: status.endpoint,
-    pid: status.pid,
-    restarts: status.restarts,
-    problem: lost ? `node ${nodeName} is not heard of` : status.problem,
-    start: lost ? `flock node show ${nodeName}` : status.start,
-    models: [...status.models],
-  };
-}

@@ -10,6 +10,7 @@ const model = z
     id: z.string(),
     engine: z.string(),
     node: z.string(),
+    node_name: z.string(),
     state: z.enum(["starting", "ready", "backoff", "crashloop", "stopping", "stopped"]),
     context_tokens: z.int(),
     slots: z.int(),
@@ -67,10 +68,11 @@ export function modelsRoutes(deps: AdminDeps) {
       const models = await deps.models();
       return c.json(
         {
-          models: models.map(({ replica, state, isDefault }) => ({
+          models: models.map(({ replica, nodeName, state, isDefault }) => ({
             id: replica.model,
             engine: replica.engine,
             node: replica.node,
+            node_name: nodeName,
             state,
             context_tokens: replica.contextTokens,
             slots: replica.slots,

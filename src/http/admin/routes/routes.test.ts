@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { hc } from "hono/client";
 import { createAdminApp } from "../admin-app.ts";
 import type { UsageView } from "../deps.ts";
-import { ADMIN_SECRET, engineStatus, jobView, NOW, type TestDeps, testDeps } from "../test-deps.ts";
+import { ADMIN_SECRET, engineView, jobView, NOW, type TestDeps, testDeps } from "../test-deps.ts";
 import type { AliasesApi } from "./aliases.ts";
 import type { AuditApi } from "./audit.ts";
 import type { ConfigApi } from "./config.ts";
@@ -168,7 +168,7 @@ test("a secret setting is never sent, and an unset one is told from a set one", 
 test("status tells engines, models and nodes, and no engine's secret", async () => {
   deps.report = {
     ...deps.report,
-    engines: [engineStatus({ state: "crashloop", problem: "exit code 1, five times", pid: null, restarts: 5 })],
+    engines: [engineView({ state: "crashloop", problem: "exit code 1, five times", pid: null, restarts: 5 })],
     hints: [{ message: "A GPU is not used.", command: "npm run engine:gpu" }],
   };
   const text = await (await hc<StatusApi>(url, options).admin.v1.status.$get()).text();
@@ -185,6 +185,8 @@ test("status tells engines, models and nodes, and no engine's secret", async () 
     smoke_test: true,
     engines: [
       {
+        node: "node_1",
+        node_name: "workstation",
         id: "embedded",
         kind: "embedded",
         state: "crashloop",
@@ -193,11 +195,22 @@ test("status tells engines, models and nodes, and no engine's secret", async () 
         restarts: 5,
         pid: null,
         managed: true,
+        start: "flock up",
         note: null,
+        models: ["flock-tiny"],
       },
     ],
     models: [
-      { id: "flock-tiny", engine: "embedded", node: "node_1", context_tokens: 2048, slots: 2, busy: 1, load: null },
+      {
+        id: "flock-tiny",
+        engine: "embedded",
+        node: "node_1",
+        node_name: "workstation",
+        context_tokens: 2048,
+        slots: 2,
+        busy: 1,
+        load: null,
+      },
     ],
     nodes: [
       {
@@ -227,6 +240,7 @@ test("models are one row for each copy", async () => {
         id: "flock-tiny",
         engine: "embedded",
         node: "node_1",
+        node_name: "workstation",
         state: "ready",
         context_tokens: 2048,
         slots: 2,

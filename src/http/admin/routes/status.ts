@@ -1,21 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { EngineStatus } from "../../../core/node.ts";
 import type { ReplicaLoad } from "../../../core/replica.ts";
 import { adminGroup } from "../admin-env.ts";
+import { engineSchema, toEngineJson } from "../engine-json.ts";
 import type { AdminDeps, StatusReport } from "../deps.ts";
 import { bearer, epochMs, errorResponses, jsonContent } from "../schemas.ts";
-
-const engine = z.object({
-  id: z.string(),
-  kind: z.enum(["embedded", "llamacpp", "ollama", "vllm", "mlx"]),
-  state: z.enum(["starting", "ready", "backoff", "crashloop", "stopping", "stopped"]),
-  endpoint: z.string(),
-  problem: z.string().nullable(),
-  restarts: z.int(),
-  pid: z.int().nullable(),
-  managed: z.boolean().openapi({ description: "Flock started it, and starts it again" }),
-  note: z.string().nullable().openapi({ description: "What it is and why Flock uses it" }),
-});
 
 const gpu = z.object({
   vendor: z.string(),
@@ -35,12 +23,13 @@ const status = z
     data_dir: z.string(),
     default_model: z.string().nullable(),
     smoke_test: z.boolean().openapi({ description: "The default model is the bundled smoke-test one" }),
-    engines: z.array(engine),
+    engines: z.array(engineSchema),
     models: z.array(
       z.object({
         id: z.string(),
         engine: z.string(),
         node: z.string(),
+        node_name: z.string(),
         context_tokens: z.int(),
         slots: z.int(),
         busy: z.int(),
@@ -97,10 +86,11 @@ function toStatusJson(report: StatusReport, now: number): z.infer<typeof status>
     default_model: report.defaultModel,
     smoke_test: report.smokeTest,
     engines: report.engines.map(toEngineJson),
-    models: report.models.map(({ replica, busy }) => ({
+    models: report.models.map(({ replica, nodeName, busy }) => ({
       id: replica.model,
       engine: replica.engine,
       node: replica.node,
+      node_name: nodeName,
       context_tokens: replica.contextTokens,
       slots: replica.slots,
       busy,
@@ -132,10 +122,4 @@ function toStatusJson(report: StatusReport, now: number): z.infer<typeof status>
 function toLoadJson(load: ReplicaLoad | undefined) {
   if (!load) return null;
   return { running: load.running, waiting: load.waiting, kv_cache_usage: load.kvCacheUsage };
-}
-
-/** Field by field: an engine's secret stands beside these and must not go out. */
-function toEngineJson(engine: EngineStatus) {
-  const { id, kind, state, endpoint, problem, restarts, pid, managed, note = null } = engine;
-  return { id, kind, state, endpoint, problem, restarts, pid, managed, note };
 }
