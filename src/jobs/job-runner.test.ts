@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
 import { recentAudit } from "../store/audit.ts";
-import { isEndState, type Job, type JobEvent } from "../store/jobs.ts";
+import { isEndState, type Job, type JobEvent, jobsInState } from "../store/jobs.ts";
+import type { Store } from "../store/store.ts";
+import { StoreProblemError } from "../store/store-problem.ts";
 import { onEachDatabase, type TestStore, until } from "../store/test-store.ts";
 import { defineJob, type JobContext, type JobKind } from "./job-kind.ts";
 import { JobRunner } from "./job-runner.ts";
@@ -245,6 +247,34 @@ onEachDatabase((openTestStore) => {
     const next = await runnerOf(t, hang);
     expect((await next.get(other.id))?.state).toBe("cancelled");
     await next.stop();
+  });
+
+  test("a store that goes away just when a job begins holds it up and no more", async () => {
+    await using t = await openTestStore();
+    const gone = new StoreProblemError({ kind: "unreachable", message: "the database is away", mend: "" });
+    let away = false;
+    const refusing = new Proxy(t.store.sql, { apply: () => Promise.reject(gone) });
+    const store: Store = {
+      ...t.store,
+      get sql() {
+        return away ? refusing : t.store.sql;
+      },
+      async write(run, turn) {
+        const before = await jobsInState(t.store.sql, "running", "");
+        const written = await t.store.write(run, turn);
+        if (before.length === 0 && (await jobsInState(t.store.sql, "running", "")).length > 0) {
+          away = true;
+          setTimeout(() => (away = false), 5);
+        }
+        return written;
+      },
+    };
+    const kind = kindOf("a", async () => undefined);
+    const runner = new JobRunner({ store, log: t.log, kinds: [kind], retryMs: 1 });
+    const job = await enqueue(runner, "a");
+    await until(async () => (await t.store.sql`select 1 from jobs where state = 'succeeded'`).length > 0);
+    expect(await runner.get(job.id)).toMatchObject({ state: "succeeded", attempt: 1 });
+    await runner.stop();
   });
 
   test("progress is thinned out and the newest 200 events are kept", async () => {

@@ -79,7 +79,8 @@ export class JobWork {
   async run(kind: JobKind, job: Job): Promise<void> {
     const abort = new AbortController();
     this.#running.set(job.id, abort);
-    if (this.#stopping || (await findJob(this.#store.sql, job.id))?.cancelRequested === true) abort.abort();
+    const asked = await this.#insist(() => findJob(this.#store.sql, job.id));
+    if (this.#stopping || asked?.cancelRequested === true) abort.abort();
     const progress = new ProgressWriter((value) => this.#saveProgress(job.id, value));
     let end: JobChange;
     let pauseMs = 0;
