@@ -65,6 +65,9 @@ export async function assignModel(
 ): Promise<Result<Assigned, string>> {
   const { book, registry, placements } = parts;
   const { model } = wish;
+  // Of a drain: a move to the node that is being drained is given up in a moment, and then its source serves again.
+  const leaves = (): boolean => registry.list().some(({ id, leaving }) => id !== wish.without && leaving.has(model));
+  while (wish.without !== undefined && !signal.aborted && leaves()) await wait(LOOK_MS, signal);
   const files = await filesOf(parts, signal);
   const sources = [...files].flatMap(([node, list]) =>
     list.filter(({ id }) => id === model).map((file) => ({ node, file })),
@@ -119,7 +122,8 @@ function howFar(entry: NodeEntry | null, model: string): "served" | "coming" | "
   return coming ? "coming" : "nothing";
 }
 
-const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff"]);
+/** An engine will serve its models without anybody doing anything. */
+export const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff"]);
 
 /** What lies on each ready node that answers. */
 async function filesOf(

@@ -264,3 +264,53 @@ test("while the leader before still gives answers nothing is unloaded, and the n
   });
   expect(steps).toEqual(["answers of the leader before to end", "unload", "no request runs there any more"]);
 });
+
+test("a model whose engine is just starting moves like one that is served", () => {
+  const { registry } = cluster();
+  const state = apart(stateOf("n_1", ["shared"], 2));
+  const [engine] = state.engines;
+  if (engine === undefined) throw new Error("no engine");
+  const starting = { ...engine, id: "more", state: "starting" as const, models: ["alone"] };
+  registry.beat("n_1", beatOf({ ...state, engines: [...state.engines, starting] }));
+  expect(onlyThere(registry, "n_1")).toEqual(["alone"]);
+});
+
+test("a drain that is taken back moves nothing more", async () => {
+  const { registry, routes } = cluster();
+  registry.startDrain("n_1", new Set(["alone", "huge"]), 5);
+  const moves: string[] = [];
+  const draining = drainNode(
+    {
+      registry,
+      busy: () => 0,
+      alone,
+      async move(model) {
+        moves.push(model);
+        registry.undrain("n_1");
+        return ok({ node: "n_2", name: "host-n_2", brought: null });
+      },
+      unload,
+    },
+    "n_1",
+    { ...nothing, signal: never, progress: () => undefined },
+  );
+  expect(await draining.catch((cause: unknown) => String(cause))).toContain("the drain was taken back");
+  expect([moves, routes.get("n_1")]).toEqual([["alone"], ["shared", "alone", "huge"]]);
+});
+
+test("a moved model that is unloaded by now is not asked for once more", async () => {
+  const { registry } = cluster();
+  registry.beat("n_1", beatOf(apart(stateOf("n_1", ["shared"], 2))));
+  registry.beat("n_2", beatOf(stateOf("n_2", ["shared", "alone"], 2)));
+  registry.startDrain("n_1", new Set(), 5);
+  const refuse = async () => err("no model alone was loaded on this node");
+  await drainNode({ registry, busy: () => 0, alone, move: none, unload: refuse }, "n_1", {
+    ...nothing,
+    signal: never,
+    progress: () => undefined,
+    moved: { alone: "n_2" },
+  });
+  expect(registry.get("n_1")?.events.at(-2)?.what).toBe(
+    "alone was unloaded once its answers had ended; its memory is free",
+  );
+});

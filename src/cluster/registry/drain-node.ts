@@ -1,7 +1,16 @@
 import type { Result } from "../../core/result.ts";
 import { wait } from "../../core/wait.ts";
-import type { Assigned } from "./assign-model.ts";
-import { type MoveParts, runningOf, sayRunning, serves, sharedWith, unloadedNote, untilHeard } from "./move-model.ts";
+import { type Assigned, COMING } from "./assign-model.ts";
+import {
+  isHeld,
+  type MoveParts,
+  runningOf,
+  sayRunning,
+  serves,
+  sharedWith,
+  unloadedNote,
+  untilHeard,
+} from "./move-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";
 
 export interface DrainParts {
@@ -32,18 +41,24 @@ export interface DrainContext {
 }
 
 const LOOK_MS = 100;
+const TAKEN_BACK = "the drain was taken back";
 
-/** Models of a node that no other ready node serves: they go on being served there until they have moved. */
+/**
+ * Models of a node that no other ready node serves, or is just letting go of: they go on being served there until they have
+ * moved. Those of an engine that is starting are among them: it will serve them in a moment.
+ */
 export function onlyThere(registry: NodeRegistry, id: string): string[] {
   const elsewhere = new Set(
     registry
       .list()
       .filter((entry) => entry.id !== id && entry.standing === "ready")
-      .flatMap(({ state }) => state?.replicas ?? [])
+      .flatMap(({ state, leaving }) => (state?.replicas ?? []).filter(({ model }) => !leaving.has(model)))
       .map(({ model }) => model),
   );
-  const here = registry.get(id)?.state?.replicas ?? [];
-  return [...new Set(here.map(({ model }) => model))].filter((model) => !elsewhere.has(model));
+  const { replicas = [], engines = [] } = registry.get(id)?.state ?? {};
+  const coming = engines.flatMap(({ state, models }) => (COMING.has(state) ? models : []));
+  const here = new Set([...replicas.map(({ model }) => model), ...coming]);
+  return [...here].filter((model) => !elsewhere.has(model));
 }
 
 /**
@@ -74,6 +89,7 @@ export async function drainNode(parts: DrainParts, id: string, context: DrainCon
   let moved = context.moved;
   for (const [at, model] of models.entries()) {
     signal.throwIfAborted();
+    if (registry.get(id)?.drainedAt === null) throw new Error(TAKEN_BACK);
     progress(at, total, `moving ${model}`);
     const done = await parts.move(model, id, signal, (message) => progress(at, total, `moving ${model}: ${message}`));
     signal.throwIfAborted();
@@ -88,7 +104,7 @@ export async function drainNode(parts: DrainParts, id: string, context: DrainCon
   for (let said = -1; ;) {
     signal.throwIfAborted();
     const entry = registry.get(id);
-    if (entry !== null && entry.drainedAt === null) throw new Error("the drain was taken back");
+    if (entry !== null && entry.drainedAt === null) throw new Error(TAKEN_BACK);
     if (entry === null || entry.standing === "lost") break;
     for (const [model, to] of loaded) {
       if (runningOf(parts, id, model) > 0 || !parts.alone()) continue;
@@ -117,6 +133,8 @@ async function unloadMoved(
   const beside = sharedWith(state, model);
   if (beside !== null) return `${model} stays loaded: its engine serves ${beside} too`;
   if (!serves(registry, to, model)) return `${model} stays loaded: ${registry.get(to)?.name ?? to} serves it no more`;
+  // The leader before may have been killed when that was done.
+  if (!isHeld(registry, id, model)) return unloadedNote(model);
   const done = await unload(id, model, signal);
   return done.ok ? unloadedNote(model) : `${model} stays loaded: ${done.error}`;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { err, ok } from "../../core/result.ts";
+import { onlyThere } from "./drain-node.ts";
 import { type MoveParts, moveModel } from "./move-model.ts";
 import { beatOf, recordOf, registryRig, stateOf } from "./test-registry.ts";
 
@@ -169,4 +170,27 @@ test("after a restart it is not unloaded before the leader before has ended its 
     "1/3 answers of the leader before on host-n_1 to end",
     "2/3 unloading it on host-n_1",
   ]);
+});
+
+test("when the leader was killed after the old node had let go, nothing is asked of it once more", async () => {
+  const { steps, serve, move } = cluster();
+  serve("n_1", ["other"], 2);
+  serve("n_2", ["team"], 2);
+  expect(await move({ unload: async () => err("no model team was loaded on this node") })).toBeUndefined();
+  expect(steps.at(-1)).toBe("3/3 host-n_2 serves team");
+});
+
+test("when the new node is drained before the old one let go, the old one goes on serving", async () => {
+  const { registry, routes, steps, move } = cluster();
+  const failed = await move({
+    busy: () => {
+      // Only the new one serves it now: it must not count as served elsewhere.
+      registry.startDrain("n_2", new Set(onlyThere(registry, "n_2")), 5);
+      expect([routes.get("n_1"), routes.get("n_2")]).toEqual([["other"], ["team"]]);
+      return 1;
+    },
+  });
+  expect(failed).toBe("host-n_2 is draining; host-n_1 serves team again");
+  expect(routes.get("n_1")).toEqual(["team", "other"]);
+  expect(steps.join()).not.toContain("unload");
 });

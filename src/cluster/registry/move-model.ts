@@ -1,5 +1,5 @@
 import type { NodeState } from "../../core/node.ts";
-import type { Result } from "../../core/result.ts";
+import { ok, type Result } from "../../core/result.ts";
 import { wait } from "../../core/wait.ts";
 import { type Assigned, sayBrought } from "./assign-model.ts";
 import type { NodeRegistry } from "./node-registry.ts";
@@ -71,7 +71,8 @@ export async function moveModel(
   try {
     await untilQuiet(parts, { model, from, to }, { source, target }, { signal, progress });
     progress(2, STEPS, `unloading it on ${source}`);
-    const gone = await parts.unload(from, model, signal);
+    // The leader before may have been killed when that was done.
+    const gone = isHeld(registry, from, model) ? await parts.unload(from, model, signal) : ok(undefined);
     signal.throwIfAborted();
     if (!gone.ok) throw new Error(`${target} serves ${model}, and ${source} still does: ${gone.error}`);
     registry.note(from, unloadedNote(model));
@@ -134,6 +135,8 @@ async function untilQuiet(
     if (before === "lost" || before === "removed")
       throw new Error(`${source} was ${before} before it let go of ${model}; ${target} serves it`);
     if (!serves(registry, to, model)) throw new Error(`${target} serves ${model} no more; ${source} does again`);
+    const now = registry.get(to)?.standing ?? "removed";
+    if (now !== "ready") throw new Error(`${target} is ${now}; ${source} serves ${model} again`);
     const running = runningOf(parts, from, model);
     if (running === 0 && parts.alone()) return;
     if (running !== said) progress(1, STEPS, `${sayRunning(running)} on ${source} to end`);
@@ -143,7 +146,7 @@ async function untilQuiet(
 }
 
 /** Whether an engine there has the model, or is to have it. */
-function isHeld(registry: NodeRegistry, node: string, model: string): boolean {
+export function isHeld(registry: NodeRegistry, node: string, model: string): boolean {
   const engines = registry.get(node)?.state?.engines ?? [];
   return engines.some(({ state, models }) => state !== "stopped" && models.includes(model));
 }
