@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/assign-model.ts";
 import { isAlive } from "../cluster/process-identity.ts";
 import { unloadModel } from "../cluster/node-operations.ts";
-import { type DrainParts, drainNode, type MovedTo } from "../cluster/registry/drain-node.ts";
+import { type DrainParts, drainNode, type MovedTo, onlyThere } from "../cluster/registry/drain-node.ts";
 import { moveModel, type MoveParts } from "../cluster/registry/move-model.ts";
 import { patientLink } from "../cluster/registry/patient-link.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
@@ -98,6 +98,11 @@ export function composePlacing(parts: PlacingParts): Placing {
     kind: DRAIN_JOB,
     schema: drainInput,
     async run({ input: { node }, resumeFrom, checkpoint, signal, progress }) {
+      // The job may be found sooner than this leader has taken over that the node is drained.
+      await parts.book.refresh();
+      const drainedAt = parts.book.get(node)?.drainedAt ?? null;
+      if (drainedAt !== null && registry.get(node)?.drainedAt === null)
+        registry.startDrain(node, new Set(onlyThere(registry, node)), drainedAt);
       const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
       const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
       await drainNode({ registry, busy, alone, move, unload }, node, { signal, progress, moved, keep });

@@ -13,6 +13,7 @@ import type { NodeLinks } from "../cluster/transport/node-links.ts";
 import { composePlacing } from "./assign.ts";
 import { composeLinks, type Links, type LinksParts } from "./links.ts";
 import { nodeWatch } from "./node-watch.ts";
+import { unfinishedDrains } from "./unfinished-drains.ts";
 import { systemClock } from "../core/clock.ts";
 import type { NodeState } from "../core/node.ts";
 import type { EngineKind } from "../core/replica.ts";
@@ -103,14 +104,16 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
       log.warn("placements cannot be kept", { node, cause: cause instanceof Error ? cause.message : String(cause) });
     });
   });
+  const unfinished = await unfinishedDrains(store.sql, parts.leader, ofThisLeader);
   for (const node of ofThisLeader) {
     const inventory = inventoryOf(node);
     const had = placements.of(node.id).map(({ model, engine }) => ({ model, engine: engine as EngineKind }));
     if (node.keys !== null) link.put({ node: node.id, keys: node.keys, addresses: node.addresses });
     const before = inventory === null ? null : remembered(node, inventory, had);
     // A request that comes before the agent has told anything waits for what it served, rather than hear of no such model.
-    if (node.role === "worker") registry.admit(node, link.kindOf(node.id), before);
-    else if (before !== null) registry.local(node, before);
+    const held = new Set(unfinished.has(node.id) ? had.map(({ model }) => model) : []);
+    if (node.role === "worker") registry.admit(node, link.kindOf(node.id), before, held);
+    else if (before !== null) registry.local(node, before, held);
   }
 
   let released = false;

@@ -12,8 +12,9 @@ import type { AdminNodes, NodeView } from "../http/admin/node-view.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
 import type { Router } from "../routing/router.ts";
 import { audited } from "../store/audited.ts";
+import type { Job } from "../store/jobs.ts";
 import type { StoredNode } from "../store/nodes.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, Tx } from "../store/store.ts";
 import { recentUsage } from "../store/usage.ts";
 
 export interface AdminNodesParts {
@@ -94,14 +95,19 @@ export function adminNodes({ cluster, router, jobs, store, settled }: AdminNodes
     },
     async drain(id, actor) {
       const held = new Set(onlyThere(registry, id));
-      const drained = changed(await book.drain(id, nameOf(actor)), ({ drainedAt }) => {
+      // A node that is to be drained and has no job would serve its models to nobody. Only its own leader knows what runs there.
+      const queued: Job[] = [];
+      const queue = async (tx: Tx, { leader }: StoredNode): Promise<void> => {
+        queued.push(await jobs.enqueueWith(tx, DRAIN_JOB, { node: id }, nameOf(actor), leader));
+      };
+      const drained = changed(await book.drain(id, nameOf(actor), queue), ({ drainedAt }) => {
         if (registry.get(id)?.standing !== "drained") registry.startDrain(id, held, drainedAt ?? 0);
       });
       if (!drained.ok) return drained;
-      // Only the leader that it beats to knows what runs there.
-      const leader = book.get(id)?.leader;
-      const job = await jobs.enqueue(DRAIN_JOB, { node: id }, nameOf(actor), leader);
-      return job.ok ? ok({ node: drained.value, job: job.value }) : job;
+      jobs.look();
+      const [job] = queued;
+      if (job === undefined) throw new Error("a drain without a job");
+      return ok({ node: drained.value, job });
     },
     moveModel: modelMover({ cluster, jobs, store }),
     async undrain(id, actor) {

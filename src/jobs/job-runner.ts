@@ -1,6 +1,6 @@
 import { newId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
-import { audited } from "../store/audited.ts";
+import { audited, auditWith } from "../store/audited.ts";
 import {
   findJob,
   insertJob,
@@ -16,7 +16,7 @@ import {
   requestCancel,
   tellJobsLeader,
 } from "../store/jobs.ts";
-import type { Log, Store } from "../store/store.ts";
+import type { Log, Store, Tx } from "../store/store.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { JobKind } from "./job-kind.ts";
 import { JobWork, messageOf } from "./job-work.ts";
@@ -88,10 +88,18 @@ export class JobRunner {
     actor: string,
     leader: string = this.#leader,
   ): Promise<Result<Job, JobProblem>> {
-    const known = this.#kinds.get(kind);
-    if (known === undefined) return err(invalid("kind", `there is no job kind ${JSON.stringify(kind)}`));
-    const checked = known.check(input);
-    if (!checked.ok) return err(invalid("input", checked.error));
+    const checked = this.#check(kind, input);
+    if (!checked.ok) return checked;
+    const queued = await this.#store.write((tx) => this.enqueueWith(tx, kind, input, actor, leader));
+    this.#pump(kind);
+    return ok(queued);
+  }
+
+  /**
+   * Queues a job in the transaction of what it belongs to, so that neither is there without the other. Call `look` once that
+   * is through. The input must be what the kind takes.
+   */
+  async enqueueWith(tx: Tx, kind: string, input: unknown, actor: string, leader: string = this.#leader): Promise<Job> {
     const job: Job = {
       id: newId("job"),
       kind,
@@ -108,13 +116,11 @@ export class JobRunner {
       startedAt: null,
       finishedAt: null,
     };
-    const queued = await audited<Job, JobProblem>(this.#store, { actor, action: "job.enqueue" }, async (tx) => {
-      await insertJob(tx, job);
-      if (!this.#isOwn(job)) await tellJobsLeader(tx);
-      return ok({ target: job.id, before: null, after: { kind, input }, value: job });
-    });
-    this.#pump(kind);
-    return queued;
+    await insertJob(tx, job);
+    if (!this.#isOwn(job)) await tellJobsLeader(tx);
+    const change = { target: job.id, before: null, after: { kind, input } };
+    await auditWith(tx, this.#store.clock, { actor, action: "job.enqueue" }, change);
+    return job;
   }
 
   get(id: string): Promise<Job | null> {
@@ -175,6 +181,13 @@ export class JobRunner {
   async stop(): Promise<void> {
     this.#work.stop();
     await Promise.all(this.#pumps.values());
+  }
+
+  #check(kind: string, input: unknown): Result<void, JobProblem> {
+    const known = this.#kinds.get(kind);
+    if (known === undefined) return err(invalid("kind", `there is no job kind ${JSON.stringify(kind)}`));
+    const checked = known.check(input);
+    return checked.ok ? ok(undefined) : err(invalid("input", checked.error));
   }
 
   #isOwn({ leader }: Job): boolean {

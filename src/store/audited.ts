@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import { newId } from "../core/id.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { insertAudit } from "./audit.ts";
@@ -34,11 +35,7 @@ export async function audited<T, E>(
     const value = await store.write(async (tx) => {
       const result = await change(tx);
       if (!result.ok) throw new Refused(result.error);
-      const { target, before, after, unchanged } = result.value;
-      if (unchanged !== true) {
-        const at = store.clock.now();
-        await insertAudit(tx, { id: nextId(at), at, ...by, target, before: redact(before), after: redact(after) });
-      }
+      if (result.value.unchanged !== true) await auditWith(tx, store.clock, by, result.value);
       return result.value.value;
     });
     return ok(value);
@@ -46,6 +43,17 @@ export async function audited<T, E>(
     if (cause instanceof Refused) return err(cause.failure as E);
     throw cause;
   }
+}
+
+/** For a change that is part of another one's transaction: its own entry there. */
+export async function auditWith(
+  tx: Tx,
+  clock: Clock,
+  by: { readonly actor: string; readonly action: string },
+  { target, before, after }: Pick<Change<unknown>, "target" | "before" | "after">,
+): Promise<void> {
+  const at = clock.now();
+  await insertAudit(tx, { id: nextId(at), at, ...by, target, before: redact(before), after: redact(after) });
 }
 
 let count = 0;

@@ -122,6 +122,13 @@ export async function listJobs(sql: Sql, limit: number): Promise<Job[]> {
   return rows.map(jobFromRow);
 }
 
+/** Those that ended well, of those that were this leader's to run. */
+export async function succeededJobs(sql: Sql, kind: string, leader: string): Promise<Job[]> {
+  const rows: Row[] = await sql`
+    select * from jobs where state = 'succeeded' and kind = ${kind} and leader in ('', ${leader})`;
+  return rows.map(jobFromRow);
+}
+
 /** Of those that are this leader's to run; oldest first. */
 export async function jobsInState(sql: Sql, state: JobState, leader: string): Promise<Job[]> {
   const rows: Row[] = await sql`

@@ -314,3 +314,28 @@ test("a moved model that is unloaded by now is not asked for once more", async (
     "alone was unloaded once its answers had ended; its memory is free",
   );
 });
+
+test("a node that is lost before all has moved serves the rest once it is back, and the job does not say that it is done", async () => {
+  const { registry, routes } = cluster();
+  registry.startDrain("n_1", new Set(["alone", "huge"]), 5);
+  const draining = drainNode(
+    {
+      registry,
+      busy: () => 0,
+      alone,
+      async move(model) {
+        if (model === "alone") return ok({ node: "n_2", name: "host-n_2", brought: null });
+        registry.lost("n_1", "its machine is gone");
+        return err("no node that can be reached has its file");
+      },
+      unload,
+    },
+    "n_1",
+    { ...nothing, signal: never, progress: () => undefined },
+  );
+  expect(await draining.catch((cause: unknown) => String(cause))).toContain(
+    "host-n_1 was lost before huge could move, and serves that once it is back; then: flock node drain host-n_1",
+  );
+  registry.beat("n_1", beatOf(apart(stateOf("n_1", ["shared", "alone", "huge"]))));
+  expect(routes.get("n_1")).toEqual(["huge"]);
+});

@@ -62,14 +62,15 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
 }
 
 /**
- * After a restart of the leader a node that was being drained counts as drained, and one that is drained again may have
- * kept what could not move. Either is served there again until it has, as soon as the node has told what it is; what
- * others turn out to serve is let go. Nothing to do where the drain has just begun.
+ * One that is drained again may have kept what could not move, and one that is lost may be back in a moment. Either is served
+ * there until it has moved, as soon as the node has told what it is; what others turn out to serve is let go. Nothing to do
+ * where the drain has just begun.
  */
 async function takeUp(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && registry.get(id)?.standing === "joining") await wait(LOOK_MS, signal);
   const entry = registry.get(id);
-  if (entry?.standing === "drained") registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
+  if (entry?.standing === "drained" || entry?.standing === "lost")
+    registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
   await untilHeard(registry, signal);
   const only = new Set(onlyThere(registry, id));
   for (const model of registry.get(id)?.held ?? []) if (!only.has(model)) registry.letGo(id, model);
@@ -78,7 +79,8 @@ async function takeUp(registry: NodeRegistry, id: string, signal: AbortSignal): 
 /**
  * Empties a node whose drain has begun, perhaps under a leader that is gone: moves what only it serves (load on the new
  * node, switch, let the old end, unload here), then waits until no request runs there. A model that no node can take is
- * let go with the reason in the node's log; it stays loaded, as what others serve too.
+ * let go with the reason in the node's log; it stays loaded, as what others serve too. Throws where the node is lost before
+ * all has moved: back again it goes on serving that.
  */
 export async function drainNode(parts: DrainParts, id: string, context: DrainContext): Promise<void> {
   const { registry } = parts;
@@ -87,6 +89,7 @@ export async function drainNode(parts: DrainParts, id: string, context: DrainCon
   const models = [...(registry.get(id)?.held ?? [])];
   const total = models.length + 1;
   let moved = context.moved;
+  const left: string[] = [];
   for (const [at, model] of models.entries()) {
     signal.throwIfAborted();
     if (registry.get(id)?.drainedAt === null) throw new Error(TAKEN_BACK);
@@ -98,7 +101,13 @@ export async function drainNode(parts: DrainParts, id: string, context: DrainCon
       moved = { ...moved, [model]: done.value.node };
       await context.keep(moved);
     }
-    registry.letGo(id, model);
+    if (!done.ok && registry.get(id)?.standing === "lost") left.push(model);
+    else registry.letGo(id, model);
+  }
+  if (left.length > 0) {
+    const name = registry.get(id)?.name ?? id;
+    const what = `${name} was lost before ${left.join(", ")} could move, and serves that once it is back`;
+    throw new Error(`${what}; then: flock node drain ${name}`);
   }
   const loaded = new Map(Object.entries(moved));
   for (let said = -1; ;) {

@@ -10,7 +10,7 @@ import {
   type StoredNode,
   updateNode,
 } from "../../store/nodes.ts";
-import type { Store } from "../../store/store.ts";
+import type { Store, Tx } from "../../store/store.ts";
 import type { RegisterAgainRequest, RegisterRequest } from "../node-protocol.ts";
 import type { ProofSubject } from "../registration-proof.ts";
 import { enrol, enrolAgain } from "./enrol-node.ts";
@@ -129,13 +129,19 @@ export class NodeBook {
     this.#store.write((tx) => updateNode(tx, id, turned)).catch(() => undefined);
   }
 
-  drain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
+  /** `also`: written in the same transaction, in its own one where the node is drained already. */
+  drain(
+    id: string,
+    actor: string,
+    also: (tx: Tx, node: StoredNode) => Promise<unknown> = async () => undefined,
+  ): Promise<Result<StoredNode, NodeProblem>> {
     const by = { actor, action: "node.drain" };
-    return this.#inTurn(() => this.#setDrained(id, this.#store.clock.now(), by));
+    return this.#inTurn(() => this.#setDrained(id, this.#store.clock.now(), by, also));
   }
 
   undrain(id: string, actor: string): Promise<Result<StoredNode, NodeProblem>> {
-    return this.#inTurn(() => this.#setDrained(id, null, { actor, action: "node.undrain" }));
+    const by = { actor, action: "node.undrain" };
+    return this.#inTurn(() => this.#setDrained(id, null, by, async () => undefined));
   }
 
   remove(id: string, by: By): Promise<Result<StoredNode, NodeProblem>> {
@@ -175,15 +181,24 @@ export class NodeBook {
     return ok(node.value);
   }
 
-  async #setDrained(id: string, drainedAt: number | null, by: By): Promise<Result<StoredNode, NodeProblem>> {
+  async #setDrained(
+    id: string,
+    drainedAt: number | null,
+    by: By,
+    also: (tx: Tx, node: StoredNode) => Promise<unknown>,
+  ): Promise<Result<StoredNode, NodeProblem>> {
     await this.#known.load();
     const node = this.#known.live(id);
     if (!node.ok) return node;
     const was = node.value.drainedAt !== null;
     const drained = drainedAt !== null;
-    if (was === drained) return node;
+    if (was === drained) {
+      await this.#store.write((tx) => also(tx, node.value));
+      return node;
+    }
     const done = await audited<undefined, NodeProblem>(this.#store, by, async (tx) => {
       await setDrained(tx, this.#rows.stored(id), drainedAt);
+      await also(tx, node.value);
       return ok({ target: id, before: { drained: was }, after: { drained }, value: undefined });
     });
     if (!done.ok) return done;

@@ -186,3 +186,18 @@ test("a beat that refers to what this leader was not told is refused, and change
   registry.admit(recordOf("n_1"), "lan");
   expect(refer(1)).toEqual(err("unknown_state"));
 });
+
+test("a node whose drain has not ended goes on serving what only it has, after a start of the leader and after it was lost", () => {
+  const { registry, routes } = registryRig();
+  registry.admit(recordOf("n_1", { drainedAt: 5 }), "lan", null, new Set(["alone"]));
+  registry.beat("n_1", beatOf(stateOf("n_1", ["alone", "shared"])));
+  const now = () => [registry.get("n_1")?.standing, routes.get("n_1")];
+  expect(now()).toEqual(["draining", ["alone"]]);
+  registry.lost("n_1", "its connections were closed");
+  registry.beat("n_1", beatOf(stateOf("n_1", ["alone", "shared"])));
+  expect(now()).toEqual(["draining", ["alone"]]);
+  registry.finishDrain("n_1");
+  registry.lost("n_1", "its connections were closed");
+  registry.beat("n_1", beatOf(stateOf("n_1", ["alone", "shared"])));
+  expect(now()).toEqual(["drained", []]);
+});

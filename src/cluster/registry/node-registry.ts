@@ -75,9 +75,14 @@ export class NodeRegistry {
 
   /**
    * A node known from an earlier life (with what is remembered of it), or one that has just registered; one of the same
-   * id is replaced.
+   * id is replaced. `held`: where its drain has not ended, the models that it goes on serving.
    */
-  admit(record: NodeRecord, link: LinkKind | null, state: NodeState | null = null): void {
+  admit(
+    record: NodeRecord,
+    link: LinkKind | null,
+    state: NodeState | null = null,
+    held: ReadonlySet<string> = new Set(),
+  ): void {
     const now = this.#parts.clock.monotonicMs();
     const known = this.#nodes.get(record.id);
     this.#line = null;
@@ -92,7 +97,7 @@ export class NodeRegistry {
       life: 0,
       toldBy: 0,
       aliveUntilMs: now + FIRST_BEAT_MS,
-      held: new Set(),
+      held,
       leaving: new Set(),
       events: known?.events ?? [],
     };
@@ -119,8 +124,8 @@ export class NodeRegistry {
     return ok({ nextMs, epoch });
   }
 
-  /** The leader's own node, which needs no heartbeat: its agent's stream tells when it is gone. */
-  local(record: NodeRecord, state: NodeState): void {
+  /** The leader's own node, which needs no heartbeat: its agent's stream tells when it is gone. `held`: see `admit`. */
+  local(record: NodeRecord, state: NodeState, held: ReadonlySet<string> = new Set()): void {
     const known = this.#nodes.get(record.id);
     const aliveUntilMs = Number.POSITIVE_INFINITY;
     const lastSeenAt = this.#parts.clock.now();
@@ -141,7 +146,7 @@ export class NodeRegistry {
         life: 0,
         toldBy: 0,
         aliveUntilMs,
-        held: new Set(),
+        held,
         leaving: new Set(),
         events: [],
       },
@@ -236,8 +241,8 @@ export class NodeRegistry {
   }
 
   #take(entry: NodeEntry, state: NodeState): void {
-    const { standing: before, drainedAt } = entry;
-    const standing = before === "joining" || before === "lost" ? (drainedAt === null ? "ready" : "drained") : before;
+    const { standing: before } = entry;
+    const standing = before === "joining" || before === "lost" ? standingOf(entry) : before;
     const same = standing === before && entry.state?.version === state.version;
     const told: NodeEntry = { ...entry, standing, state };
     if (same) {
@@ -284,6 +289,12 @@ export class NodeRegistry {
   #nextEpoch(known: NodeEntry | undefined): number {
     return Math.max(this.#parts.clock.now(), (known?.epoch ?? 0) + 1);
   }
+}
+
+/** Of a node that is there again. One that still has models that nobody else serves is not empty yet. */
+function standingOf({ drainedAt, held }: NodeEntry): NodeEntry["standing"] {
+  if (drainedAt === null) return "ready";
+  return held.size > 0 ? "draining" : "drained";
 }
 
 /** The whole state that a beat means, and the number of the beat that told it. Null: that was not told here. */
