@@ -78,18 +78,18 @@ function within<T, U>(work: Promise<T>, limitMs: number, map: (value: T) => U): 
     const watch = {
       tick(nowMs: number): void {
         if (nowMs - startedMs < limitMs) return;
-        uploads.remove(watch);
+        uploads.remove(seat);
         resolve(err(stalled(limitMs)));
       },
     };
-    uploads.add(watch);
+    const seat = uploads.add(watch);
     work.then(
       (value) => {
-        uploads.remove(watch);
+        uploads.remove(seat);
         resolve(ok(map(value)));
       },
       () => {
-        uploads.remove(watch);
+        uploads.remove(seat);
         resolve(err({ kind: "cancelled" }));
       },
     );

@@ -11,6 +11,7 @@ import type { Attempt, Choice, GatewayDeps } from "./ports.ts";
 import { pushedBody } from "./pushed-body.ts";
 import { Outlet } from "./outlet.ts";
 import type { Relay } from "./relay.ts";
+import type { Seat } from "../core/crowd.ts";
 import type { PulledAnswer } from "./stream-reply.ts";
 import type { Ticker, Ticking } from "./ticker.ts";
 
@@ -25,6 +26,7 @@ type Began = (result: Result<null, AttemptFailure>) => void;
 export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, AttemptHost, PulledAnswer {
   readonly #deps: GatewayDeps;
   readonly #ticker: Ticker;
+  readonly #seat: Seat<Ticking>;
   readonly #account: Account;
   readonly #relay: Relay;
   readonly #model: string;
@@ -60,7 +62,7 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Attem
     this.#relay = relay;
     this.#model = model;
     account.hangUp = this.#hangUp;
-    ticker.add(this);
+    this.#seat = ticker.add(this);
   }
 
   /** Resolves when the first content is there (or the whole answer, if it has none), or with the failure. */
@@ -300,7 +302,7 @@ export class StreamedAnswer implements Ticking, Attempt, Attempting<null>, Attem
   #close(): void {
     this.#over = true;
     this.#hangUp.close();
-    this.#ticker.remove(this);
+    this.#ticker.remove(this.#seat);
     this.#endAttempt?.();
     this.#endAttempt = null;
   }

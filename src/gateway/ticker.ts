@@ -1,3 +1,5 @@
+import { Crowd, type Seat } from "../core/crowd.ts";
+
 /** Something that wants to look at the clock now and then, while it is added. */
 export interface Ticking {
   tick(nowMs: number): void;
@@ -8,7 +10,7 @@ export interface Ticking {
  * more than relaying it. Runs only while somebody is added.
  */
 export class Ticker {
-  readonly #members = new Set<Ticking>();
+  readonly #members = new Crowd<Ticking>();
   readonly #everyMs: number;
   #timer: ReturnType<typeof setInterval> | null = null;
 
@@ -16,14 +18,14 @@ export class Ticker {
     this.#everyMs = everyMs;
   }
 
-  add(member: Ticking): void {
-    this.#members.add(member);
+  add(member: Ticking): Seat<Ticking> {
     this.#timer ??= setInterval(() => this.#tick(), this.#everyMs);
+    return this.#members.join(member);
   }
 
   /** The timer stops at its next turn, when still nobody is there: most members come and go between two turns. */
-  remove(member: Ticking): void {
-    this.#members.delete(member);
+  remove(seat: Seat<Ticking>): void {
+    this.#members.leave(seat);
   }
 
   #tick(): void {

@@ -21,12 +21,12 @@ export async function wholeAnswer(
   client: Client,
 ): Promise<Result<WholeAnswer, Failure>> {
   const whole = new WholeAttempts(deps, account, relay, client);
-  ticker.add(whole);
+  const seat = ticker.add(whole);
   try {
     const answer = await attempts(deps, account, model, whole);
     return whole.gone && !answer.ok ? err({ kind: "cancelled" }) : answer;
   } finally {
-    ticker.remove(whole);
+    ticker.remove(seat);
     whole.close();
   }
 }

@@ -1,3 +1,4 @@
+import { Crowd } from "../core/crowd.ts";
 import type { Failure } from "../core/failure.ts";
 import type { Replica } from "../core/replica.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
@@ -11,7 +12,7 @@ const BEGINS_WITHIN_MS = 2_000;
 interface Watched {
   readonly replica: Replica;
   readonly breaker: CircuitBreaker;
-  readonly inFlight: Set<InFlight>;
+  readonly inFlight: Crowd<InFlight>;
   /** Of the engine's life that the breaker speaks of. */
   epoch: number;
   /** Since when its node does not list it; null: it does. */
@@ -76,11 +77,11 @@ export class ReplicaWatch {
   begin(replica: Replica, attempt: InFlight): () => void {
     const watched = this.#of(replica);
     if (watched.inFlight.size === 0) watched.quietSinceMs = this.#parts.monotonicMs();
-    watched.inFlight.add(attempt);
+    const seat = watched.inFlight.join(attempt);
     const isTrial = !watched.breaker.isClosed;
     if (isTrial) watched.breaker.passed(Number.MAX_SAFE_INTEGER);
     return () => {
-      watched.inFlight.delete(attempt);
+      watched.inFlight.leave(seat);
       if (!isTrial) return;
       watched.breaker.undecided();
       this.#parts.wake();
@@ -246,7 +247,7 @@ export class ReplicaWatch {
     return {
       replica,
       breaker: new CircuitBreaker(this.#times),
-      inFlight: new Set(),
+      inFlight: new Crowd(),
       epoch,
       goneSinceMs: null,
       newestMs: 0,
