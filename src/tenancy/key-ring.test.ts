@@ -94,8 +94,14 @@ test("a refusal says what to do and never repeats the secret", () => {
   }
 });
 
+/** This process's own work since then: unlike the time that passed, it does not grow with what else this machine does. */
+function workedMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
+}
+
 onEachDatabase((openTestStore) => {
-  test("100,000 keys load within two seconds, and one is found in microseconds", async () => {
+  test("100,000 keys take two seconds of a CPU at most to load, and one is found in microseconds", async () => {
     await using t = await openTestStore();
     const secrets = Array.from({ length: 100_000 }, (_, index) => `sk-orc-${index}`);
     await t.store.write(async (tx) => {
@@ -120,14 +126,13 @@ onEachDatabase((openTestStore) => {
         await tx`insert into keys ${tx(rows)}`;
       }
     });
-    const start = performance.now();
+    const start = process.cpuUsage();
     const ring = new KeyRing(t.clock, await allKeys(t.store.sql));
-    const loadMs = performance.now() - start;
     expect(ring.size).toBe(100_001);
-    expect(loadMs).toBeLessThan(2000);
-    const lookups = performance.now();
+    expect(workedMs(start)).toBeLessThan(2000);
+    const lookups = process.cpuUsage();
     for (const secret of secrets) if (!ring.find(secret).ok) throw new Error(secret);
-    const lookupMicros = ((performance.now() - lookups) / secrets.length) * 1000;
-    expect(lookupMicros).toBeLessThan(20);
-  }, 30_000);
+    expect((workedMs(lookups) / secrets.length) * 1000).toBeLessThan(20);
+    // Most of it goes to writing the keys, of which nothing is promised.
+  }, 180_000);
 });

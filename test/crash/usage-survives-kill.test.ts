@@ -1,10 +1,14 @@
+import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { type Flock, startFlock, temporaryDirectory } from "../support/start-flock.ts";
 
 const ROUNDS = 200;
 const STREAMS = 32;
 const MAX_WAIT_MS = 5;
+/** Of all rounds; it ends a test that hangs, and promises nothing: a slow machine takes what it takes. */
+const LIMIT_MS = 900_000;
 
 const dataDir = temporaryDirectory();
 let flock: Flock | null = null;
@@ -28,10 +32,14 @@ async function stream({ url, adminKey }: Flock): Promise<string | null> {
   }
 }
 
-async function recordedIds(running: Flock): Promise<string[]> {
-  const answer = await running.fetch(`/admin/v1/usage/recent?limit=${STREAMS * 4}`);
-  const { records } = (await answer.json()) as { records: { request_id: string; outcome: string }[] };
-  return records.filter(({ outcome }) => outcome === "ok").map(({ request_id }) => request_id);
+/**
+ * What the database has once a new process listens, past the admin API: that one has the journal settled when it is asked,
+ * while the sums of quotas need all rows before the first answer.
+ */
+function recordedIds(): string[] {
+  using database = new Database(join(dataDir, "state.db"), { readonly: true });
+  const rows = database.query("select request_id from usage where outcome = 'ok'").all() as { request_id: string }[];
+  return rows.map(({ request_id }) => request_id);
 }
 
 /**
@@ -52,17 +60,23 @@ async function round(running: Flock, number: number): Promise<string[]> {
   return finished;
 }
 
-test(`every finished answer has its usage row after ${ROUNDS} rounds of kill -9`, async () => {
-  let answers = 0;
-  flock = await startFlock({ dataDir });
-  for (let number = 0; number < ROUNDS; number += 1) {
-    const finished = await round(flock, number);
+test(
+  `every finished answer has its usage row after ${ROUNDS} rounds of kill -9`,
+  async () => {
+    let answers = 0;
+    // The first has to have its engine; those after it find it running, and requests wait until it has been taken over.
     flock = await startFlock({ dataDir });
-    const recorded = await recordedIds(flock);
-    expect(finished.length).toBeGreaterThan(0);
-    expect([number, finished.filter((id) => !recorded.includes(id))]).toEqual([number, []]);
+    for (let number = 0; number < ROUNDS; number += 1) {
+      const finished = await round(flock, number);
+      flock = await startFlock({ dataDir, waitFor: "listening" });
+      const recorded = new Set(recordedIds());
+      expect(finished.length).toBeGreaterThan(0);
+      expect([number, finished.filter((id) => !recorded.has(id))]).toEqual([number, []]);
+      answers += finished.length;
+    }
+    expect(answers).toBeGreaterThan((ROUNDS * STREAMS) / 2);
+    const recorded = recordedIds();
     expect(new Set(recorded).size).toBe(recorded.length);
-    answers += finished.length;
-  }
-  expect(answers).toBeGreaterThan((ROUNDS * STREAMS) / 2);
-}, 240_000);
+  },
+  LIMIT_MS,
+);
