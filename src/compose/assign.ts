@@ -3,7 +3,8 @@ import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/a
 import { isAlive } from "../cluster/process-identity.ts";
 import { unloadModel } from "../cluster/node-operations.ts";
 import { type DrainParts, drainNode, type MovedTo, onlyThere } from "../cluster/registry/drain-node.ts";
-import { moveModel, type MoveParts } from "../cluster/registry/move-model.ts";
+import { moveModel, type MoveParts, untilHeard } from "../cluster/registry/move-model.ts";
+import type { NodeEntry } from "../cluster/registry/node-entry.ts";
 import { patientLink } from "../cluster/registry/patient-link.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
 import type { NodeLinks } from "../cluster/transport/node-links.ts";
@@ -12,6 +13,7 @@ import { openCatalogOf } from "./catalog.ts";
 import type { Config } from "../config/settings.ts";
 import { defineJob, type JobKind } from "../jobs/job-kind.ts";
 import { err } from "../core/result.ts";
+import { wait } from "../core/wait.ts";
 import { wantedModels } from "../placement/choose-model.ts";
 import type { KnownFloors } from "../placement/model-need.ts";
 import type { ModelDirectory } from "../routing/model-directory.ts";
@@ -24,6 +26,7 @@ export const ASSIGN_JOB = "node.assign";
 export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
+const LOOK_MS = 100;
 /** For a worker's connections to be made anew; who is away for longer is lost by then, or has other troubles. */
 const PATIENCE_MS = 30_000;
 
@@ -113,6 +116,9 @@ export function composePlacing(parts: PlacingParts): Placing {
     schema: z.strictObject({ node: z.string() }),
     async run({ input: { node }, signal, progress }) {
       const why: string[] = [];
+      // A leader that has just started does not know yet what others serve, nor what is empty.
+      await untilHeard(registry, signal);
+      while (!signal.aborted && registry.list().some(isComingUp)) await wait(LOOK_MS, signal);
       for (const model of isEmpty(registry, node) ? wanted() : []) {
         progress(0, 1, model);
         const wish = { model, on: node, unasked: true, reason: "assigned when it joined" };
@@ -138,6 +144,11 @@ export function composePlacing(parts: PlacingParts): Placing {
     serveFile: (request) => bringing.serveFile(request),
     rest: () => bringing.rest(),
   };
+}
+
+/** Which models it serves by itself is known in a moment. */
+function isComingUp({ standing, state }: NodeEntry): boolean {
+  return standing === "ready" && (state?.engines.some((engine) => engine.state === "starting") ?? false);
 }
 
 /** Nothing but the smoke test, which every machine has by itself. */

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { Arrivals, neverSeen } from "../cluster/registry/arrivals.ts";
 import { NodeBook } from "../cluster/registry/node-book.ts";
 import { isNodeState } from "../cluster/node-state-line.ts";
 import { remembered, UNKNOWN_UTILISATION } from "../cluster/registry/node-entry.ts";
@@ -40,7 +41,7 @@ export interface ClusterParts extends Omit<LinksParts, "linkChanged"> {
 /** What becomes of what workers bring. */
 export interface ForWorkers {
   /** A node has come that serves nothing yet. */
-  readonly assign: (node: string) => void;
+  readonly assign: (node: string) => Promise<void>;
   /** A command that was typed on a worker. */
   readonly admin: (request: Request, node: string) => Promise<Response>;
 }
@@ -130,7 +131,11 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
   };
   const placing = composePlacing({ ...parts, book, registry, placements, link, board: parts.board });
   book.onChange(followNodes({ registry, link }));
-  const watch = nodeWatch({ registry, link, book, log });
+  const arrivals = new Arrivals(
+    { registry, wants: (node) => placing.wants(node), log: (message, fields) => log.warn(message, fields) },
+    neverSeen(ofThisLeader),
+  );
+  const watch = nodeWatch({ registry, link, book, log, keeps: (node) => !arrivals.has(node) });
   const rest = async (): Promise<void> => {
     placing.rest();
     await watch.rest();
@@ -141,23 +146,14 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     placements,
     link,
     open({ assign, admin }) {
-      /** Registered in this leader's life, and not looked at yet whether it should get a model. */
-      const arrivals = new Set<string>();
-      registry.onChange((node) => {
-        const entry = registry.get(node);
-        if (!arrivals.has(node) || entry?.standing !== "ready") return;
-        // What it serves by itself is known only when its engines have come up.
-        if (entry.state?.engines.some(({ state }) => state === "starting") === true) return;
-        arrivals.delete(node);
-        if (placing.wants(node)) assign(node);
-      });
+      arrivals.begin(assign);
       const handlers = nodeHandlers({
         book,
         registry,
         links: link,
         now: () => systemClock.now(),
         url: () => composed.value.clientUrl(),
-        joined: (node) => void arrivals.add(node),
+        joined: (node) => arrivals.add(node),
         log: (message, fields) => log.warn(message, fields),
         admin: async (request, { node }) => (await placing.serveFile(request)) ?? (await admin(request, node)),
       });

@@ -104,11 +104,7 @@ export async function composeLeader(
     node: () => agentLink.state(),
   });
   const listening = cluster.open({
-    assign(node) {
-      jobs
-        .enqueue(ASSIGN_JOB, { node }, "flock")
-        .catch((cause: unknown) => log.warn("no model is assigned", { cause }));
-    },
+    assign: async (node) => void (await jobs.enqueue(ASSIGN_JOB, { node }, "flock")),
     admin: async (request, node) => await (await admin()).asNode(request, node),
   });
   if (!listening.ok) return listening;

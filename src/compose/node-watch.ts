@@ -11,6 +11,8 @@ export interface NodeWatchParts {
   readonly link: NodeLinks;
   readonly book: NodeBook;
   readonly log: Log;
+  /** False: that this node was seen is not to be kept yet. */
+  readonly keeps: (node: string) => boolean;
 }
 
 export interface NodeWatch {
@@ -20,7 +22,7 @@ export interface NodeWatch {
   rest(): Promise<void>;
 }
 
-export function nodeWatch({ registry, link, book, log }: NodeWatchParts): NodeWatch {
+export function nodeWatch({ registry, link, book, log, keeps }: NodeWatchParts): NodeWatch {
   // What runs to a node that nobody hears any more would hang until a limit of its own.
   const sweep = (): void => {
     for (const node of registry.sweep()) link.cut(node);
@@ -30,7 +32,7 @@ export function nodeWatch({ registry, link, book, log }: NodeWatchParts): NodeWa
     const news = registry
       .list()
       .flatMap(({ id, lastSeenAt, state }) =>
-        lastSeenAt === null || state === null || seen.get(id) === lastSeenAt
+        lastSeenAt === null || state === null || seen.get(id) === lastSeenAt || !keeps(id)
           ? []
           : [{ id, at: lastSeenAt, inventory: state.inventory }],
       );

@@ -37,6 +37,7 @@ export async function enrol(
     leader,
     version: request.version,
     inventory: request.inventory,
+    lastSeenAt: null,
     drainedAt: null,
   };
   await audited<undefined, never>(store, { actor, action: "node.register" }, async (tx) => {
