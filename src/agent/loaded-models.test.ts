@@ -145,3 +145,29 @@ test("a shutdown with engines ends loaded ones too", async () => {
   expect((await link.shutdown({ engines: true }, soon())).ok).toBe(true);
   expect(pids.filter(isAlive)).toEqual([]);
 });
+
+test("where it cannot be remembered nothing is loaded or unloaded, and both work once it can", async () => {
+  await engine("embedded", "ready");
+  const [main, other] = [await defaultId(), await otherId()];
+  // Nothing can be written over a directory: what a full disk does.
+  const file = join(rig.dataDir, "loaded-models.json");
+  const inTheWay = join(file, "full");
+  mkdirSync(inTheWay, { recursive: true });
+  expect(await load({ id: other })).toMatchObject({
+    ok: false,
+    error: { message: expect.stringContaining("what is loaded cannot be remembered") },
+  });
+  expect(link.state()?.engines.map(({ id }) => id)).toEqual(["embedded"]);
+  rmSync(file, { recursive: true });
+  const loaded = await load({ id: other });
+  if (!loaded.ok) throw new Error(loaded.error.message);
+  await engine(loaded.value.engine, "ready");
+  rmSync(file);
+  mkdirSync(inTheWay, { recursive: true });
+  expect((await link.call("local", unloadModel(other), soon())).ok).toBe(false);
+  expect((await engine(loaded.value.engine, "ready"))?.models).toEqual([other]);
+  rmSync(file, { recursive: true });
+  expect((await link.call("local", unloadModel(other), soon())).ok).toBe(true);
+  await engine(loaded.value.engine, null);
+  expect(await defaultId()).toBe(main);
+});

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import type { AvailableModel, ModelWish } from "../cluster/agent-protocol.ts";
+import { shellQuote } from "../core/shell-quote.ts";
 import { wait } from "../core/wait.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import { writePrivateFile } from "../core/private-file.ts";
@@ -59,7 +60,7 @@ export class LoadedModels {
       const id = modelIdOf(path);
       if (isFile(path) && !this.#loaded.has(id) && id !== this.#parts.main?.model.modelId) this.#add(id, path);
     }
-    this.#remember();
+    this.#remember([...this.#loaded.values()].map(({ path }) => path));
     return [...this.#loaded.values()].map(({ engine }) => engine.id);
   }
 
@@ -108,8 +109,10 @@ export class LoadedModels {
     if (this.#loaded.size >= MOST_MODELS) {
       return refuse(409, `${MOST_MODELS} models are loaded already`, "unload one first");
     }
+    const before = [...this.#loaded.values()].map((one) => one.path);
+    const kept = this.#keep([...before, path]);
+    if (!kept.ok) return kept;
     const engine = this.#add(id, path);
-    this.#remember();
     this.#startInTurn(id, engine);
     this.#parts.onChange();
     return ok({ engine: engine.id, model: id });
@@ -131,9 +134,11 @@ export class LoadedModels {
       const known = [...this.#loaded.keys()].join(", ") || "none";
       return refuse(404, `no model ${wanted} was loaded on this node (there is: ${known})`, "flock model ls");
     }
+    const others = [...this.#loaded.values()].filter((one) => one !== loaded);
+    const kept = this.#keep(others.map(({ path }) => path));
+    if (!kept.ok) return kept;
     this.#loaded.delete(wanted);
     this.#waiting.delete(loaded.engine);
-    this.#remember();
     await loaded.engine.stop();
     this.#parts.unloaded(loaded.engine.id);
     const { sources } = this.#parts;
@@ -190,9 +195,20 @@ export class LoadedModels {
     this.#turn = this.#turn.then(turn);
   }
 
-  #remember(): void {
-    if (this.#loaded.size === 0) rmSync(this.#file, { force: true });
-    else writePrivateFile(this.#file, JSON.stringify([...this.#loaded.values()].map(({ path }) => path)));
+  #remember(paths: readonly string[]): void {
+    if (paths.length === 0) rmSync(this.#file, { force: true });
+    else writePrivateFile(this.#file, JSON.stringify(paths));
+  }
+
+  /** Before anything is done: what cannot be remembered would be undone by the next start. */
+  #keep(paths: readonly string[]): Result<void, ModelRefusal> {
+    try {
+      this.#remember(paths);
+      return ok(undefined);
+    } catch (error) {
+      const message = `what is loaded cannot be remembered: ${error instanceof Error ? error.message : String(error)}`;
+      return refuse(409, message, `df -h ${shellQuote(this.#parts.dataDir)}`);
+    }
   }
 
   #remembered(): string[] {
