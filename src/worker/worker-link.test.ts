@@ -16,6 +16,8 @@ const BEAT = { heartbeatMs: 5_000, addresses: [], drained: false, rotate: false 
 interface Rig extends AsyncDisposable {
   readonly link: WorkerLink;
   readonly kept: (NodeCredential | RemovedFrom)[];
+  /** While true nothing can be kept. */
+  full: boolean;
   /** More of the answer that the engine gives; null: that was all. */
   say(text: string | null): void;
 }
@@ -29,9 +31,13 @@ async function rig(leader: TestLeader, proof: string | null): Promise<Rig> {
   const kept: Rig["kept"] = [];
   let answer: ReadableStreamDefaultController<Uint8Array> | null = null;
   const body = new ReadableStream<Uint8Array>({ start: (controller) => void (answer = controller) });
+  const worker = { full: false };
   const opened = openWorkerLink({
     credential: { node: NODE, keys, certificateKey: key, linkPrivateKey, leader: known, proof },
-    keep: (changed) => void kept.push(changed),
+    keep(changed) {
+      if (worker.full) throw new Error("no space left on the disk");
+      kept.push(changed);
+    },
     version: "1",
     clock: leader.clock,
     newLife,
@@ -48,12 +54,12 @@ async function rig(leader: TestLeader, proof: string | null): Promise<Rig> {
   leader.known.set(NODE, { keys, next: null, revoked: false });
   leader.links.put({ node: NODE, keys, addresses: [`127.0.0.1:${link.port}`] });
   await poll(5_000, () => leader.links.kindOf(NODE) === "lan");
-  return {
+  return Object.assign(worker, {
     link,
     kept,
-    say: (text) => (text === null ? answer?.close() : answer?.enqueue(Buffer.from(text))),
+    say: (text: string | null) => (text === null ? answer?.close() : answer?.enqueue(Buffer.from(text))),
     [Symbol.asyncDispose]: () => link.close(),
-  };
+  });
 }
 
 test("an answer that runs over the node's own port outlives a renewal of its credential", async () => {
@@ -111,4 +117,25 @@ test("a removed node keeps who it was and why, and nothing after that", async ()
   expect(worker.kept).toEqual([
     { node: NODE, leader: { id, addresses: [address] }, removed: { at: 1, message: "removed", mend: "flock join" } },
   ]);
+});
+
+test("a full disk neither ends a worker nor lets it use a credential that it could not keep", async () => {
+  await using leader = await startTestLeader();
+  await using worker = await rig(leader, "a proof");
+  const before = worker.link.credential();
+  worker.full = true;
+  worker.link.heard({ ...BEAT, addresses: [leader.address, "10.0.0.1:8081"] });
+  expect(worker.link.credential().leader.addresses).toEqual([leader.address, "10.0.0.1:8081"]);
+  worker.link.heard({ ...BEAT, rotate: true });
+  await poll(5_000, () => leader.known.get(NODE)?.next !== null);
+  const call = () => worker.link.calls.call("POST", "/admin/v1/nodes/leave", {}, FOREVER);
+  expect((await call()).ok).toBe(true);
+  expect([worker.link.credential().keys, worker.kept]).toEqual([before.keys, []]);
+  worker.full = false;
+  await poll(5_000, () => {
+    worker.link.heard({ ...BEAT, rotate: true });
+    return worker.kept.length > 0;
+  });
+  expect(worker.link.credential().keys).not.toEqual(before.keys);
+  expect((await call()).ok).toBe(true);
 });

@@ -81,9 +81,19 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
   let signer = newSigner(credential.linkPrivateKey);
   check.use(credential.linkPrivateKey);
   let removed = false;
+  /** False: the disk did not take it. A worker goes on meanwhile. */
+  const kept = (changed: NodeCredential | RemovedFrom): boolean => {
+    try {
+      parts.keep(changed);
+      return true;
+    } catch (cause) {
+      parts.log(`the node credential cannot be kept: ${cause instanceof Error ? cause.message : String(cause)}`);
+      return false;
+    }
+  };
   const keep = (changed: NodeCredential): void => {
     credential = changed;
-    if (!removed) parts.keep(changed);
+    if (!removed) kept(changed);
   };
   const putFirst = (address: string): void => {
     const { addresses } = credential.leader;
@@ -137,10 +147,12 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     const keys = { linkKey: link.linkKey, certificate };
     const taken = await calls.call("POST", NODE_PATHS.rotate, { keys }, closing.signal);
     if (!taken.ok) return parts.log(`the credential could not be renewed: ${taken.error.message}`);
-    renew = false;
     const proof = rotateAnswer.safeParse(taken.value).data?.proof ?? null;
-    // Kept before its first use: from then on the leader takes no other.
-    keep({ ...credential, keys, certificateKey: key, linkPrivateKey: link.linkPrivateKey, proof });
+    const renewed = { ...credential, keys, certificateKey: key, linkPrivateKey: link.linkPrivateKey, proof };
+    // Kept before its first use: from then on the leader takes no other. Not used, it is asked for again.
+    if (removed || !kept(renewed)) return;
+    credential = renewed;
+    renew = false;
     check.use(link.linkPrivateKey);
     port.show(certificate, key);
     signer = newSigner(link.linkPrivateKey);
@@ -183,7 +195,7 @@ export function openWorkerLink(parts: WorkerLinkParts): Result<WorkerLink, strin
     remove(why) {
       removed = true;
       const { id, addresses } = credential.leader;
-      parts.keep({ node, leader: { id, addresses }, removed: why });
+      kept({ node, leader: { id, addresses }, removed: why });
     },
     async close() {
       closing.abort();
