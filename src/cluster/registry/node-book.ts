@@ -110,8 +110,11 @@ export class NodeBook {
     if (node === null) return false;
     const { addresses, version } = now;
     const same = node.version === version && node.addresses.join(" ") === addresses.join(" ");
-    if (!same) await this.#tell(node, { addresses, version });
-    return !same;
+    if (same) return false;
+    this.#known.set({ ...node, addresses, version });
+    // A database that is away holds no node up: lost with the leader, the node's next beat tells it again.
+    await this.#tell(node, { addresses, version }).catch(() => undefined);
+    return true;
   }
 
   async keepNextKeys(id: string, nextKeys: StoredNode["keys"]): Promise<void> {
@@ -175,6 +178,10 @@ export class NodeBook {
       await markRemoved(tx, id, removedAt);
       this.#removed.add(id, removedAt);
       return ok({ target: id, before: outward(node.value), after: null, value: undefined });
+    }).catch((cause: unknown) => {
+      // Whoever asked hears that it failed: the node must not be refused nevertheless.
+      this.#removed.drop(id);
+      throw cause;
     });
     if (!done.ok) return done;
     this.#known.set(buried(node.value, removedAt));

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { recentAudit } from "../../store/audit.ts";
-import { openTestStore } from "../../store/test-store.ts";
+import { openTestStore, rejection } from "../../store/test-store.ts";
 import { nodeDirectory } from "./node-handlers.ts";
 import { handlersRig, heartbeat, joinNode, KEYS, openBook } from "./test-handlers.ts";
 
@@ -138,4 +138,22 @@ test("a node whose clock is wrong is told of where it is shown, once", async () 
   handlers.skewed("n_nobody", "the clocks are 10 minutes apart");
   const told = registry.get(node)?.events.map(({ what }) => what) ?? [];
   expect(told.filter((what) => what === "its calls are refused: the clocks are 10 minutes apart").length).toBe(1);
+});
+
+test("a node whose removal fails is not refused, and one that moved is heard while the database is away", async () => {
+  await using t = await openTestStore();
+  const { book, handlers, linked } = await handlersRig(t);
+  const { node } = await joinNode(handlers);
+  const killed = "before insert on audit begin select raise(abort, 'killed'); end";
+  await t.store.write((tx) => tx.unsafe(`create trigger killed ${killed}`));
+  expect(await rejection(book.remove(node, { actor: "root", action: "node.remove" }))).toContain("killed");
+  expect(nodeDirectory(book).keysOf(node)?.revoked).toBe(false);
+  await t.store.write((tx) => tx.unsafe("drop trigger killed"));
+  expect((await openBook(t)).list().length).toBe(1);
+
+  const update = "before update on nodes begin select raise(abort, 'away'); end";
+  await t.store.write((tx) => tx.unsafe(`create trigger away ${update}`));
+  const beat = heartbeat({ addresses: ["10.0.0.9:8443"] });
+  expect(await handlers.heartbeat(beat, { node, peer: null })).toMatchObject({ ok: true });
+  expect(linked.get(node)?.addresses).toEqual(["10.0.0.9:8443"]);
 });

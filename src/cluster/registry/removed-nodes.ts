@@ -40,12 +40,22 @@ export class RemovedNodes {
     return this.#removed.has(id);
   }
 
+  /** The removal did not come about. */
+  drop(id: string): void {
+    this.#removed.delete(id);
+    this.#write();
+  }
+
   /** On disk when it returns. Also forgets those that were removed long ago. */
   add(id: string, at: number): void {
     for (const [other, removedAt] of this.#removed) {
       if (removedAt <= at - REMOVED_KEPT_MS) this.#removed.delete(other);
     }
     this.#removed.set(id, at);
+    this.#write();
+  }
+
+  #write(): void {
     writePrivateFile(this.#path, `${JSON.stringify(Object.fromEntries(this.#removed), null, 2)}\n`);
   }
 }
