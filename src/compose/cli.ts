@@ -7,6 +7,7 @@ import { isAlive } from "../cluster/process-identity.ts";
 import { aborted, wait } from "../core/wait.ts";
 import type { RunningLeader } from "./start.ts";
 import { detach } from "./detach.ts";
+import { engineEnvOf } from "./engine-env.ts";
 import { leaderOfWorker } from "./as-worker.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { err, ok, type Result } from "../core/result.ts";
@@ -41,10 +42,6 @@ const STOP_DEADLINE_MS = 90_000;
 const POLL_MS = 50;
 const DISCOVERY_MS = 1_500;
 const ANSWER_MS = 3_000;
-
-/** What an engine or the agent needs of the environment, and no more: a change of it would restart them. */
-const ENGINE_ENV =
-  /^(PATH|HOME|USER|LANG|LC_.*|TMPDIR|LD_LIBRARY_PATH|DYLD_.*|CUDA_.*|NVIDIA_.*|HIP_.*|ROCR_.*|GGML_.*|VK_.*|XDG_RUNTIME_DIR|OLLAMA_.*|VLLM_(?!API_KEY$).*|HF_HOME|HF_HUB_CACHE|MLX_.*)$/;
 
 export function leaderControl(program: Program): LeaderControl {
   return {
@@ -88,13 +85,6 @@ export function leaderControl(program: Program): LeaderControl {
   };
 }
 
-function engineEnvOf(program: Program): Record<string, string> {
-  const needed = Object.entries(program.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && ENGINE_ENV.test(entry[0]),
-  );
-  return Object.fromEntries(needed);
-}
-
 async function diagnoseMachine(
   program: Program,
   config: LoadedConfig,
@@ -113,7 +103,7 @@ async function diagnoseMachine(
       bundledModel: program.bundledModel,
       defaultModel: values.router.default_model,
       childCommand: program.engineCommand,
-      childEnv: { ...engineEnvOf(program), ...program.engineChildEnv },
+      childEnv: { ...engineEnvOf(program.env), ...program.engineChildEnv },
       gpuCommand: program.gpuCommand,
       attached: toAttachedOptions(values),
     },
@@ -133,7 +123,7 @@ async function run(
     format: program.stderrIsTTY ? "text" : "json",
     write: logWriter(),
   });
-  const engineEnv = engineEnvOf(program);
+  const engineEnv = engineEnvOf(program.env);
   const { version, bundledModel, bundledCatalog, gpuCommand, engineCommand, engineChildEnv } = program;
   const agentCommand = [...program.self, "__agent"];
   const options = {

@@ -24,13 +24,16 @@ export async function detach(
   const logPath = join(dataDir, "logs", "flock.log");
   const log = openLog(logPath);
   const flags = Object.entries(settingFlags).map(([name, value]) => `--${name}=${value}`);
+  const env = takesOver
+    ? await (await import("./successor-env.ts")).successorEnv(program.env, dataDir, signal)
+    : program.env;
   const child = Bun.spawn([...program.self, "up", ...(takesOver ? ["--take-over"] : []), ...flags], {
     detached: true,
     stdin: "ignore",
     // The ready block holds the new admin key: it belongs on the terminal, not into a log.
     stdout: "ignore",
     stderr: log.file,
-    env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...program.env },
+    env: { BUN_CONFIG_MAX_HTTP_REQUESTS: "65336", ...env },
   });
   child.unref();
   closeSync(log.file);

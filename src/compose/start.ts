@@ -2,6 +2,7 @@ import { isAlive } from "../cluster/process-identity.ts";
 import type { ComposedLeader } from "./leader.ts";
 import type { StartOptions } from "./start-options.ts";
 import { type CleanUp, undo } from "./clean-up.ts";
+import type { Inherited } from "./successor-env.ts";
 import { localUrl, parseListen } from "../config/listen.ts";
 import { err, ok, type Result } from "../core/result.ts";
 import type { LeaderInfo } from "../leader/control-protocol.ts";
@@ -104,11 +105,13 @@ async function start(
   }
   const takesOver = options.takesOver ? await (await handOvers()).askToHandOver(dataDir, signal) : null;
   const port = address.port === 0 ? (takesOver?.port ?? 0) : address.port;
+  const beside = takesOver?.port === port;
   let url = localUrl({ ...address, port }, values.tls.cert === "" ? "http" : "https");
   let control: ControlSocket | null = null;
   let makingRoom: Promise<HandOver["nodes"]> | null = null;
   const handlers: ControlHandlers = {
     info,
+    environment: (): Inherited => ({ settings: { ...options.config.given }, engine: options.engineEnv }),
     shutdown: () => stopAsked.resolve("asked"),
     async handOver() {
       if (composed === null || server === null || report === null || stopping || makingRoom !== null) return null;
@@ -153,7 +156,7 @@ async function start(
       any: (request, connection) => (makingRoom !== null && changes(request) ? later() : handle(request, connection)),
       buffered: (path) => buffered(path),
     };
-    const listening = listen(guarded, { ...address, port }, values.tls, takesOver !== null);
+    const listening = listen(guarded, { ...address, port }, values.tls, beside);
     if (!listening.ok) return listening.error;
     server = listening.value;
     cleanUp.push(() => listening.value.close(AbortSignal.abort()));
@@ -162,8 +165,8 @@ async function start(
     cleanUp.push(() => removeLeaderFile(dataDir));
     return null;
   };
-  // Whoever connects early waits. While another one still answers, this one listens only when it can answer too.
-  if (takesOver === null) {
+  // Whoever connects early waits. While another one still answers there, this one listens only when it can answer too.
+  if (!beside) {
     const problem = bind();
     if (problem !== null) return err(problem);
   }

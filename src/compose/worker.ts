@@ -64,6 +64,7 @@ async function start(
     dataDir,
     {
       info,
+      environment: () => null,
       shutdown: () => stopAsked.resolve("asked"),
       // A worker has no clients of its own: its engines outlive it, and the leader asks others meanwhile.
       handOver: () => Promise.resolve(null),

@@ -22,6 +22,11 @@ export interface Origin {
 export interface LoadedConfig {
   readonly values: Config;
   readonly origin: Readonly<Record<SettingKey, Origin>>;
+  /**
+   * What variables and flags have set, as variables: who starts with these, wherever, gets the same values. Secrets are
+   * among them. The data directory is not: it says whose settings these are.
+   */
+  readonly given: Readonly<Record<string, string>>;
   /** Not wrong, but probably not meant: one line each. */
   readonly warnings: readonly string[];
   /** Of the file, whether or not there is one. */
@@ -50,11 +55,13 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   const problems: ConfigProblem[] = [...shared.problems, ...node.problems];
   const values = new Map<string, unknown>();
   const origin: Record<string, Origin> = {};
+  const given: Record<string, string> = {};
   const places = { home: input.home, dataDir: home.path };
   for (const setting of SETTINGS as readonly AnySetting[]) {
     const byDefault = typeof setting.default === "function" ? setting.default(places) : setting.default;
     const found =
       setting.key === "data_dir" ? dataDir(home, file, input, problems) : lookUp(setting, file, input, problems);
+    if (found?.given !== undefined) given[setting.env] = found.given;
     values.set(setting.key, found?.value ?? byDefault);
     origin[setting.key] = found?.origin ?? { source: "default", detail: "" };
   }
@@ -62,7 +69,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   const origins = origin as Record<SettingKey, Origin>;
   if (problems.length === 0) problems.push(...checkTogether(config, origins, path));
   if (problems.length > 0) return err(problems);
-  return ok({ values: config, origin: origins, warnings: warningsOf(input, values, origin, file, path), path });
+  return ok({ values: config, origin: origins, given, warnings: warningsOf(input, values, origin, file, path), path });
 }
 
 /** False when the setting, or the value it has, does nothing in this version. */
@@ -70,7 +77,7 @@ export function hasEffect(setting: AnySetting, value: unknown): boolean {
   return typeof setting.effective === "boolean" ? setting.effective : setting.effective.includes(String(value));
 }
 
-type Found = { readonly value: unknown; readonly origin: Origin };
+type Found = { readonly value: unknown; readonly origin: Origin; readonly given?: string };
 
 function lookUp(setting: AnySetting, file: ConfigFile, input: ConfigInput, problems: ConfigProblem[]): Found | null {
   let found: Found | null = null;
@@ -83,7 +90,9 @@ function lookUp(setting: AnySetting, file: ConfigFile, input: ConfigInput, probl
       problems.push({ source, where: detail, key: setting.key, message, mend });
       return;
     }
-    found = { value: setting.type.isPath ? expandPath(value, input.home, base) : value, origin: { source, detail } };
+    const expanded = setting.type.isPath ? expandPath(value, input.home, base) : value;
+    const text = setting.type.isPath ? String(expanded) : String(raw);
+    found = { value: expanded, origin: { source, detail }, ...(source === "file" ? {} : { given: text }) };
   };
   // Weakest first; a wrong value is an error even where a stronger one hides it, or it would bite on another day.
   const entry = file.entries.find((candidate) => candidate.setting.key === setting.key);

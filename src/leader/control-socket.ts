@@ -18,6 +18,8 @@ export interface ControlSocket {
 /** What may be asked over it. */
 export interface ControlHandlers {
   readonly info: () => LeaderInfo;
+  /** Settings and environment for a successor, secrets among them. */
+  readonly environment: () => unknown;
   readonly shutdown: () => void;
   /** Makes room for a successor. Null: not now. */
   readonly handOver: () => Promise<HandOver | null>;
@@ -70,6 +72,7 @@ export async function openControlSocket(
       async fetch(request) {
         const { pathname, searchParams } = new URL(request.url);
         if (request.method === "GET" && pathname === "/v1/info") return Response.json(handlers.info());
+        if (request.method === "GET" && pathname === "/v1/environment") return Response.json(handlers.environment());
         if (request.method === "POST" && pathname === "/v1/shutdown") {
           handlers.shutdown();
           return Response.json({ stopping: true }, { status: 202 });

@@ -47,7 +47,8 @@ export const LISTENS_BESIDE = process.platform === "linux";
 
 /**
  * The client port: a front of our own for the requests that come by the thousand, and `Bun.serve` behind it for all
- * others (docs/decisions/0022-front-server.md). `takesOver`: another process of ours may still be listening there.
+ * others (docs/decisions/0022-front-server.md). `takesOver`: another process of ours may still be
+ * listening at this very port.
  */
 export function listen(
   handlers: Handlers,

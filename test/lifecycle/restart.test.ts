@@ -2,7 +2,16 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../../src/cluster/process-identity.ts";
-import { type Flock, poll, processesOf, runFlockCli, startFlock } from "../support/start-flock.ts";
+import {
+  type CliRun,
+  type Flock,
+  MAIN,
+  poll,
+  processesOf,
+  runFlockCli,
+  startFlock,
+  testEnv,
+} from "../support/start-flock.ts";
 import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 
 let engine: ScriptedEngine;
@@ -104,6 +113,45 @@ test("a successor that cannot start leaves the old one serving, and it can be re
   expect(leader().pid).toBe(pid);
   expect((await flock.cli("restart")).code).toBe(0);
   expect(leader().pid).not.toBe(pid);
+  expect((await ask(false)).status).toBe(200);
+}, 120_000);
+
+test("a restart typed in another shell keeps settings and engines; a setting that it is given counts", async () => {
+  const before = processesOf(flock.dataDir);
+  const settings = async (): Promise<unknown[]> => {
+    const answer = await flock.fetch("/admin/v1/config", { keepalive: false });
+    const { settings } = (await answer.json()) as { settings: { key: string; value: unknown }[] };
+    const wanted = ["engine.preferred", "log_level", "router.sticky_sessions"];
+    return wanted.map((key) => settings.find((one) => one.key === key)?.value);
+  };
+  // As from a login shell: neither the settings, nor the language, nor the path of programs are those of the start.
+  const elsewhere = async (args: readonly string[], given: Record<string, string>): Promise<CliRun> => {
+    const language = { LANG: "de_DE.UTF-8", OLLAMA_DEBUG: "1", PATH: `/nowhere:${process.env["PATH"]}` };
+    const { FLOCK_DATA_DIR, PATH } = testEnv(flock.dataDir, language);
+    const env = { ...language, PATH: PATH ?? "", FLOCK_DATA_DIR: FLOCK_DATA_DIR ?? "", ...given };
+    const child = Bun.spawn([process.execPath, MAIN, "restart", ...args], { env, stdout: "pipe", stderr: "pipe" });
+    const said = [new Response(child.stdout).text(), new Response(child.stderr).text()] as const;
+    const [stdout, stderr] = await Promise.all(said);
+    return { stdout, stderr, code: await child.exited };
+  };
+  const flagged = await elsewhere(["--log-level", "warn"], { FLOCK_ROUTER_STICKY_SESSIONS: "false" });
+  expect([flagged.code, flagged.stderr]).toEqual([0, ""]);
+  expect(await settings()).toEqual(["llamacpp", "warn", false]);
+  const plain = await elsewhere([], { FLOCK_ROUTER_STICKY_SESSIONS: "" });
+  expect([plain.code, plain.stderr]).toEqual([0, ""]);
+  expect(await settings()).toEqual(["llamacpp", "warn", true]);
+  expect(processesOf(flock.dataDir)).toEqual(before);
+  expect(leader().url).toBe(flock.url);
+}, 120_000);
+
+test("a successor that is given a port which another program has is refused, and the old one goes on", async () => {
+  const { pid } = leader();
+  const before = processesOf(flock.dataDir);
+  using other = Bun.serve({ hostname: "127.0.0.1", port: 0, reusePort: true, fetch: () => new Response("not Flock") });
+  const failed = await runFlockCli(flock.dataDir, ["restart"], { ...env, FLOCK_LISTEN: `127.0.0.1:${other.port}` });
+  expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining("is in use by another program")]);
+  expect(leader().pid).toBe(pid);
+  expect(processesOf(flock.dataDir)).toEqual(before);
   expect((await ask(false)).status).toBe(200);
 }, 120_000);
 

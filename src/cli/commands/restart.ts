@@ -4,9 +4,9 @@ import { command } from "../command.ts";
 
 export const restart = command({
   description:
-    "A new process reads the configuration anew and takes over: it answers new requests at once, while the old one ends its running answers (60 s at most). Engines and models stay loaded. When the new process cannot start, the old one goes on. When no Flock runs here, one is started.",
+    "A new process reads the configuration anew and takes over: it answers new requests at once, while the old one ends its running answers (60 s at most). Engines and models stay loaded. What variables and flags said at the start still holds, unless this command is given other ones; an empty variable takes one back. When the new process cannot start, the old one goes on. When no Flock runs here, one is started.",
   settings: true,
-  examples: ["flock restart", "flock restart --log-level debug"],
+  examples: ["flock restart", "flock restart --log-level debug", "FLOCK_LOG_LEVEL= flock restart"],
   async run(context, out) {
     const config = await context.loadConfig();
     if (!config.ok) return config;
