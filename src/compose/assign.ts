@@ -3,7 +3,7 @@ import { type AssignParts, assignModel, sayBrought } from "../cluster/registry/a
 import { isAlive } from "../cluster/process-identity.ts";
 import { unloadModel } from "../cluster/node-operations.ts";
 import { type DrainParts, drainNode, type MovedTo, onlyThere } from "../cluster/registry/drain-node.ts";
-import { moveModel, type MoveParts, untilHeard } from "../cluster/registry/move-model.ts";
+import { isHeld, moveModel, type MoveParts, untilHeard } from "../cluster/registry/move-model.ts";
 import type { NodeEntry } from "../cluster/registry/node-entry.ts";
 import { patientLink } from "../cluster/registry/patient-link.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
@@ -12,7 +12,7 @@ import { type Bringing, composeBringing } from "./bring.ts";
 import { openCatalogOf } from "./catalog.ts";
 import type { Config } from "../config/settings.ts";
 import { defineJob, type JobKind } from "../jobs/job-kind.ts";
-import { err } from "../core/result.ts";
+import { err, ok } from "../core/result.ts";
 import { wait } from "../core/wait.ts";
 import { wantedModels } from "../placement/choose-model.ts";
 import type { KnownFloors } from "../placement/model-need.ts";
@@ -27,6 +27,8 @@ export const MOVE_JOB = "model.move";
 
 const GB = 1e9;
 const LOOK_MS = 100;
+/** For a node to tell that an engine is gone. */
+const TOLD_MS = 5_000;
 /** For a worker's connections to be made anew; who is away for longer is lost by then, or has other troubles. */
 const PATIENCE_MS = 30_000;
 
@@ -81,7 +83,11 @@ export function composePlacing(parts: PlacingParts): Placing {
   };
   const unload: MoveParts["unload"] = async (node, model, signal) => {
     const done = await link.call(node, unloadModel(model), signal);
-    return done.ok ? done : err(done.error.message);
+    if (done.ok) return done;
+    // Asked once more, since the answer to the first call was lost: the node has let go of it, and tells so in a moment.
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(done.error.kind === "unknown_engine" ? TOLD_MS : 0)]);
+    while (isHeld(registry, node, model) && !limit.aborted) await wait(LOOK_MS, limit);
+    return isHeld(registry, node, model) ? err(done.error.message) : ok(undefined);
   };
   const alone = (): boolean => !parts.earlier.some(isAlive);
   const wanted = (): readonly string[] => {

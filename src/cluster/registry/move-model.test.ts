@@ -194,3 +194,10 @@ test("when the new node is drained before the old one let go, the old one goes o
   expect(routes.get("n_1")).toEqual(["team", "other"]);
   expect(steps.join()).not.toContain("unload");
 });
+
+test("what another move has taken away meanwhile is not brought once more", async () => {
+  const { steps, serve, move } = cluster();
+  serve("n_1", ["other"], 2);
+  expect(await move()).toBe("host-n_1 has team no more, so there is nothing to move");
+  expect(steps).toEqual([]);
+});

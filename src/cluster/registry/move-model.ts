@@ -57,6 +57,9 @@ export async function moveModel(
       : `${source} is ${registry.get(from)?.standing ?? "removed"}`;
   let brought = "";
   await untilHeard(registry, signal);
+  // Another move or a drain was first: what is brought now would be one copy too many.
+  if (isThere(registry, from) && !isHeld(registry, from, model) && !isHeld(registry, to, model))
+    throw new Error(`${source} has ${model} no more, so there is nothing to move`);
   if (!serves(registry, to, model)) {
     progress(0, STEPS, `bringing it to ${target}`);
     const put = await parts.put(model, to, from, signal, (message) => progress(0, STEPS, message));
@@ -143,6 +146,11 @@ async function untilQuiet(
     said = running;
     await wait(LOOK_MS, signal);
   }
+}
+
+function isThere(registry: NodeRegistry, node: string): boolean {
+  const standing = registry.get(node)?.standing;
+  return standing === "ready" || standing === "draining" || standing === "drained";
 }
 
 /** Whether an engine there has the model, or is to have it. */
