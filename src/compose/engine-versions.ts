@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { LinkFailure } from "../cluster/link.ts";
+import { patientLink } from "../cluster/registry/patient-link.ts";
 import { cancelLlamaInstall, installLlama, llamaVersions, useLlama } from "../cluster/llama-operations.ts";
 import { wait } from "../core/wait.ts";
 import type { Cluster } from "./cluster.ts";
@@ -15,6 +16,8 @@ import type { Store } from "../store/store.ts";
 
 const INSTALL_JOB = "engine.install";
 const CALL_LIMIT_MS = 30_000;
+/** For a worker's connections to be made anew, after a start of the leader too; what it does meanwhile goes on. */
+const PATIENCE_MS = 30_000;
 const POLL_MS = 300;
 const MEGABYTE = 1_000_000;
 
@@ -26,13 +29,13 @@ const input = z.strictObject({
 });
 
 /** Has a node's agent install a release of llama.cpp, and follows it. Begun again, it goes on where it was. */
-export function installEngineJob(cluster: Pick<Cluster, "link">): JobKind {
-  const { link } = cluster;
+export function installEngineJob(cluster: Pick<Cluster, "link" | "registry">): JobKind {
+  const link = patientLink({ ...cluster, patienceMs: PATIENCE_MS });
   return defineJob({
     kind: INSTALL_JOB,
     schema: input,
     async run({ input: { node, ...wish }, signal, progress }) {
-      const limit = (): AbortSignal => AbortSignal.timeout(CALL_LIMIT_MS);
+      const limit = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS + CALL_LIMIT_MS);
       const begun = await link.call(node, installLlama(wish), limit());
       if (!begun.ok) throw new Error(toText(begun.error));
       for (;;) {
