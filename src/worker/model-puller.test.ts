@@ -212,3 +212,10 @@ test("a node that sends nothing and closes, again and again, is given up", async
   }
   expect(told).toMatchObject({ state: "failed", problem: "the connection broke off" });
 });
+
+test("a model that was brought and deleted since is brought anew", async () => {
+  expect((await pulled(body())).state).toBe("done");
+  rmSync(join(dir, "to", "m.gguf"));
+  expect((await pulled(body())).state).toBe("done");
+  expect(readFileSync(join(dir, "to", "m.gguf")).equals(BYTES)).toBe(true);
+});

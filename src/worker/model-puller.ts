@@ -62,7 +62,11 @@ export class ModelPuller {
   pull(body: PullBody): PullAnswer {
     const key = `${body.model} ${body.parts.map(({ sha256 }) => sha256).join(" ")}`;
     const known = this.#pulls.get(key);
-    if (known !== undefined) {
+    const { modelsDir } = this.#parts;
+    const gone =
+      known?.state === "done" && body.parts.some(({ name, bytes }) => sizeOf(join(modelsDir, name)) !== bytes);
+    // What was brought and deleted since comes anew.
+    if (known !== undefined && !gone) {
       known.direct = body.direct ?? null;
       // Told once; whoever asks again wants it tried again.
       if (known.state === "failed") this.#pulls.delete(key);
@@ -131,6 +135,8 @@ export class ModelPuller {
       rmSync(temporary, { force: true });
       throw new Error(`${part.name} came with other bytes than it has at ${from}; it was thrown away`);
     }
+    // A power cut would leave a file of that name and size without its bytes.
+    await flushed(temporary);
     renameSync(temporary, target);
     pull.doneBytes = before + part.bytes;
   }
@@ -206,6 +212,15 @@ function told({ state, doneBytes, totalBytes, problem, way }: Pull): PullAnswer 
 
 async function writeWhole(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten;
+}
+
+async function flushed(path: string): Promise<void> {
+  const handle = await open(path, "r+");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 function partial(modelsDir: string, name: string): string {
