@@ -135,7 +135,7 @@ export async function composeCluster(parts: ClusterParts): Promise<Result<Cluste
     { registry, wants: (node) => placing.wants(node), log: (message, fields) => log.warn(message, fields) },
     neverSeen(ofThisLeader),
   );
-  const watch = nodeWatch({ registry, link, book, log, keeps: (node) => !arrivals.has(node) });
+  const watch = nodeWatch({ registry, link, book, placements, log, keeps: (node) => !arrivals.has(node) });
   const rest = async (): Promise<void> => {
     placing.rest();
     await watch.rest();

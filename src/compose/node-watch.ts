@@ -1,4 +1,5 @@
 import type { NodeBook } from "../cluster/registry/node-book.ts";
+import type { PlacementBook } from "../cluster/registry/placement-book.ts";
 import type { NodeRegistry } from "../cluster/registry/node-registry.ts";
 import type { NodeLinks } from "../cluster/transport/node-links.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -10,6 +11,7 @@ export interface NodeWatchParts {
   readonly registry: NodeRegistry;
   readonly link: NodeLinks;
   readonly book: NodeBook;
+  readonly placements: Pick<PlacementBook, "reconcile">;
   readonly log: Log;
   /** False: that this node was seen is not to be kept yet. */
   readonly keeps: (node: string) => boolean;
@@ -22,7 +24,7 @@ export interface NodeWatch {
   rest(): Promise<void>;
 }
 
-export function nodeWatch({ registry, link, book, log, keeps }: NodeWatchParts): NodeWatch {
+export function nodeWatch({ registry, link, book, placements, log, keeps }: NodeWatchParts): NodeWatch {
   // What runs to a node that nobody hears any more would hang until a limit of its own.
   const sweep = (): void => {
     for (const node of registry.sweep()) link.cut(node);
@@ -38,6 +40,8 @@ export function nodeWatch({ registry, link, book, log, keeps }: NodeWatchParts):
       );
     await book.markSeen(news);
     for (const { id, at } of news) seen.set(id, at);
+    // The store is there: what it refused before is made up for.
+    for (const entry of registry.list()) await placements.reconcile(entry);
   };
   const keep = (): void => {
     keepSeen().catch((cause: unknown) => log.warn("when nodes were seen cannot be kept", { cause: String(cause) }));

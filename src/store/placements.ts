@@ -47,3 +47,7 @@ export async function putPlacement(tx: Tx, placement: StoredPlacement): Promise<
 export async function deletePlacement(tx: Tx, id: string): Promise<void> {
   await tx`delete from placements where id = ${id}`;
 }
+
+export async function deletePlacementsOf(tx: Tx, nodeId: string): Promise<void> {
+  await tx`delete from placements where node_id = ${nodeId}`;
+}

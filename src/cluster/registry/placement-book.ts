@@ -1,5 +1,11 @@
 import type { Replica } from "../../core/replica.ts";
-import { deletePlacement, listPlacements, putPlacement, type StoredPlacement } from "../../store/placements.ts";
+import {
+  deletePlacement,
+  deletePlacementsOf,
+  listPlacements,
+  putPlacement,
+  type StoredPlacement,
+} from "../../store/placements.ts";
 import type { Store } from "../../store/store.ts";
 import type { NodeEntry } from "./node-entry.ts";
 import type { OwnRows } from "./own-rows.ts";
@@ -14,6 +20,8 @@ export class PlacementBook {
   readonly #placements: Map<string, StoredPlacement>;
   /** Why a model is being put on a node, by `<node>/<model>`, until the node has it. */
   readonly #reasons = new Map<string, string>();
+  /** Nodes of which the store refused something: all of theirs is written anew. */
+  readonly #behind = new Set<string>();
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(store: Store, rows: OwnRows, placements: readonly StoredPlacement[]) {
@@ -41,7 +49,10 @@ export class PlacementBook {
     this.#reasons.set(`${node}/${model}`, reason);
   }
 
-  /** A node that was not heard of keeps what it had. Resolves when the store has it. */
+  /**
+   * A node that was not heard of keeps what it had. Resolves when the store has it; what it refused is written with the next
+   * call for that node.
+   */
   async reconcile({ id, standing, state }: NodeEntry): Promise<void> {
     if (standing === "joining" || standing === "lost" || state === null) return;
     const now = this.#store.clock.now();
@@ -53,15 +64,19 @@ export class PlacementBook {
       state.engines.filter((engine) => engine.state !== "stopped").flatMap(({ models }) => models),
     );
     const dropped = gone.filter(({ model }) => !expected.has(model));
-    if (dropped.length === 0 && come.length === 0) return;
+    const behind = this.#behind.has(id);
+    if (dropped.length === 0 && come.length === 0 && !behind) return;
     for (const placement of dropped) this.#placements.delete(placement.id);
     const added = come.map((replica) => this.#placed(id, replica, now));
     for (const placement of added) this.#placements.set(placement.id, placement);
     await this.#write(async () => {
+      this.#behind.add(id);
       await this.#store.write(async (tx) => {
+        if (behind) await deletePlacementsOf(tx, this.#rows.stored(id));
         for (const placement of dropped) await deletePlacement(tx, this.#toRow(placement).id);
-        for (const placement of added) await putPlacement(tx, this.#toRow(placement));
+        for (const placement of behind ? this.of(id) : added) await putPlacement(tx, this.#toRow(placement));
       });
+      this.#behind.delete(id);
     });
   }
 
