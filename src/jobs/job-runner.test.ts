@@ -277,6 +277,27 @@ onEachDatabase((openTestStore) => {
     await runner.stop();
   });
 
+  test("a job of a kind that this version does not know waits for one that does, and the log says so", async () => {
+    await using t = await openTestStore();
+    const newer = await runnerOf(
+      t,
+      kindOf("from-the-future", () => new Promise(() => {})),
+    );
+    const job = await enqueue(newer, "from-the-future");
+    await until(async () => (await newer.get(job.id))?.state === "running");
+    const older = await runnerOf(t);
+    expect((await older.get(job.id))?.state).toBe("queued");
+    expect(t.log.lines.map(({ message, fields }) => [message, fields["kind"], fields["mend"]])).toEqual([
+      ["a job waits: this version does not know its kind", "from-the-future", expect.stringContaining(job.id)],
+    ]);
+    const again = await runnerOf(
+      t,
+      kindOf("from-the-future", async () => undefined),
+    );
+    expect((await ended(again, job.id)).state).toBe("succeeded");
+    await again.stop();
+  });
+
   test("progress is thinned out and the newest 200 events are kept", async () => {
     await using t = await openTestStore();
     const runner = await runnerOf(

@@ -70,6 +70,11 @@ export class JobRunner {
     for (const job of await jobsInState(this.#store.sql, "running", this.#leader)) {
       await this.#work.move(job.id, "running", this.#afterCrash(job));
     }
+    const waiting = await jobsInState(this.#store.sql, "queued", this.#leader);
+    for (const { id, kind } of waiting.filter(({ kind: one }) => !this.#kinds.has(one))) {
+      const mend = `flock job cancel ${id}, or another version: flock update`;
+      this.#log.warn("a job waits: this version does not know its kind", { job: id, kind, mend });
+    }
     for (const kind of this.#kinds.keys()) this.#pump(kind);
   }
 
