@@ -19,7 +19,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface ClientSideParts {
   readonly options: StartOptions;
-  readonly shell: Pick<Shell, "startedAt" | "stopping">;
+  readonly shell: Pick<Shell, "startedAt" | "stopping" | "takesOver">;
   readonly stored: Stored;
   readonly routing: Routing;
   readonly limits: Limits;
@@ -65,7 +65,12 @@ export function clientSide(parts: ClientSideParts): Handlers {
     },
     responses:
       values.responses.store === "disk"
-        ? new DiskResponses({ dir: join(values.data_dir, "responses"), clock: systemClock, log })
+        ? new DiskResponses({
+            dir: join(values.data_dir, "responses"),
+            another: shell.takesOver !== null,
+            clock: systemClock,
+            log,
+          })
         : new MemoryResponseStore(systemClock),
     admin,
   });

@@ -15,7 +15,8 @@ function make(limits: DiskResponsesOptions["limits"] = {}) {
   dirs.push(dir);
   const clock = { ms: 1_700_000_000_000, now: () => clock.ms, monotonicMs: () => clock.ms };
   const warnings: string[] = [];
-  const open = () => new DiskResponses({ dir, clock, limits, log: { warn: (message) => warnings.push(message) } });
+  const log = { warn: (message: string) => void warnings.push(message) };
+  const open = (another = false) => new DiskResponses({ dir, clock, limits, another, log });
   return { dir, clock, warnings, open, store: open() };
 }
 
@@ -151,4 +152,24 @@ test("a disk that takes nothing is a warning, not an error", async () => {
   expect(await store.put("k", response("a1", [said("a")]))).toBe(false);
   expect(await store.resolve("k", "resp_a1")).toBeNull();
   expect(warnings).toHaveLength(2);
+});
+
+test("what the leader before keeps as it gives its last answers is known to the one that took over", async () => {
+  const { store, open, dir } = make();
+  await store.put("k", response("a1", [said("hi"), said("hello", "msg_a100")]));
+  const history = (await store.resolve("k", "resp_a1")) ?? [];
+  const folder = join(dir, files(dir)[0]?.split("/")[0] ?? "");
+  // Half of a response: the other half comes in a moment.
+  writeFileSync(join(folder, "t-b1.json"), "[]");
+  const next = open(true);
+  expect(await next.resolve("k", "resp_a2")).toBeNull();
+  expect(existsSync(join(folder, "t-b1.json"))).toBe(true);
+  await store.put("k", response("a2", [said("more"), said("sure", "msg_a200")], history));
+  expect((await next.resolve("k", "resp_a2"))?.length).toBe(4);
+  expect(next.bytes).toBe(store.bytes);
+  await store.put("k", response("a3", [said("more"), said("yes", "msg_a300")], history));
+  expect(await next.item("k", "msg_a300")).toEqual(said("yes", "msg_a300"));
+  await store.put("k", response("a4", [said("last")]));
+  expect([await next.delete("k", "resp_a4"), await next.resolve("k", "resp_a4")]).toEqual([true, null]);
+  expect([await next.resolve("o", "resp_a2"), await next.resolve("k", "resp_../a1")]).toEqual([null, null]);
 });

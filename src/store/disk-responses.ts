@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { JsonObject } from "../core/chat-request.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Entry, type Limits, ResponseIndex } from "./response-index.ts";
-import { scanResponses } from "./scan-responses.ts";
+import { readResponse, scanResponses } from "./scan-responses.ts";
 
 type Items = readonly JsonObject[];
 
@@ -21,6 +21,8 @@ export interface DiskResponsesOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly limits?: Partial<Limits>;
+  /** The leader before this one still gives answers, and keeps them: what looks half done may be just being written. */
+  readonly another?: boolean;
   readonly log: { warn(message: string, fields: Record<string, unknown>): void };
 }
 
@@ -66,7 +68,8 @@ export class DiskResponses {
     const { dir, clock } = this.#options;
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const left = await scanResponses(dir, this.#index);
-    await this.#remove([...left, ...this.#index.sweep(clock.now())]);
+    const halfDone = this.#options.another === true ? [] : left;
+    await this.#remove([...halfDone, ...this.#index.sweep(clock.now())]);
   }
 
   get bytes(): number {
@@ -111,13 +114,16 @@ export class DiskResponses {
     await this.#ready;
     const name = ITEM_ID.exec(itemId)?.[1];
     const key = keyName(keyId);
-    if (name === undefined || !this.#index.hasTurn(key, name)) return null;
+    if (name === undefined) return null;
+    if (!this.#index.hasTurn(key, name)) await this.#late(keyId, `resp_${name}`);
+    if (!this.#index.hasTurn(key, name)) return null;
     const turn = await readJson(this.#path(key, `t-${name}.json`));
     return (turn as Items | null)?.find(({ id }) => id === itemId) ?? null;
   }
 
-  delete(keyId: string, responseId: string): Promise<boolean> {
-    return this.#inTurn(async () => {
+  async delete(keyId: string, responseId: string): Promise<boolean> {
+    if (!this.#find(keyId, responseId)) await this.#late(keyId, responseId);
+    return await this.#inTurn(async () => {
       const entry = this.#find(keyId, responseId);
       if (!entry) return false;
       await this.#remove(this.#index.drop(entry));
@@ -155,7 +161,7 @@ export class DiskResponses {
   async #use(keyId: string, responseId: string): Promise<Entry | null> {
     await this.#ready;
     const now = this.#options.clock.now();
-    const entry = this.#find(keyId, responseId);
+    const entry = this.#find(keyId, responseId) ?? (await this.#late(keyId, responseId));
     if (!entry || now - entry.usedAt >= this.#limits.keepMs) return null;
     this.#index.use(entry, now);
     await this.#stamp(entry);
@@ -166,6 +172,20 @@ export class DiskResponses {
   async #stamp({ key, name, usedAt }: Entry): Promise<void> {
     const at = new Date(usedAt);
     await utimes(this.#path(key, `r-${name}.json`), at, at).catch(() => undefined);
+  }
+
+  /** The leader before this one may have kept it, as it gave its last answers. */
+  async #late(keyId: string, responseId: string): Promise<Entry | null> {
+    const name = RESPONSE_ID.exec(responseId)?.[1];
+    if (name === undefined) return null;
+    const key = keyName(keyId);
+    return await this.#inTurn(async () => {
+      const found = await readResponse(this.#options.dir, key, name);
+      const known = this.#index.find(key, name);
+      if (found === null || known !== null) return known;
+      await this.#remove(this.#index.add(found.entry, found.sizes));
+      return this.#index.find(key, name);
+    });
   }
 
   #find(keyId: string, responseId: string): Entry | null {

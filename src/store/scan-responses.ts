@@ -43,6 +43,19 @@ async function list(dir: string, key: string) {
   return { responses, turns, others };
 }
 
+/** One response with the sizes of its turns; null: it is not there, or not whole. */
+export async function readResponse(dir: string, key: string, name: string) {
+  const entry = await readEntry(dir, key, name);
+  if (entry === null) return null;
+  const sizes = new Map<string, number>();
+  for (const turn of entry.turns) {
+    const found = await stat(join(dir, key, `t-${turn}.json`)).catch(() => null);
+    if (found === null) return null;
+    sizes.set(turn, found.size);
+  }
+  return { entry, sizes };
+}
+
 async function readEntry(dir: string, key: string, name: string): Promise<Entry | null> {
   const path = join(dir, key, `r-${name}.json`);
   try {
