@@ -5,9 +5,9 @@ import { err, ok, type Result } from "../core/result.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import { toErrorObject } from "../dialect/failure-shape.ts";
 import { mendBody } from "../dialect/openai-chat/mend.ts";
-import { findMembers } from "../dialect/openai-chat/chunk-bytes.ts";
 import { StreamWatch } from "../dialect/openai-chat/tail.ts";
-import { fromUsage, toUsage } from "../dialect/openai-chat/usage.ts";
+import { toUsage } from "../dialect/openai-chat/usage.ts";
+import { findUsage } from "../dialect/openai-chat/usage-bytes.ts";
 import { modelRewriter } from "../dialect/rewrite-model.ts";
 import type { ScannedBody } from "../wire/scan-body.ts";
 import { splice } from "../wire/splice.ts";
@@ -88,22 +88,10 @@ function withUsage(body: ScannedBody): string {
   return JSON.stringify({ ...rest, include_usage: true });
 }
 
-const CHOICES = Buffer.from("choices");
-const USAGE = Buffer.from("usage");
-const MEMBERS = [CHOICES, USAGE];
-
-/** Of the answer only its members are looked for and its counts are parsed: texts may be long. */
+/** An answer without choices is none. */
 function readUsage(bytes: Buffer): Result<TokenUsage | null, Failure> {
-  const found = findMembers(bytes, MEMBERS);
-  const [choices = -1, , start = -1, end = -1] = found ?? [];
-  if (choices < 0 || bytes[choices] !== 0x5b) return unreadable();
-  if (start < 0) return ok(null);
-  try {
-    const usage = JSON.parse(bytes.toString("utf8", start, end)) as Parameters<typeof fromUsage>[0] | null;
-    return ok(usage ? fromUsage(usage) : null);
-  } catch {
-    return unreadable();
-  }
+  const found = findUsage(bytes);
+  return found === null || found.hasChoices === null ? unreadable() : ok(found.usage);
 }
 
 function unreadable(): Result<never, Failure> {

@@ -1,16 +1,17 @@
 import { asBuffer } from "../../core/as-buffer.ts";
 import type { ChunkSpans } from "../../core/engine-answer.ts";
 import type { TokenUsage } from "../../core/token-usage.ts";
-import { openaiChatAnswer } from "../../wire/openai-chat.ts";
 import { MAX_FRAME_BYTES } from "../../wire/sse.ts";
+import { isJsonObject } from "../../wire/parse-body.ts";
 import { errorText, tryJson } from "../sse-decoder.ts";
 import { deltaHasContent, findValue, valueStartsWith } from "./chunk-bytes.ts";
-import { fromUsage } from "./usage.ts";
+import { findUsage } from "./usage-bytes.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
 const NOTHING = new Uint8Array(0);
 // As bytes: a search for a string converts it each time.
 const BLANK_LINE = Buffer.from("\n\n");
@@ -28,7 +29,7 @@ export interface StreamWatchOptions {
 
 /**
  * Looks over the shoulder of a relayed OpenAI stream without parsing it: native searches on the bytes, and
- * `JSON.parse` for the frames with usage or an error only. What `push` gives back is to be forwarded; it is always
+ * `JSON.parse` for the counts and for errors only. What `push` gives back is to be forwarded; it is always
  * whole frames, so that a failure can follow on a clean boundary. An error frame of the engine is not forwarded: the
  * relay says it in its own words. Nothing is forwarded after `[DONE]`, an error or a frame beyond the size limit.
  */
@@ -172,23 +173,25 @@ export class StreamWatch {
   }
 
   #usageFrame(frame: Buffer): boolean {
-    const answer = parseFrame(frame);
-    if (!answer?.usage) return true;
-    this.#usage = fromUsage(answer.usage);
-    return this.#keepUsage || (answer.choices?.length ?? 0) > 0;
+    // An object on several lines is rare.
+    const found = findUsage(objectOf(frame)) ?? findUsage(Buffer.from(dataOf(frame)));
+    if (!found?.usage) return true;
+    this.#usage = found.usage;
+    return this.#keepUsage || found.hasChoices === true;
   }
 
   #errorFrame(frame: Buffer): boolean {
-    const error = parseFrame(frame)?.error;
+    const answer = tryJson(dataOf(frame));
+    const error = isJsonObject(answer) ? answer.error : null;
     if (error === undefined || error === null) return true;
     this.#error = errorText(error);
     return false;
   }
 }
 
-function parseFrame(frame: Buffer) {
-  const answer = openaiChatAnswer().safeParse(tryJson(dataOf(frame)));
-  return answer.success ? answer.data : null;
+/** From the first to the last brace. */
+function objectOf(frame: Buffer): Buffer {
+  return frame.subarray(frame.indexOf(OPEN_BRACE), frame.lastIndexOf(CLOSE_BRACE) + 1);
 }
 
 /** Only frames without a delta are looked at so closely: they are rare. Comments are readable. */
