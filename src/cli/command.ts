@@ -7,7 +7,7 @@ import type { LeaderControl } from "./leader-control.ts";
 import type { Out } from "./output.ts";
 
 export type FlagSpec =
-  /** `--x`, `--no-x`, `--x=false`. */
+  /** `--x`, `--no-x`, `--x=false`. Where the default is true, the summary says what `--no-x` does. */
   | {
       readonly type: "boolean";
       readonly summary: string;

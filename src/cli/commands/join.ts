@@ -9,7 +9,11 @@ export const join = command({
   args: { url: { summary: "The leader, with its join token: http://leader:8080?token=…", required: false } },
   flags: {
     name: { type: "text", summary: "What the node is called; else the host's name", placeholder: "name" },
-    assign: { type: "boolean", default: true, summary: "Let the leader put a model on this machine by itself" },
+    assign: {
+      type: "boolean",
+      default: true,
+      summary: "Keep the leader from putting a model on this machine by itself",
+    },
     detach: { type: "boolean", summary: "Run in the background; the log goes to <data dir>/logs/flock.log" },
   },
   settings: true,

@@ -15,7 +15,7 @@ export const modelMove = command({
   flags: {
     to: { type: "text", summary: "Id or name of the node that shall have it", placeholder: "node" },
     from: { type: "text", summary: "The node that it leaves, where several serve it", placeholder: "node" },
-    wait: { type: "boolean", default: true, summary: "Watch until it has moved" },
+    wait: { type: "boolean", default: true, summary: "Return at once, without watching until it has moved" },
   },
   json: true,
   examples: ["flock model move qwen3-8b --to gpu-tower", "flock model move qwen3-8b --from lab-mac --to gpu-tower"],

@@ -10,7 +10,13 @@ export const nodeDrain = command({
   args: {
     node: { summary: "Id or name of the node", required: true, pick: pickNode(({ state }) => state === "ready") },
   },
-  flags: { wait: { type: "boolean", default: true, summary: "Watch until no request runs there any more" } },
+  flags: {
+    wait: {
+      type: "boolean",
+      default: true,
+      summary: "Return at once, without watching until no request runs there any more",
+    },
+  },
   json: true,
   examples: ["flock node drain n_abc123", "flock node drain gpu-tower --no-wait"],
   async run(context, out) {

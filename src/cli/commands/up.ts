@@ -10,12 +10,12 @@ export const up = command({
     wizard: {
       type: "boolean",
       default: true,
-      summary: "Offer a starter model on the first start (not in this version yet)",
+      summary: "Offer no starter model on the first start (not in this version yet)",
     },
     "auto-pull": {
       type: "boolean",
       default: true,
-      summary: "Pull the default model when it is missing (not in this version yet)",
+      summary: "Do not pull the default model when it is missing (not in this version yet)",
     },
     "take-over": { type: "boolean", summary: "Take the place of a Flock that runs here, without an interruption" },
   },
