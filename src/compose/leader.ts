@@ -53,7 +53,7 @@ export async function composeLeader(
   const { url, takesOver } = shell;
   const dataDir = config.values.data_dir;
 
-  const opened = await openStored(options, cleanUp);
+  const opened = await openStored(options, takesOver?.answering ?? [], cleanUp);
   if (!opened.ok) return opened;
   const stored = opened.value;
   const { store, records, leader, ring } = stored;

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../cluster/process-identity.ts";
+import { wait } from "../core/wait.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 import { settleAll } from "../store/settle-journal.ts";
 import { type Settler, startSettler } from "../store/settler.ts";
@@ -26,6 +27,7 @@ export interface Records {
   close(): Promise<void>;
 }
 
+const LOOK_MS = 1_000;
 const OF_PROCESS = /^process-(\d+)$/;
 
 /**
@@ -34,6 +36,11 @@ const OF_PROCESS = /^process-(\d+)$/;
  */
 export async function settleLeftovers({ store, dir, log }: RecordParts): Promise<void> {
   await settleAll(store, dir, log);
+  await settleFolders({ store, dir, log });
+}
+
+/** Of processes that ended without taking their last usage with them. */
+async function settleFolders({ store, dir, log }: Pick<RecordParts, "store" | "dir" | "log">): Promise<void> {
   for (const name of folders(dir)) {
     const pid = Number(OF_PROCESS.exec(name)?.[1] ?? Number.NaN);
     if (!Number.isInteger(pid) || (pid !== process.pid && isAlive(pid))) continue;
@@ -42,8 +49,31 @@ export async function settleLeftovers({ store, dir, log }: RecordParts): Promise
   }
 }
 
-export function openRecords(parts: RecordParts): Records {
+/** What these processes leave, which give their last answers beside this one, comes in once they have ended. */
+async function settleAfter(pids: readonly number[], parts: RecordParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await wait(LOOK_MS, signal);
+    if (signal.aborted || pids.some(isAlive)) continue;
+    // A database that is away is asked again.
+    if (
+      await settleFolders(parts).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  }
+}
+
+/** `earlier`: processes that still give answers. */
+export function openRecords(parts: RecordParts, earlier: readonly number[] = []): Records {
   const { store, dir, fsync, log } = parts;
+  const over = new AbortController();
+  const following = earlier.length === 0 ? Promise.resolve() : settleAfter(earlier, parts, over.signal);
+  const rest = async (): Promise<void> => {
+    over.abort();
+    await following;
+  };
   const open = (place: string): { journal: UsageJournal; settler: Settler } => ({
     journal: openUsageJournal(place, { fsync, log }),
     settler: startSettler({ address: store.address, dir: place, log }),
@@ -64,6 +94,7 @@ export function openRecords(parts: RecordParts): Records {
     async handOver() {
       if (handed) return;
       handed = true;
+      await rest();
       mkdirSync(own, { recursive: true, mode: 0o700 });
       const before = now;
       // The next leader deletes files that it has read and that are not the newest: these it does not look at.
@@ -72,9 +103,10 @@ export function openRecords(parts: RecordParts): Records {
       await before.settler.stop();
     },
     async close() {
+      await rest();
       await now.journal.close();
-      await now.settler.stop();
-      if (handed) rmSync(own, { recursive: true, force: true });
+      const settled = await now.settler.stop();
+      if (handed && settled) rmSync(own, { recursive: true, force: true });
     },
   };
 }

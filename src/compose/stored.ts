@@ -27,9 +27,13 @@ export interface Stored {
   readonly adminKey: AdminKeyState;
 }
 
-/** Opens it, with the usage of earlier processes settled and an admin key made where there is none. */
+/**
+ * Opens it, with the usage of earlier processes settled and an admin key made where there is none. `earlier`: processes that
+ * still give answers.
+ */
 export async function openStored(
   { config: { values }, log }: StartOptions,
+  earlier: readonly number[],
   cleanUp: CleanUp,
 ): Promise<Result<Stored, StartProblem>> {
   const dataDir = values.data_dir;
@@ -39,7 +43,7 @@ export async function openStored(
   cleanUp.push(() => store.close());
   const recording = { store, dir: join(dataDir, "journal"), fsync: values.usage.fsync, log };
   await settleLeftovers(recording);
-  const records = openRecords(recording);
+  const records = openRecords(recording, earlier);
   cleanUp.push(() => records.close());
 
   // A database that is a server may be shared; a file has one leader.

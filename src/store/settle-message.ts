@@ -17,7 +17,8 @@ export type ToSettleWorker =
 export type FromSettleWorker =
   | { readonly settled: number; readonly ticket: number }
   | { readonly failed: StoreProblem; readonly ticket: number }
-  | { readonly stopped: true }
+  /** True: all that was there is in the store. */
+  | { readonly stopped: boolean }
   | {
       readonly log: {
         readonly level: "info" | "warn" | "error";

@@ -77,7 +77,7 @@ function schedule(): void {
 async function stop(): Promise<void> {
   await attempt(NOBODY, settle);
   await db?.close().catch(() => {});
-  post({ stopped: true });
+  post({ stopped: !failing });
 }
 
 self.addEventListener("message", (event: MessageEvent<ToSettleWorker>) => {

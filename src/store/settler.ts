@@ -20,8 +20,8 @@ export interface Settler {
   /** Rebuilds one UTC day of the rollups on the worker's thread. Rejects when the database fails, or on `signal`. */
   rebuildDay(day: number, signal: AbortSignal): Promise<void>;
   health(): SettlerHealth;
-  /** Settles once more and ends the worker. What could not be settled stays in the journal for the next start. */
-  stop(): Promise<void>;
+  /** Settles once more and ends the worker. False: something could not be settled, and stays in the journal for the next start. */
+  stop(): Promise<boolean>;
 }
 
 export interface SettlerOptions {
@@ -59,8 +59,8 @@ class WorkerSettler implements Settler {
   #retryMs = FIRST_RETRY_MS;
   #problem: string | null = null;
   #alive = true;
-  #stopping: Promise<void> | null = null;
-  #stopped: (() => void) | null = null;
+  #stopping: Promise<boolean> | null = null;
+  #stopped: ((whole: boolean) => void) | null = null;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -88,18 +88,18 @@ class WorkerSettler implements Settler {
     return { ok: this.#problem === null, problem: this.#problem };
   }
 
-  stop(): Promise<void> {
-    this.#stopping ??= new Promise<void>((resolve) => {
+  stop(): Promise<boolean> {
+    this.#stopping ??= new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => {
         this.#options.log.warn("the settling thread did not end in time; usage stays in the journal");
-        this.#ended();
+        this.#ended(false);
       }, STOP_TIMEOUT_MS);
-      this.#stopped = () => {
+      this.#stopped = (whole) => {
         clearTimeout(timer);
-        resolve();
+        resolve(whole);
       };
       if (this.#alive) send(this.#worker, { stop: true });
-      else this.#ended();
+      else this.#ended(false);
     });
     return this.#stopping;
   }
@@ -164,7 +164,7 @@ class WorkerSettler implements Settler {
     } else if ("failed" in message) {
       this.#failed(message.ticket, message.failed);
     } else {
-      this.#ended();
+      this.#ended(message.stopped);
     }
   }
 
@@ -192,7 +192,7 @@ class WorkerSettler implements Settler {
     if (worker !== this.#worker) return;
     this.#alive = false;
     if (this.#stopping !== null) {
-      this.#ended();
+      this.#ended(false);
       return;
     }
     this.#problem = "the settling thread died";
@@ -206,9 +206,9 @@ class WorkerSettler implements Settler {
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
   }
 
-  #ended(): void {
+  #ended(whole: boolean): void {
     if (this.#stopped === null) return;
-    this.#stopped();
+    this.#stopped(whole);
     this.#stopped = null;
     for (const [ticket] of this.#calls) this.#take(ticket)?.reject(new Error("the settler has stopped"));
     this.#worker.terminate();
