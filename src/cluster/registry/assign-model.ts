@@ -51,6 +51,7 @@ export interface Assignment {
 
 /** A node may be making its connections anew. */
 const ASK_MS = 10_000;
+const SILENT_MS = 300_000;
 /** A large model from a slow disk. */
 const LOAD_MS = 30 * 60_000;
 const UNLOAD_MS = 60_000;
@@ -68,11 +69,18 @@ export async function assignModel(
   // Of a drain: a move to the node that is being drained is given up in a moment, and then its source serves again.
   const leaves = (): boolean => registry.list().some(({ id, leaving }) => id !== wish.without && leaving.has(model));
   while (wish.without !== undefined && !signal.aborted && leaves()) await wait(LOOK_MS, signal);
-  const files = await filesOf(parts, signal);
-  const sources = [...files].flatMap(([node, list]) =>
-    list.filter(({ id }) => id === model).map((file) => ({ node, file })),
-  );
-  const [source] = sources;
+  let files = await filesOf(parts, signal);
+  const sourceIn = (): { readonly node: string; readonly file: AvailableModel } | undefined =>
+    [...files].flatMap(([node, list]) => list.filter(({ id }) => id === model).map((file) => ({ node, file })))[0];
+  // A drained node that lives and does not answer has it all the same: given up now, the model would be served by nobody.
+  const isSilent = ({ without = "" }: Assignment): boolean =>
+    !files.has(without) && (registry.get(without)?.standing ?? "lost") !== "lost";
+  const deadline = performance.now() + SILENT_MS;
+  while (sourceIn() === undefined && isSilent(wish) && !signal.aborted && performance.now() < deadline) {
+    await wait(LOOK_MS, signal);
+    files = await filesOf(parts, signal);
+  }
+  const source = sourceIn();
   if (source === undefined) return err("no node that can be reached has its file");
   const need = modelNeed(model, source.file.bytes, await parts.floors(model), wish.unasked);
   const nodes = book
@@ -122,10 +130,9 @@ function howFar(entry: NodeEntry | null, model: string): "served" | "coming" | "
   return coming ? "coming" : "nothing";
 }
 
-/** An engine will serve its models without anybody doing anything. */
-export const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff"]);
+const COMING: ReadonlySet<EngineStatus["state"]> = new Set(["starting", "backoff"]);
 
-/** What lies on each ready node that answers. */
+/** What lies on each of the ready nodes that answer. */
 async function filesOf(
   { registry, link }: AssignParts,
   signal: AbortSignal,
@@ -134,10 +141,10 @@ async function filesOf(
   const answers = await Promise.all(
     ready.map(async ({ id }) => {
       const answer = await link.call(id, availableModels(), AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]));
-      return [id, answer.ok ? answer.value : []] as const;
+      return answer.ok ? [[id, answer.value] as const] : [];
     }),
   );
-  return new Map(answers);
+  return new Map(answers.flat());
 }
 
 async function untilServed(

@@ -265,14 +265,16 @@ test("while the leader before still gives answers nothing is unloaded, and the n
   expect(steps).toEqual(["answers of the leader before to end", "unload", "no request runs there any more"]);
 });
 
-test("a model whose engine is just starting moves like one that is served", () => {
-  const { registry } = cluster();
-  const state = apart(stateOf("n_1", ["shared"], 2));
-  const [engine] = state.engines;
-  if (engine === undefined) throw new Error("no engine");
-  const starting = { ...engine, id: "more", state: "starting" as const, models: ["alone"] };
-  registry.beat("n_1", beatOf({ ...state, engines: [...state.engines, starting] }));
-  expect(onlyThere(registry, "n_1")).toEqual(["alone"]);
+test("a model whose engine is just starting, or is ended to be started anew, moves like one that is served", () => {
+  for (const [at, coming] of (["starting", "stopping", "backoff"] as const).entries()) {
+    const { registry } = cluster();
+    const state = apart(stateOf("n_1", ["shared"], 2 + at));
+    const [engine] = state.engines;
+    if (engine === undefined) throw new Error("no engine");
+    const more = { ...engine, id: "more", state: coming, models: ["alone"] };
+    registry.beat("n_1", beatOf({ ...state, engines: [...state.engines, more] }));
+    expect(onlyThere(registry, "n_1")).toEqual(["alone"]);
+  }
 });
 
 test("a drain that is taken back moves nothing more", async () => {

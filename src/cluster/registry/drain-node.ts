@@ -1,6 +1,6 @@
 import type { Result } from "../../core/result.ts";
 import { wait } from "../../core/wait.ts";
-import { type Assigned, COMING } from "./assign-model.ts";
+import type { Assigned } from "./assign-model.ts";
 import {
   isHeld,
   type MoveParts,
@@ -45,7 +45,7 @@ const TAKEN_BACK = "the drain was taken back";
 
 /**
  * Models of a node that no other ready node serves, or is just letting go of: they go on being served there until they have
- * moved. Those of an engine that is starting are among them: it will serve them in a moment.
+ * moved. Those of an engine that is starting, or starting anew, are among them: it will serve them in a moment.
  */
 export function onlyThere(registry: NodeRegistry, id: string): string[] {
   const elsewhere = new Set(
@@ -56,7 +56,7 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
       .map(({ model }) => model),
   );
   const { replicas = [], engines = [] } = registry.get(id)?.state ?? {};
-  const coming = engines.flatMap(({ state, models }) => (COMING.has(state) ? models : []));
+  const coming = engines.flatMap(({ state, models }) => (state === "ready" || state === "stopped" ? [] : models));
   const here = new Set([...replicas.map(({ model }) => model), ...coming]);
   return [...here].filter((model) => !elsewhere.has(model));
 }
