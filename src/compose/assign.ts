@@ -114,7 +114,13 @@ export function composePlacing(parts: PlacingParts): Placing {
         registry.startDrain(node, new Set(onlyThere(registry, node)), drainedAt);
       const moved = drainCheckpoint.safeParse(resumeFrom).data?.moved ?? {};
       const keep = (so: MovedTo): Promise<void> => checkpoint({ moved: so } satisfies z.infer<typeof drainCheckpoint>);
-      await drainNode({ registry, busy, alone, move, unload }, node, { signal, progress, moved, keep });
+      await drainNode({ registry, busy, alone, move, unload }, node, {
+        signal,
+        progress,
+        moved,
+        lookAnew: true,
+        keep,
+      });
     },
   });
   const assign = defineJob({

@@ -7,7 +7,7 @@ import { beatOf, recordOf, registryRig, replicaOf, stateOf } from "./test-regist
 const never = new AbortController().signal;
 
 /** What none of these tests looks at. */
-const nothing = { moved: {}, keep: async () => undefined };
+const nothing = { moved: {}, lookAnew: false, keep: async () => undefined };
 const alone = () => true;
 const unload = async () => ok(undefined);
 const none = async () => err("no");
@@ -57,6 +57,7 @@ test("a model that another node serves leaves at once, one that can move is serv
       signal: never,
       progress: (done, total, message) => steps.push(`${done}/${total} ${message}`),
       moved: {},
+      lookAnew: false,
       keep: async (moved) => void seen.push(moved),
     },
   );
@@ -340,4 +341,14 @@ test("a node that is lost before all has moved serves the rest once it is back, 
   );
   registry.beat("n_1", beatOf(apart(stateOf("n_1", ["shared", "alone", "huge"]))));
   expect(routes.get("n_1")).toEqual(["huge"]);
+});
+
+test("what a node serves that was not known to be held is moved too", async () => {
+  const { registry } = cluster();
+  registry.startDrain("n_1", new Set(["huge"]), 5);
+  const moves: string[] = [];
+  const move = async (model: string) => (moves.push(model), err("there is no other node"));
+  const context = { ...nothing, lookAnew: true, signal: never, progress: () => undefined };
+  await drainNode({ registry, busy: () => 0, alone, move, unload }, "n_1", context);
+  expect(moves).toEqual(["huge", "alone"]);
 });

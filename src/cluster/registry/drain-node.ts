@@ -36,6 +36,8 @@ export interface DrainContext {
   readonly progress: (done: number, total: number | null, message: string) => void;
   /** What an earlier attempt has moved and perhaps not unloaded yet. */
   readonly moved: MovedTo;
+  /** What is held may be of before a start of the leader, or of long ago: what only the node has is looked at anew. */
+  readonly lookAnew: boolean;
   /** Resolves when a later attempt will know. */
   readonly keep: (moved: MovedTo) => Promise<void>;
 }
@@ -66,11 +68,11 @@ export function onlyThere(registry: NodeRegistry, id: string): string[] {
  * there until it has moved, as soon as the node has told what it is; what others turn out to serve is let go. Nothing to do
  * where the drain has just begun.
  */
-async function takeUp(registry: NodeRegistry, id: string, signal: AbortSignal): Promise<void> {
+async function takeUp(registry: NodeRegistry, id: string, { lookAnew, signal }: DrainContext): Promise<void> {
   while (!signal.aborted && registry.get(id)?.standing === "joining") await wait(LOOK_MS, signal);
   const entry = registry.get(id);
-  if (entry?.standing === "drained" || entry?.standing === "lost")
-    registry.startDrain(id, new Set(onlyThere(registry, id)), entry.drainedAt ?? 0);
+  if (entry?.standing === "drained" || entry?.standing === "lost" || (lookAnew && entry?.standing === "draining"))
+    registry.startDrain(id, new Set([...entry.held, ...onlyThere(registry, id)]), entry.drainedAt ?? 0);
   await untilHeard(registry, signal);
   const only = new Set(onlyThere(registry, id));
   for (const model of registry.get(id)?.held ?? []) if (!only.has(model)) registry.letGo(id, model);
@@ -85,7 +87,7 @@ async function takeUp(registry: NodeRegistry, id: string, signal: AbortSignal): 
 export async function drainNode(parts: DrainParts, id: string, context: DrainContext): Promise<void> {
   const { registry } = parts;
   const { signal, progress } = context;
-  await takeUp(registry, id, signal);
+  await takeUp(registry, id, context);
   const models = [...(registry.get(id)?.held ?? [])];
   const total = models.length + 1;
   let moved = context.moved;
