@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, utcDayStart } from "../core/clock.ts";
 import { isAlive } from "../cluster/process-identity.ts";
 import { newId } from "../core/id.ts";
+import { writePrivateFile } from "../core/private-file.ts";
 import type { Records } from "./records.ts";
 import type { QuotaStart } from "./tokens.ts";
 import { usedTokensOfDay } from "../store/rollups.ts";
@@ -92,6 +93,7 @@ export function gatewayId(dataDir: string): string {
   const known = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
   if (/^gw_[0-9a-z]{16}$/.test(known)) return known;
   const id = newId("gw");
-  writeFileSync(path, `${id}\n`, { mode: 0o600 });
+  // Whole or not at all: with another name its nodes would be another leader's.
+  writePrivateFile(path, `${id}\n`);
   return id;
 }

@@ -25,6 +25,8 @@ export function ownModelLoader(
     const moved = await movedSince(node, drainedAt);
     const limit = AbortSignal.timeout(ASK_MS);
     const there = moved.size === 0 ? null : await link.call(node, availableModels(), limit);
+    if (there?.ok === false)
+      registry.note(node, `what it served by itself is not loaded again: ${there.error.message}`);
     const own = there?.ok === true ? there.value.find((model) => model.default && moved.has(model.id)) : undefined;
     if (own === undefined || own.engine !== null) return;
     const loading = await link.call(node, loadModel({ id: own.id }), limit);
