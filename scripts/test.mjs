@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, root } from "./ensure-installed.mjs";
+import { writeTimings } from "./test-order.mjs";
 import { errorsIn, readReport } from "./test-report.mjs";
 
 const bun = await ensureInstalled({ dev: true });
@@ -43,12 +44,16 @@ const reportDir = join(root, ".test-results");
 rmSync(reportDir, { recursive: true, force: true });
 mkdirSync(reportDir, { recursive: true });
 const reportFile = join(reportDir, "junit.xml");
+const timingsFile = join(reportDir, "timings.json");
+writeTimings(timingsFile, root, ["bench", "scripts", "src", "test"]);
 // Two files at a time: many wait for processes to start, and a machine with one core fewer still passes.
 const args = [
   "test",
   "--isolate",
   "--parallel=2",
   "--timeout=30000",
+  "--timings",
+  timingsFile,
   "--reporter=junit",
   "--reporter-outfile",
   reportFile,
