@@ -73,7 +73,7 @@ async function upChatStatusDown(it: Program): Promise<void> {
 
   const status = await flock(it, "status");
   expect(status.stdout).toContain(`Flock ${version} is running as leader`);
-  expect(status.stdout).toMatch(/^embedded +embedded +ready/m);
+  expect(status.stdout).toMatch(/^embedded +\S+ +embedded +ready/m);
   // It comes into the database by a thread that is a file of its own in the executable.
   expect((await flock(it, "usage")).stdout).toContain("flock-tiny");
   expect((await flock(it, "model", "search", "--json")).stdout).toContain(`"id": "llama-3.2-1b"`);
