@@ -21,6 +21,7 @@ import { ok, type Result } from "../core/result.ts";
 import { warmUp } from "../dialect/warm-up.ts";
 import { JobRunner } from "../jobs/job-runner.ts";
 import { rebuildRollups } from "../jobs/rebuild-rollups.ts";
+import { calmCompilers } from "../leader/calm-compilers.ts";
 import type { HandOver } from "../leader/hand-over.ts";
 import type { Handlers } from "../leader/listen.ts";
 import { shrinkAfterStart } from "../leader/shrink-after-start.ts";
@@ -154,7 +155,10 @@ export async function composeLeader(
   void ready
     .then(warmUp)
     .then(() => loadChains(options, routing))
-    .then(() => shrinkAfterStart(() => metrics.inFlight))
+    .then(() => {
+      shrinkAfterStart(() => metrics.inFlight);
+      calmCompilers();
+    })
     .catch((cause: unknown) => log.error("the catalogue could not be read", { cause }));
 
   const parts = { link: agentLink, jobs, cluster, records, limits, followed, replicas: routing, store, dataDir, log };
