@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { later } from "./later.ts";
-import { reasoningText } from "./openai-responses.ts";
+import { reasoningText } from "./openai-responses-items.ts";
 import { tokenCount } from "./sampling-bounds.ts";
 import { tokenLogprobs } from "./token-logprobs.ts";
 

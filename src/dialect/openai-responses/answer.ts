@@ -4,6 +4,8 @@ import type { Failure } from "../../core/failure.ts";
 import type { TokenUsage } from "../../core/token-usage.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { toErrorObject } from "../failure-shape.ts";
+import { isJsonObject } from "../../wire/parse-body.ts";
+import { tryJson } from "../sse-decoder.ts";
 import { echoOf, toolsOf } from "./request-fields.ts";
 import type { ToolName } from "./tools.ts";
 import { toUsage } from "./usage.ts";
@@ -27,7 +29,12 @@ export function styleOf(meta: AnswerMeta): AnswerStyle {
   };
 }
 
-export type ItemKind = "msg" | "rs" | "fc" | "ctc";
+export type ItemKind = "msg" | "rs" | "fc" | "ctc" | "tsc";
+
+export function callKind(tool: ToolName): ItemKind {
+  if (tool.search) return "tsc";
+  return tool.custom ? "ctc" : "fc";
+}
 
 export function itemId(style: AnswerStyle, kind: ItemKind, outputIndex: number): string {
   return `${kind}_${style.idSeed}${outputIndex.toString(16).padStart(2, "0")}`;
@@ -110,6 +117,11 @@ export function messageItem(id: string, content: readonly JsonObject[], status: 
 /** Codex calls a namespace's tool only by both of its names: the joined one, or no `namespace`, is "unsupported call". */
 export function callItem(id: string, tool: ToolName, callId: string, said: string, status: string): JsonObject {
   const namespace = tool.namespace === undefined ? {} : { namespace: tool.namespace };
+  if (tool.search) {
+    const asked = tryJson(said);
+    const search = isJsonObject(asked) ? asked : {};
+    return { id, type: "tool_search_call", status, call_id: callId, execution: "client", arguments: search };
+  }
   const call = { call_id: callId, name: tool.name, ...namespace };
   return tool.custom
     ? { id, type: "custom_tool_call", status, ...call, input: said }

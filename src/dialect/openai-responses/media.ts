@@ -1,5 +1,5 @@
 import type { DocumentPart, ImagePart, JsonObject, MediaSource, TextPart } from "../../core/chat-request.ts";
-import type { ResponsesInputPart } from "../../wire/openai-responses.ts";
+import type { ResponsesInputPart } from "../../wire/openai-responses-items.ts";
 
 type Wire<Type extends ResponsesInputPart["type"]> = Extract<ResponsesInputPart, { type: Type }>;
 

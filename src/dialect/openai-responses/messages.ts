@@ -10,8 +10,10 @@ import type {
 } from "../../core/chat-request.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import type { OpenaiResponsesRequest, ResponsesInputPart, ResponsesItem } from "../../wire/openai-responses.ts";
+import type { OpenaiResponsesRequest } from "../../wire/openai-responses.ts";
+import type { ResponsesInputPart, ResponsesItem } from "../../wire/openai-responses-items.ts";
 import { toCustomArguments } from "./custom-input.ts";
+import { parseClientCall, parseClientOutput, searchCall, searchOutput } from "./client-calls.ts";
 import { parseFile, parseImage, toMediaPart } from "./media.ts";
 import { flatName } from "./tools.ts";
 
@@ -40,7 +42,8 @@ class GatheredMessages {
   #parts: Part[] = [];
 
   /** To the last message where it has the same role; user messages and later system ones stay apart. */
-  add(role: Message["role"], parts: readonly Part[]): void {
+  add(role: Message["role"], parts: readonly Part[] | null): void {
+    if (parts === null) return;
     const joins = role === "system" ? this.messages.length === 1 : role !== "user";
     if (!joins || this.messages.at(-1)?.role !== role) this.messages.push({ role, parts: (this.#parts = []) });
     this.#parts.push(...parts);
@@ -84,7 +87,31 @@ function parseItem(item: ResponsesItem, field: string, to: GatheredMessages): Fa
         field,
         message: `${field}: no item "${item.id}" is kept here for this key; send the item itself`,
       };
-    default:
+    case "agent_message": {
+      const texts = item.content.flatMap(({ text }) => (text ? [text] : []));
+      const author = item.author ? `Message from ${item.author}:\n` : "";
+      if (texts.length > 0) to.add("user", [textPart(author + texts.join("\n"))]);
+      return null;
+    }
+    case "tool_search_call":
+      to.add("assistant", searchCall(item));
+      return null;
+    case "tool_search_output":
+      to.add("tool", searchOutput(item));
+      return null;
+    case "local_shell_call":
+    case "shell_call":
+    case "apply_patch_call":
+      to.add("assistant", parseClientCall(item));
+      return null;
+    case "local_shell_call_output":
+    case "shell_call_output":
+    case "apply_patch_call_output":
+      to.add("tool", parseClientOutput(item));
+      return null;
+    // The tools of the first are read by `broughtTools`.
+    case "additional_tools":
+    case "left_out":
       return null;
   }
 }

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "../../core/chat-request.ts";
-import { HOSTED_ITEMS } from "../../wire/openai-responses.ts";
 import { isJsonObject } from "../../wire/parse-body.ts";
+import { leftOutType } from "../../wire/openai-responses-items.ts";
+import { broughtTools } from "./brought-tools.ts";
 import { NO_TOOLS, readTools, type ReadTools } from "./tools.ts";
 
 /** The member of `include` that asks for log probabilities. */
@@ -23,8 +24,8 @@ export function readStoreFields(body: unknown): StoreFields {
 
 /** The tools of a request, or of its echo. */
 export function toolsOf(body: unknown): ReadTools {
-  const wire = isJsonObject(body) && Array.isArray(body.tools) ? body.tools : [];
-  const read = readTools(wire);
+  const { tools, input } = isJsonObject(body) ? body : {};
+  const read = readTools(Array.isArray(tools) ? tools : [], broughtTools(input));
   return read.ok ? read.value : NO_TOOLS;
 }
 
@@ -36,9 +37,10 @@ export function droppedFields(body: unknown): string[] {
   if (!isJsonObject(body)) return [];
   const dropped = new Set<string>(toolsOf(body).dropped);
   for (const item of Array.isArray(body.input) ? body.input : []) {
-    const type = isJsonObject(item) ? item.type : null;
-    const hosted = HOSTED_ITEMS.find((one) => one === type);
-    if (hosted) dropped.add(`input.${hosted}`);
+    const type = leftOutType(item);
+    if (type !== null) dropped.add(`input.${type}`);
+    if (isJsonObject(item) && item.type === "agent_message" && hasSecret(item.content))
+      dropped.add("input.agent_message");
   }
   if (isJsonObject(body.text) && isGiven(body.text.verbosity)) dropped.add("text.verbosity");
   if (body.truncation === "auto") dropped.add("truncation");
@@ -46,14 +48,20 @@ export function droppedFields(body: unknown): string[] {
   return [...dropped].map((name) => name.slice(0, 64).replaceAll(/[^\w.:-]/g, "_"));
 }
 
+function hasSecret(content: JsonValue | undefined): boolean {
+  return Array.isArray(content) && content.some((part) => isJsonObject(part) && part.type === "encrypted_content");
+}
+
 /**
  * The parameters of a request as an answer repeats them, with OpenAI's own defaults where there are any. Of the tools it
- * has those that the model may call.
+ * has those that the model may call, also those that came in `conversation`, where that is more than the body itself.
  */
-export function echoOf(body: unknown): JsonObject {
+export function echoOf(body: unknown, conversation: unknown = body): JsonObject {
   const given = isJsonObject(body) ? body : {};
   const or = (field: string, otherwise: JsonValue): JsonValue => given[field] ?? otherwise;
-  const tools = Array.isArray(given.tools) ? given.tools : [];
+  const own = Array.isArray(given.tools) ? given.tools : [];
+  const brought = broughtTools(isJsonObject(conversation) ? conversation.input : undefined);
+  const tools = [...own, ...brought.map(({ tool }) => tool)];
   return {
     background: false,
     instructions: or("instructions", null),
@@ -78,7 +86,7 @@ export function echoOf(body: unknown): JsonObject {
   };
 }
 
-const CALLABLE = new Set<JsonValue | undefined>(["function", "custom", "namespace"]);
+const CALLABLE = new Set<JsonValue | undefined>(["function", "custom", "namespace", "tool_search"]);
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;

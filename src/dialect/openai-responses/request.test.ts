@@ -25,7 +25,7 @@ test.each<[string, object]>([
   ["model", { model: 5 }],
   ["input", { input: undefined }],
   ["input", { input: [] }],
-  ["input[0].type", item({ type: "local_shell_call", call_id: "c" })],
+  ["input[0].type", item({ type: "mesage", role: "user", content: "x" })],
   ["input[0].role", item({ role: "tool", content: "x" })],
   ["input[0].content[0].type", item({ role: "user", content: [{ type: "video" }] })],
   ["input[0].content[0].type", item({ role: "system", content: [image] })],

@@ -2,7 +2,8 @@ import type { ChatRequest, JsonObject, OutputFormat, Thinking, ToolChoice } from
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import { openaiResponsesRequest, type OpenaiResponsesRequest } from "../../wire/openai-responses.ts";
-import { parseBody } from "../../wire/parse-body.ts";
+import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
+import { broughtTools } from "./brought-tools.ts";
 import { parseMessages, toItems } from "./messages.ts";
 import { LOGPROBS } from "./request-fields.ts";
 import { parseTools, toTool } from "./tool-choice.ts";
@@ -21,7 +22,11 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
   if (refused) return err(refused);
   const messages = parseMessages(wire);
   if (!messages.ok) return messages;
-  const tools = parseTools(wire.tools ?? [], wire.tool_choice);
+  const tools = parseTools(
+    wire.tools ?? [],
+    wire.tool_choice,
+    broughtTools(isJsonObject(body) ? body.input : undefined),
+  );
   if (!tools.ok) return tools;
   const stream = wire.stream ?? false;
   return ok({

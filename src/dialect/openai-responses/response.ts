@@ -6,6 +6,7 @@ import type { AnswerMeta } from "../answer-meta.ts";
 import { failed, tryJson } from "../sse-decoder.ts";
 import {
   callItem,
+  callKind,
   itemId,
   messageItem,
   reasoningItem,
@@ -47,7 +48,7 @@ export function toResponseBody(answer: ChatAnswer, meta: AnswerMeta): JsonObject
     const tool = clientName(style.names, call.name);
     const said = tool.custom ? fromCustomArguments(call.arguments) : call.arguments || "{}";
     const cut = at === calls.length - 1 && tryJson(call.arguments || "{}") === undefined;
-    output.push(callItem(id(tool.custom ? "ctc" : "fc"), tool, call.id, said, cut ? status : "completed"));
+    output.push(callItem(id(callKind(tool)), tool, call.id, said, cut ? status : "completed"));
   }
   return toResponse(meta, { status, incompleteReason, output, usage: answer.usage });
 }

@@ -2,6 +2,7 @@ import type { JsonObject, Tool, ToolChoice } from "../../core/chat-request.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
 import type { OpenaiResponsesRequest } from "../../wire/openai-responses.ts";
+import type { BroughtTool } from "./brought-tools.ts";
 import { readTools, type ReadTools } from "./tools.ts";
 
 type WireChoice = NonNullable<OpenaiResponsesRequest["tool_choice"]>;
@@ -16,8 +17,9 @@ export interface ChosenTools {
 export function parseTools(
   wire: readonly unknown[],
   choice: WireChoice | null | undefined,
+  brought: readonly BroughtTool[],
 ): Result<ChosenTools, Failure> {
-  const read = readTools(wire);
+  const read = readTools(wire, brought);
   if (!read.ok) return read;
   const asked = choice ? parseChoice(choice, read.value) : null;
   const { tools, toolChoice } = asked ?? { tools: read.value.tools, toolChoice: undefined };

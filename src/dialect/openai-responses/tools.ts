@@ -2,8 +2,14 @@ import type { z } from "zod";
 import type { JsonObject, Tool } from "../../core/chat-request.ts";
 import type { Failure } from "../../core/failure.ts";
 import { err, ok, type Result } from "../../core/result.ts";
-import { responsesCustomTool, responsesFunctionTool, responsesNamespaceTool } from "../../wire/openai-responses.ts";
+import {
+  responsesCustomTool,
+  responsesFunctionTool,
+  responsesNamespaceTool,
+  responsesToolSearch,
+} from "../../wire/openai-responses-tools.ts";
 import { isJsonObject, parseBody } from "../../wire/parse-body.ts";
+import type { BroughtTool } from "./brought-tools.ts";
 
 /** What a client calls a tool that the engine knows under one flat name. */
 export interface ToolName {
@@ -11,6 +17,8 @@ export interface ToolName {
   readonly namespace?: string;
   /** Takes free text: the client gets and gives `custom_tool_call` items. */
   readonly custom: boolean;
+  /** Looks for tools at the client: it gets a `tool_search_call`. */
+  readonly search?: boolean;
 }
 
 export interface ReadTools {
@@ -23,6 +31,9 @@ export interface ReadTools {
 
 export const NO_TOOLS: ReadTools = { tools: [], names: new Map(), dropped: [] };
 
+/** The engine's name of the client's own search for tools. */
+export const TOOL_SEARCH = "tool_search";
+
 /** The engine's name of a tool in a namespace. */
 export function flatName(namespace: string | null | undefined, name: string): string {
   return namespace ? `${namespace}__${name}` : name;
@@ -30,16 +41,21 @@ export function flatName(namespace: string | null | undefined, name: string): st
 
 /**
  * Functions as they are; custom tools as functions of one text; namespaces flattened. All other types run at a vendor
- * and are dropped: refusing them would shut out Codex, which sends `web_search` by default.
+ * and are dropped: refusing them would shut out Codex, which sends `web_search` by default. `brought`: those that came in
+ * the conversation; one that is known by then is the same one again.
  */
-export function readTools(wire: readonly unknown[]): Result<ReadTools, Failure> {
+export function readTools(wire: readonly unknown[], brought: readonly BroughtTool[] = []): Result<ReadTools, Failure> {
   const tools: Tool[] = [];
   const names = new Map<string, ToolName>();
   const dropped: string[] = [];
 
-  function read(one: unknown, path: string, namespace: string | null): Failure | null {
+  function read(one: unknown, path: string, namespace: string | null, again: boolean): Failure | null {
     const type = isJsonObject(one) && typeof one.type === "string" ? one.type : "";
-    if (type === "namespace" && namespace === null) return readNamespace(one, path);
+    if (type === "namespace" && namespace === null) return readNamespace(one, path, again);
+    if (type === TOOL_SEARCH && namespace === null) {
+      readSearch(one);
+      return null;
+    }
     if (type !== "function" && type !== "custom") {
       dropped.push(`tools.${type || "untyped"}`);
       return null;
@@ -49,6 +65,7 @@ export function readTools(wire: readonly unknown[]): Result<ReadTools, Failure> 
     const { name } = tool.value;
     const flat = flatName(namespace, name);
     const known = names.get(flat);
+    if (known && (again || namespace !== null) && isSame(known, name, namespace)) return null;
     // Only joining can make one name of two; a name that a client gives twice is for the engine to judge.
     if (known && (known.namespace !== undefined || namespace !== null)) {
       return invalid(`${path}.name`, `"${flat}" would be the name of two tools`);
@@ -61,22 +78,43 @@ export function readTools(wire: readonly unknown[]): Result<ReadTools, Failure> 
     return null;
   }
 
-  function readNamespace(one: unknown, path: string): Failure | null {
+  function readSearch(one: unknown): void {
+    const search = responsesToolSearch().safeParse(one);
+    if (!search.success) dropped.push(`tools.${TOOL_SEARCH}`);
+    if (!search.success || names.has(TOOL_SEARCH)) return;
+    const { description, parameters } = search.data;
+    names.set(TOOL_SEARCH, { name: TOOL_SEARCH, custom: false, search: true });
+    tools.push({
+      name: TOOL_SEARCH,
+      ...(typeof description === "string" ? { description } : {}),
+      parameters: parameters ?? { type: "object", properties: { query: { type: "string" } }, required: ["query"] },
+    });
+  }
+
+  function readNamespace(one: unknown, path: string, again: boolean): Failure | null {
     const space = parseAt(responsesNamespaceTool(), one, path);
     if (!space.ok) return space.error;
     if (space.value.description) dropped.push(`tools.${space.value.name}.description`);
     for (const [at, child] of space.value.tools.entries()) {
-      const failure = read(child, `${path}.tools[${at}]`, space.value.name);
+      const failure = read(child, `${path}.tools[${at}]`, space.value.name, again);
       if (failure) return failure;
     }
     return null;
   }
 
   for (const [at, one] of wire.entries()) {
-    const failure = read(one, `tools[${at}]`, null);
+    const failure = read(one, `tools[${at}]`, null, false);
+    if (failure) return err(failure);
+  }
+  for (const { tool, path } of brought) {
+    const failure = read(tool, path, null, true);
     if (failure) return err(failure);
   }
   return ok({ tools, names, dropped });
+}
+
+function isSame(known: ToolName, name: string, namespace: string | null): boolean {
+  return known.name === name && (known.namespace ?? null) === namespace;
 }
 
 function parseFunction(wire: unknown, path: string): Result<Tool, Failure> {

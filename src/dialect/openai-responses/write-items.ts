@@ -2,7 +2,7 @@ import type { ChatEvent, TokenLogprob } from "../../core/chat-event.ts";
 import type { JsonObject } from "../../core/chat-request.ts";
 import { isJsonObject } from "../../wire/parse-body.ts";
 import { tryJson } from "../sse-decoder.ts";
-import { callItem, itemId, messageItem, reasoningItem, type AnswerStyle, type ItemKind } from "./answer.ts";
+import { callItem, callKind, itemId, messageItem, reasoningItem, type AnswerStyle, type ItemKind } from "./answer.ts";
 import { endInput, NO_INPUT, stepInput } from "./custom-input.ts";
 import {
   added,
@@ -132,7 +132,7 @@ function openReasoning(state: ItemsState, style: AnswerStyle): ItemsStep {
 
 function openCall(state: ItemsState, event: Extract<ChatEvent, { type: "tool_call" }>, style: AnswerStyle): ItemsStep {
   const tool = clientName(style.names, event.name);
-  const [begun, events] = begin(state, style, tool.custom ? "ctc" : "fc");
+  const [begun, events] = begin(state, style, callKind(tool));
   const call: OpenCall = { ...begun.at, callId: event.id, tool, json: "", input: NO_INPUT };
   const calls = new Map(begun.state.calls).set(event.index, call);
   const item = callItem(call.id, tool, call.callId, "", "in_progress");
@@ -146,7 +146,7 @@ function stepArguments(state: ItemsState, index: number, json: string): ItemsSte
   const [input, text] = call.tool.custom ? stepInput(call.input, json) : [call.input, json];
   const calls = new Map(state.calls).set(index, { ...call, json: call.json + json, input });
   const next = { ...state, calls, fragments: state.fragments + 1 };
-  return [next, text === "" ? [] : [callDelta(call, text)]];
+  return [next, text === "" || call.tool.search ? [] : [callDelta(call, text)]];
 }
 
 /** Closes what can be closed, and gives the next item its place. */
@@ -188,8 +188,9 @@ function closeCall(state: ItemsState, index: number, call: OpenCall, status: Sta
     // Clients parse the arguments: a call without any must still be JSON.
     said = missing = "{}";
   }
-  if (missing !== "") events.push(callDelta(call, missing));
-  events.push(callDone(call, said));
+  // A search has no events for its arguments: they come with the item.
+  if (missing !== "" && !call.tool.search) events.push(callDelta(call, missing));
+  if (!call.tool.search) events.push(callDone(call, said));
   const calls = new Map(state.calls);
   calls.delete(index);
   return finish({ ...state, calls }, call, callItem(call.id, call.tool, call.callId, said, status), events);

@@ -36,7 +36,7 @@ export function responses(store: ResponseStore): ChatSurface {
       return ok({
         body: whole,
         dialect: told.dialect,
-        echo: echoOf(body),
+        echo: echoOf(body, whole),
         adjusted: droppedFields(body),
         async onSuccess() {
           const said = told.said();
