@@ -126,3 +126,26 @@ test.each([{ type: "custom" }, { input_schema: { type: "object" } }])("a tool wi
     error: { kind: "invalid_request", field: "tools[0].name", message: "tools[0].name: this field is missing" },
   });
 });
+
+const SEARCH = { type: "web_search_20250305", name: "web_search", max_uses: 8 };
+
+test.each([
+  [{ tools: [SEARCH], tool_choice: { type: "tool", name: "web_search" } }],
+  [{ tools: [SEARCH], tool_choice: { type: "any" } }],
+  [{ tools: [tool("read"), SEARCH], tool_choice: { type: "tool", name: "web_search" } }],
+])("a tool that must be called and cannot is refused, not made up: %j", (body) => {
+  expect(parseRequest({ model: "m", messages: [user("search for it")], ...body })).toMatchObject({
+    ok: false,
+    error: {
+      kind: "unsupported",
+      capability: "tool_choice",
+      message: expect.stringContaining("cannot be called here"),
+    },
+  });
+});
+
+test("a tool that may be called is left out where it is the vendor's, and the request goes on", () => {
+  expect(parsed({ messages: [user("hi")], tools: [SEARCH], tool_choice: { type: "auto" } }).tools).toEqual([]);
+  const body = { messages: [user("hi")], tools: [tool("read"), SEARCH], tool_choice: { type: "any" } };
+  expect(parsed(body).toolChoice).toEqual({ kind: "required" });
+});

@@ -204,6 +204,7 @@ test("a Claude Code turn reaches an OpenAI engine with results behind their call
     stream: true,
     thinking: { type: "adaptive", display: "omitted" },
     output_config: { effort: "max" },
+    tools: [{ name: "Read", input_schema: { type: "object" } }],
     tool_choice: { type: "any", disable_parallel_tool_use: true },
     messages: [
       ...HI,

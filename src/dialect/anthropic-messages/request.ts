@@ -24,7 +24,10 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
   // A continued thread sends the newest message only: answering it without the history would be wrong in silence.
   if (wire.thread !== undefined && wire.thread !== null) return err(NO_THREADS);
   const stream = wire.stream ?? false;
+  const tools = toolsAtEnd(wire.tools ?? [], wire.messages).flatMap(parseTool);
   const choice = wire.tool_choice;
+  const impossible = impossibleChoice(wire, tools);
+  if (impossible) return err(impossible);
   const alone = choice && choice.type !== "none" ? choice.disable_parallel_tool_use : undefined;
   const thinking = parseThinking(wire);
   return ok({
@@ -39,7 +42,7 @@ export function parseRequest(body: unknown): Result<ChatRequest, Failure> {
       ...(typeof wire.top_p === "number" ? { topP: wire.top_p } : {}),
       ...(typeof wire.top_k === "number" ? { topK: wire.top_k } : {}),
     },
-    tools: toolsAtEnd(wire.tools ?? [], wire.messages).flatMap(parseTool),
+    tools,
     ...(choice ? { toolChoice: parseToolChoice(choice) } : {}),
     ...(typeof alone === "boolean" ? { parallelToolCalls: !alone } : {}),
     output: parseOutput(wire),
@@ -168,6 +171,17 @@ function toToolChoice({ toolChoice, parallelToolCalls, tools }: ChatRequest): Js
     case "tool":
       return { tool_choice: { type: "tool", name: toolChoice.name, ...alone } };
   }
+}
+
+/** Claude Code's web search forces the vendor's tool: left out in silence, a model would make its results up. */
+function impossibleChoice(wire: AnthropicMessagesRequest, callable: readonly Tool[]): Failure | null {
+  const { tool_choice: choice, tools } = wire;
+  const hosted = (tools ?? []).filter(({ type }) => isHosted(type));
+  const wanted = choice?.type === "tool" ? hosted.find(({ name }) => name === choice.name) : hosted[0];
+  if (!wanted || (choice?.type === "any" ? callable.length > 0 : choice?.type !== "tool")) return null;
+  const name = JSON.stringify((wanted.name ?? wanted.type ?? "").slice(0, 64));
+  const message = `tool_choice: ${name} cannot be called here: it runs at the vendor. Tools with an input_schema can.`;
+  return { kind: "unsupported", capability: "tool_choice", endpoint: false, message };
 }
 
 function parseThinking(wire: AnthropicMessagesRequest): Thinking | null {
