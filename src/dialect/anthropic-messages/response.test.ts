@@ -22,6 +22,11 @@ test("arguments that are no JSON object are kept as text, not lost", () => {
   });
 });
 
+test("a text says nothing of citations, for clients that refuse null there", () => {
+  const { content } = toResponseBody({ ...ANSWER, thinking: "", toolCalls: [] }, META);
+  expect(content).toEqual([{ type: "text", text: "a" }]);
+});
+
 test("omitted thinking is an empty signed block", () => {
   const body = toResponseBody(ANSWER, { ...META, omitThinking: true });
   expect(body.content).toMatchObject([{ type: "thinking", thinking: "" }, {}, {}]);

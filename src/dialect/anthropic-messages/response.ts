@@ -58,7 +58,8 @@ export function toResponseBody(answer: ChatAnswer, meta: AnswerMeta): JsonObject
     content.push({ type: "thinking", thinking, signature: answer.thinkingSignature ?? LOCAL_SIGNATURE });
   }
   const text = answer.text + answer.refusal;
-  if (text !== "") content.push({ type: "text", text, citations: null });
+  // Without `citations`, as the vendor answers who asked for none: the AI SDK below 4.0 refuses null there.
+  if (text !== "") content.push({ type: "text", text });
   for (const call of answer.toolCalls) {
     content.push({ type: "tool_use", id: toCallId(call.id), name: call.name, input: toInput(call.arguments) });
   }
