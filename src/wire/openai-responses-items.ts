@@ -145,6 +145,9 @@ const clientCallOutput = later(() =>
   }),
 );
 
+/** Asks the server to sum the conversation up, in a form that only it can read. */
+const compactionTrigger = later(() => z.looseObject({ type: z.literal("compaction_trigger") }));
+
 /**
  * All others: records of what a vendor's own tools did, marks in its history, and kinds that came after this was
  * written. No engine here could read them, and clients begin to send new kinds every month: they are left out, and said
@@ -163,6 +166,7 @@ const READ = new Set([
   "item_reference",
   "agent_message",
   "additional_tools",
+  "compaction_trigger",
   "tool_search_call",
   "tool_search_output",
   "local_shell_call",
@@ -192,6 +196,7 @@ export const responsesItem = later(() =>
       itemReference(),
       agentMessage(),
       additionalTools(),
+      compactionTrigger(),
       toolSearchCall(),
       toolSearchOutput(),
       clientCall(),

@@ -76,7 +76,9 @@ export interface OfferedTool {
 
 /** The tools that a model can call, as the client names them. */
 export function offeredTools(body: Json | null): OfferedTool[] {
-  const tools = (body?.tools ?? []) as Json[];
+  const items = Array.isArray(body?.input) ? (body.input as Json[]) : [];
+  const added = items.flatMap(({ type, tools }) => (type === "additional_tools" ? (tools as Json[]) : []));
+  const tools = [...((body?.tools ?? []) as Json[]), ...added];
   return tools.flatMap((tool): OfferedTool[] => {
     if (tool.type === "namespace") {
       const inner = (tool.tools ?? []) as { name: string }[];

@@ -9,7 +9,7 @@ import { engineRequestProblems } from "./engine-request.ts";
 type Json = Record<string, unknown>;
 
 const CONTEXT_TOKENS = 32_768;
-const MODELS = ["m", "nomic-embed-text", "text-embedding-3-small"];
+const MODELS = ["m", "gpt-5.6-sol", "nomic-embed-text", "text-embedding-3-small"];
 const CAPTURES = loadCaptures();
 
 let engine: ScriptedEngine;

@@ -72,9 +72,10 @@ async function fromResponses(client: OpenAI, streamed: boolean): Promise<Underst
   for (const item of response.output) {
     if (item.type === "reasoning") {
       thinking += (item.content ?? item.summary).map(({ text }) => text).join("");
-    } else if (item.type === "function_call") {
+    } else if (item.type === "function_call" || item.type === "custom_tool_call") {
       const { namespace } = item as { namespace?: string };
-      calls.push({ name: item.name, arguments: item.arguments, ...(namespace === undefined ? {} : { namespace }) });
+      const said = item.type === "function_call" ? item.arguments : item.input;
+      calls.push({ name: item.name, arguments: said, ...(namespace === undefined ? {} : { namespace }) });
     }
   }
   return {

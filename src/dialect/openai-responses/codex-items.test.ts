@@ -183,7 +183,14 @@ test("calls of a vendor's tools that the client ran are calls with their results
   expect(JSON.stringify(messages[4])).toContain("stdout");
 });
 
-test.each(["compaction", "compaction_trigger", "configuration_update", "web_search_call", "a_kind_of_tomorrow"])(
+test("to compact a conversation is refused, instead of answering something else", () => {
+  expect(parseRequest({ model: "m", input: [HI, { type: "compaction_trigger" }] })).toMatchObject({
+    ok: false,
+    error: { kind: "unsupported", capability: "compaction_trigger" },
+  });
+});
+
+test.each(["compaction", "configuration_update", "web_search_call", "a_kind_of_tomorrow"])(
   "an item that no engine could read is left out, and said to be: %s",
   (type) => {
     const body = { input: [HI, { type, encrypted_content: "x", role: "developer" }] };

@@ -109,6 +109,13 @@ function parseItem(item: ResponsesItem, field: string, to: GatheredMessages): Fa
     case "apply_patch_call_output":
       to.add("tool", parseClientOutput(item));
       return null;
+    case "compaction_trigger":
+      return {
+        kind: "unsupported",
+        capability: item.type,
+        endpoint: false,
+        message: `${field}: conversations are not compacted here: ask for a summary, and go on from that`,
+      };
     // The tools of the first are read by `broughtTools`.
     case "additional_tools":
     case "left_out":
