@@ -16,6 +16,8 @@ import type { ChatTemplate, Prompt } from "./template/chat-template.ts";
  */
 const MAX_CHARACTERS_PER_TOKEN = 64;
 const USUAL_CHARACTERS_PER_TOKEN = 4;
+/** See `MOST_PARTS` in `schema-grammar.ts`. */
+const MOST_GRAMMAR_CHARACTERS = 100_000;
 
 type Loaded = Pick<LoadedModel, "model" | "template" | "contextTokens" | "grammars" | "marks">;
 
@@ -95,6 +97,9 @@ async function grammarOf(
   thinkingOpened: boolean,
 ): Promise<Result<GenerateJob["grammar"], EngineError>> {
   if (call.grammar !== null) {
+    if (call.grammar.length > MOST_GRAMMAR_CHARACTERS) {
+      return err(invalidRequest(`'grammar': at most ${MOST_GRAMMAR_CHARACTERS} characters`, "grammar"));
+    }
     const state = await grammars.begin(call.grammar);
     if (!state.ok) return err(invalidRequest(`'grammar': ${state.error}`, "grammar"));
     return ok({ state: state.value, afterThinking: false });

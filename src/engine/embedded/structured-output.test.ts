@@ -177,6 +177,29 @@ describe("a schema", () => {
   }
 });
 
+const twice = (levels: number): JsonObject => {
+  let schema: JsonObject = { type: "null" };
+  for (let level = 0; level < levels; level += 1) schema = { anyOf: [schema, schema] };
+  return schema;
+};
+const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `x${at}`);
+
+test.each<[string, JsonObject]>([
+  ["values of an enum", { enum: names(100_000) }],
+  ["properties", { type: "object", properties: Object.fromEntries(names(20_000).map((name) => [name, {}])) }],
+  ["alternatives", twice(16)],
+])("a schema is refused at once that would hold up every other answer: %s", async (_what, schema) => {
+  const begun = performance.now();
+  const response = await child.post(PATH, {
+    messages: [{ role: "user", content: "x" }],
+    response_format: { type: "json_schema", json_schema: { schema } },
+  });
+  expect(response.status).toBe(400);
+  const { error } = (await response.json()) as { error: { message: string; param: string } };
+  expect(error).toMatchObject({ param: "response_format", message: expect.stringContaining("more than 2000") });
+  expect(performance.now() - begun).toBeLessThan(5000);
+});
+
 test("tokens that show nothing are no characters of a string", async () => {
   // The tokens <unk> and <s>: the grammar would take them for five and three characters.
   const wanted = { type: "string", minLength: 6, maxLength: 9 };
@@ -196,6 +219,16 @@ test("json_object gives an object", async () => {
     if (choices[0]?.finish_reason === "length") continue;
     expect(JSON.parse(choices[0]?.message.content ?? "")).toBeObject();
   }
+});
+
+test("a grammar of the client's own is refused at once where it is as large", async () => {
+  const grammar = `root ::= ${names(50_000)
+    .map((name) => `"${name}"`)
+    .join(" | ")}`;
+  const response = await child.post(PATH, { messages: [{ role: "user", content: "x" }], grammar });
+  expect(response.status).toBe(400);
+  const { error } = (await response.json()) as { error: { message: string; param: string } };
+  expect(error).toMatchObject({ param: "grammar", message: expect.stringContaining("100000 characters") });
 });
 
 test("a grammar is kept to", async () => {

@@ -6,6 +6,11 @@ import { ANNOTATIONS, isObject, isOfType, merge, type TypeName, typesOf, Unsuppo
 
 /** A schema that contains itself in a way that no rule of its own can hold would go on for ever. */
 const MOST_LEVELS = 64;
+/**
+ * llama.cpp looks through all alternatives of a grammar for each token, and what it spends grows with their square: 2,000
+ * are a few tenths of a second, 100,000 would hold up every other answer for minutes.
+ */
+const MOST_PARTS = 2000;
 /** They say what must hold, and a grammar of ours cannot make it hold. */
 const REFUSED = [
   "pattern",
@@ -46,6 +51,8 @@ class SchemaRules {
   readonly #document: JsonValue;
   readonly #rules: GbnfRules;
   readonly #references = new Map<string, string>();
+  /** Schemas within the schema, and values of enums. */
+  #parts = 0;
 
   constructor(document: JsonValue, rules: GbnfRules) {
     this.#document = document;
@@ -54,7 +61,14 @@ class SchemaRules {
 
   rule(schema: JsonValue, depth: number): string {
     if (depth > MOST_LEVELS) throw new Unsupported(`a schema of more than ${MOST_LEVELS} levels`);
+    this.#count(1);
     return this.#rules.add(this.#body(schema, depth + 1));
+  }
+
+  #count(parts: number): void {
+    this.#parts += parts;
+    if (this.#parts <= MOST_PARTS) return;
+    throw new Unsupported(`a schema of more than ${MOST_PARTS} properties, alternatives and values of enums`);
   }
 
   #body(schema: JsonValue, depth: number): string {
@@ -98,6 +112,7 @@ class SchemaRules {
     const types = typesOf({ type: schema["type"] ?? null });
     const fitting = values.filter((value) => types === null || types.some((type) => isOfType(value, type)));
     if (fitting.length === 0) throw new Unsupported("an enum without a value of its type");
+    this.#count(fitting.length);
     return either(fitting.map((value) => literal(JSON.stringify(value))));
   }
 
