@@ -7,6 +7,7 @@ import { ok, type Result } from "../core/result.ts";
 import { shimForLocal } from "../dialect/agent-shim.ts";
 import type { AnswerMeta } from "../dialect/answer-meta.ts";
 import type { ChatDialect } from "../dialect/dialect.ts";
+import { distinctCalls, withDistinctCalls } from "../dialect/distinct-calls.ts";
 import { callRecovery, recovering } from "../dialect/tool-text/leaked-calls.ts";
 import type { AnswerReader } from "../engine/driver.ts";
 import { EventProgress } from "./event-progress.ts";
@@ -51,6 +52,7 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
         seen();
       },
     );
+  const distinct = distinctCalls(request, () => newId("call"));
   return {
     plan(choice: Choice): Result<PlannedCall, Failure> {
       const { replica, wire } = choice;
@@ -61,10 +63,11 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
       return ok({ ...call.value, adjusted: [...ignored, ...adjusted, ...(call.value.adjusted ?? [])] });
     },
     stream(choice: Choice): StreamRelay {
-      const checked = checkingModel((planned ?? choice.wire).decode(), nameToAnswerBy(choice));
+      const decoder = withDistinctCalls((planned ?? choice.wire).decode(), distinct);
+      const checked = checkingModel(decoder, nameToAnswerBy(choice));
       if (!request.stream) {
-        const decoder = recovering(checked, recoveryFor(choice));
-        return new CollectedStream(decoder, (events) => renderWhole(dialect, events, meta));
+        const recovered = recovering(checked, recoveryFor(choice));
+        return new CollectedStream(recovered, (events) => renderWhole(dialect, events, meta));
       }
       const remarks: string[] = [];
       // What a dialect sends to keep a stream open shows whether its clients expect comments.
@@ -73,7 +76,8 @@ export function translatingRelay(options: TranslationOptions): ChatRelay {
       return new TranslatedStream(recovering(checked, recovery), dialect.encoder(meta), remarks);
     },
     whole(body: Uint8Array, choice: Choice): Result<WholeAnswer, Failure> {
-      const answer = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
+      const read = (planned ?? choice.wire).readAnswer(bytesToText.decode(body));
+      const answer = distinct?.(read) ?? read;
       const events = checkModel(answer, nameToAnswerBy(choice));
       return renderWhole(dialect, recoveryFor(choice)?.push(events) ?? events, meta);
     },
