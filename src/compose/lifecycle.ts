@@ -21,8 +21,8 @@ export interface Lifecycle {
   handOver(): Promise<HandOver["nodes"]>;
   /** After `handOver`: the successor, a process of this number, serves; workers shall go to it. */
   release(successor: number): void;
-  /** The successor failed: this one does everything again. */
-  takeBack(): Promise<void>;
+  /** The successor failed, or there was no way to make room: this one does everything again. */
+  takeBack(): void;
 }
 
 export interface LifecycleParts {
@@ -52,12 +52,12 @@ export function lifecycle(parts: LifecycleParts): Lifecycle {
       return cluster.workers();
     },
     release: (successor) => cluster.release(successor),
-    async takeBack() {
+    takeBack() {
       handedOver = false;
       limits.takeBack();
       link.hold(false);
       cluster.lead();
-      await jobs.start();
+      jobs.startAgain();
     },
     async close() {
       followed.stop();

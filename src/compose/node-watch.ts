@@ -43,19 +43,21 @@ export function nodeWatch({ registry, link, book, placements, log, keeps }: Node
     // The store is there: what it refused before is made up for.
     for (const entry of registry.list()) await placements.reconcile(entry);
   };
-  const keep = (): void => {
+  const keep = (): Promise<void> =>
     keepSeen().catch((cause: unknown) => log.warn("when nodes were seen cannot be kept", { cause: String(cause) }));
-  };
   const timers: ReturnType<typeof setInterval>[] = [];
   return {
     lead() {
-      keep();
-      timers.push(setInterval(sweep, SWEEP_MS), setInterval(keep, KEEP_SEEN_MS));
+      void keep();
+      timers.push(
+        setInterval(sweep, SWEEP_MS),
+        setInterval(() => void keep(), KEEP_SEEN_MS),
+      );
       for (const timer of timers) timer.unref();
     },
     async rest() {
       for (const timer of timers.splice(0)) clearInterval(timer);
-      await keepSeen();
+      await keep();
     },
   };
 }

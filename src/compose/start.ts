@@ -116,9 +116,18 @@ async function start(
     async handOver() {
       if (composed === null || server === null || report === null || stopping || makingRoom !== null) return null;
       makingRoom = composed.handOver();
+      const nodes = await makingRoom.catch((cause: unknown) => {
+        options.log.error("Flock cannot make room for another process now; this one goes on", { cause });
+        return null;
+      });
+      if (nodes === null) {
+        makingRoom = null;
+        composed.takeBack();
+        return null;
+      }
       if (!LISTENS_BESIDE) server.quiet();
       const answering = [process.pid, ...(takesOver?.answering ?? []).filter(isAlive)];
-      return { port: server.port, nodes: [...(await makingRoom)], answering };
+      return { port: server.port, nodes: [...nodes], answering };
     },
     handedOver(successor) {
       control?.close();
@@ -137,7 +146,7 @@ async function start(
           if (!again.ok) return stopAsked.resolve("succeeded");
           control = again.value;
           makingRoom = null;
-          await composed?.takeBack();
+          composed?.takeBack();
           writeLeaderFile(dataDir, { pid: process.pid, url, startedAt, version, socket: control.path });
         });
     },

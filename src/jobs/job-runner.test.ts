@@ -298,6 +298,29 @@ onEachDatabase((openTestStore) => {
     await again.stop();
   });
 
+  test("after a stop it begins again as soon as the store is there", async () => {
+    await using t = await openTestStore();
+    const gone = new StoreProblemError({ kind: "unreachable", message: "the database is away", mend: "" });
+    let away = false;
+    const refusing = new Proxy(t.store.sql, { apply: () => Promise.reject(gone) });
+    const store: Store = {
+      ...t.store,
+      get sql() {
+        return away ? refusing : t.store.sql;
+      },
+    };
+    const runner = new JobRunner({ store, log: t.log, kinds: [kindOf("a", async () => undefined)], retryMs: 1 });
+    await runner.start();
+    await runner.stop();
+    const job = await enqueue(runner, "a");
+    away = true;
+    runner.startAgain();
+    await until(() => t.log.lines.some(({ message }) => message === "jobs cannot be run; trying again"));
+    away = false;
+    expect((await ended(runner, job.id)).state).toBe("succeeded");
+    await runner.stop();
+  });
+
   test("progress is thinned out and the newest 200 events are kept", async () => {
     await using t = await openTestStore();
     const runner = await runnerOf(

@@ -78,6 +78,16 @@ export class JobRunner {
     for (const kind of this.#kinds.keys()) this.#pump(kind);
   }
 
+  /** After `stop`: as `start`, as soon as the store is there. */
+  startAgain(): void {
+    this.start().catch((cause: unknown) => {
+      this.#log.error("jobs cannot be run; trying again", { cause: messageOf(cause) });
+      setTimeout(() => {
+        if (!this.#work.stopping) this.startAgain();
+      }, this.#retryMs).unref();
+    });
+  }
+
   /** Another leader queued something, or asked for a cancellation. */
   look(): void {
     for (const kind of this.#kinds.keys()) this.#pump(kind);

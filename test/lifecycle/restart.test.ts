@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -115,6 +116,20 @@ test("a successor that cannot start leaves the old one serving, and it can be re
   expect(leader().pid).not.toBe(pid);
   expect((await ask(false)).status).toBe(200);
 }, 120_000);
+
+test("where the database is held at that moment the old one goes on with all that it does, and can be restarted later", async () => {
+  const before = leader().pid;
+  const held = new Database(join(flock.dataDir, "state.db"));
+  held.run("begin immediate");
+  const refused = await flock.cli("restart");
+  held.run("rollback");
+  held.close();
+  expect([refused.code, leader().pid]).toEqual([1, before]);
+  // Changes are taken, and jobs run.
+  expect((await flock.cli("usage", "rebuild")).code).toBe(0);
+  expect((await flock.cli("restart")).code).toBe(0);
+  expect(leader().pid).not.toBe(before);
+}, 90_000);
 
 test("a restart typed in another shell keeps settings and engines; a setting that it is given counts", async () => {
   const before = processesOf(flock.dataDir);
