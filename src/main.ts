@@ -26,7 +26,7 @@ if (argv[0] === "__agent") {
 async function cli(): Promise<void> {
   if (serves) readAhead();
   const [{ lateControl }, { processIo }, { runCli }, { VERSION }] = await Promise.all([
-    import("./compose/control.ts"),
+    import("./compose/cli/late-control.ts"),
     import("./cli/process-io.ts"),
     import("./cli/run-cli.ts"),
     import("./cli/version.ts"),
@@ -59,8 +59,8 @@ function readAhead(): void {
   const parts = [
     import("./cli/commands/up.ts"),
     import("./config/load.ts"),
-    import("./compose/cli.ts"),
-    import("./compose/start.ts"),
+    import("./compose/cli/leader-control.ts"),
+    import("./compose/leader/start-leader.ts"),
   ];
   // Whoever comes to a part that cannot be read is told why.
   for (const part of parts) part.catch(() => undefined);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { installEngineJob } from "./engine-versions.ts";
-import type { Cluster } from "./cluster.ts";
+import { installEngineJob } from "./admin/engine-versions.ts";
+import type { Cluster } from "./cluster/cluster.ts";
 import type { NodeOperation } from "../cluster/link.ts";
 import { recordOf, registryRig } from "../cluster/registry/test-registry.ts";
 import { err, ok } from "../core/result.ts";

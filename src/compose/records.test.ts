@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openRecords, settleLeftovers } from "./records.ts";
+import { openRecords, settleLeftovers } from "./leader/records.ts";
 import { usageRecord } from "../core/test-usage-record.ts";
 import { openTestStore, type TestStore, until } from "../store/test-store.ts";
 import type { Log } from "../telemetry/log.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { DRAIN_JOB } from "./assign.ts";
-import type { Cluster } from "./cluster.ts";
-import { ownModelLoader } from "./undrain.ts";
+import { DRAIN_JOB } from "./cluster/placing.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import { ownModelLoader } from "./cluster/undrain.ts";
 import { beatOf, recordOf, registryRig, stateOf } from "../cluster/registry/test-registry.ts";
 import { err } from "../core/result.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";

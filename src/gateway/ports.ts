@@ -10,7 +10,7 @@ import type { RouteAsk } from "../core/route-ask.ts";
 import type { TokenUsage } from "../core/token-usage.ts";
 import type { UsageRecord } from "../core/usage-record.ts";
 
-/** What the gateway needs from the rest of Flock. `compose/leader.ts` joins; each step of a request's life is one of these. */
+/** What the gateway needs from the rest of Flock. `compose/leader/leader.ts` joins; each step of a request's life is one of these. */
 
 /** Step 1. About a microsecond; never does I/O. */
 export interface Authenticator {

@@ -11,7 +11,7 @@ import type { SupervisorTimes } from "../../src/agent/supervisor-times.ts";
 import type { NodeOperation } from "../../src/cluster/link.ts";
 import { EngineConnections } from "../../src/cluster/fetch-engine.ts";
 import { checkBody } from "../../src/cluster/agent-protocol.ts";
-import { watchedReplicas } from "../../src/compose/replicas.ts";
+import { watchedReplicas } from "../../src/compose/leader/replicas.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { ANONYMOUS } from "../../src/core/principal.ts";
 import { err, ok } from "../../src/core/result.ts";
