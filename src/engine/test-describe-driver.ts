@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Script } from "../../test/support/scripted-engine.ts";
+import type { Script } from "../../test/support/script.ts";
 import type { Trouble } from "../../test/support/stand-in/flavor.ts";
 import { type StandIn, startStandIn } from "../../test/support/stand-in/start-stand-in.ts";
 import { collectAnswer } from "../core/chat-answer.ts";

@@ -1,4 +1,4 @@
-import type { Script } from "../../test/support/scripted-engine.ts";
+import type { Script } from "../../test/support/script.ts";
 import type { Flavor } from "../../test/support/stand-in/flavor.ts";
 import type { StandIn } from "../../test/support/stand-in/start-stand-in.ts";
 import { EngineConnections } from "../cluster/fetch-engine.ts";

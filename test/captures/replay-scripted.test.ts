@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { understand, type Understood } from "../support/official-parsers.ts";
-import { type Script, type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
+import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { type Flock, startFlock } from "../support/start-flock.ts";
 import { orderProblems } from "../support/stream-order.ts";
 import { type Capture, loadCaptures, offeredTools, replay } from "./capture.ts";

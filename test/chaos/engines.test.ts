@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { type Script, startScriptedEngine } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
+import { startScriptedEngine } from "../support/scripted-engine.ts";
 import { type Chaos, type ChaosEngine, isLost, type Outcome, startChaos, until } from "../support/start-chaos.ts";
 
 const running: { stop(): Promise<void> }[] = [];

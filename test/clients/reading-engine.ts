@@ -1,4 +1,4 @@
-import type { Script } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
 
 type Json = Record<string, unknown>;
 type Tool = { readonly function: { readonly name: string; readonly parameters?: Json } };

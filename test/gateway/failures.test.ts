@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { UNLIMITED } from "../../src/core/principal.ts";
-import { type Script, type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
+import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { type GatewayOptions, startGateway, type TestGateway } from "../support/start-gateway.ts";
 
 const running: { stop(): Promise<void> }[] = [];

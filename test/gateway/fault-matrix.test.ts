@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { type Script, type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
+import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { startGateway, type TestGateway } from "../support/start-gateway.ts";
 import { readFrames } from "../support/stream-frames.ts";
 

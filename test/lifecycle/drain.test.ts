@@ -38,7 +38,7 @@ test("a second SIGINT cuts a stream that does not end, in order: exit 0, its usa
   );
   const stopped = flock.signal("SIGINT");
   await poll(5_000, () => flock.stdout().includes("▶ stopping"));
-  // Within 300 ms it would count as the same press.
+  // Within 300 ms of the first, which was counted before its line was printed, it would be the same press.
   await Bun.sleep(350);
   const pressedAt = performance.now();
   void flock.signal("SIGINT");

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { isAlive } from "../../src/cluster/process-identity.ts";
-import { type Script, type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
+import type { Script } from "../support/script.ts";
+import { type ScriptedEngine, startScriptedEngine } from "../support/scripted-engine.ts";
 import { type Flock, poll, runFlockCli, startFlock, temporaryDirectory } from "../support/start-flock.ts";
 
 const PROMPT = 10;

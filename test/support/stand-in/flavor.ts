@@ -1,4 +1,4 @@
-import type { Script } from "../scripted-engine.ts";
+import { type Script, words } from "../script.ts";
 
 /** A piece of an answer, as an engine gives it. */
 export type Piece =
@@ -35,7 +35,6 @@ export interface Flavor {
 
 /** Text in pieces of about a word, as a tokenizer gives them; calls whole. */
 export function piecesOf(script: Script): Piece[] {
-  const words = (text: string): string[] => text.match(/\s*\S+|\s+$/g) ?? [];
   return [
     ...words(script.thinking ?? "").map((text) => ({ kind: "thinking", text }) as const),
     ...words(script.text ?? "").map((text) => ({ kind: "text", text }) as const),
@@ -46,10 +45,6 @@ export function piecesOf(script: Script): Piece[] {
 export function usageOf(script: Script): { prompt: number; completion: number; cached: number } {
   const { prompt = 10, completion = piecesOf(script).length, cached = 0 } = script.usage ?? {};
   return { prompt, completion, cached };
-}
-
-export function finishOf(script: Script): string {
-  return script.finish ?? (script.toolCalls ? "tool_calls" : "stop");
 }
 
 export function reply(value: unknown, status = 200): Reply {

@@ -1,5 +1,6 @@
-import type { Script } from "../scripted-engine.ts";
-import { type Flavor, finishOf, type Piece, piecesOf, usageOf, VECTOR } from "./flavor.ts";
+import type { Script } from "../script.ts";
+import { finishOf } from "../script.ts";
+import { type Flavor, type Piece, piecesOf, usageOf, VECTOR } from "./flavor.ts";
 
 /** What differs between engines that speak OpenAI's dialect. */
 export interface OpenaiOptions extends Pick<Flavor, "kind" | "about" | "troubles" | "server"> {

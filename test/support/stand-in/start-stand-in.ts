@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Script } from "../scripted-engine.ts";
+import type { Script } from "../script.ts";
 import { type Flavor, piecesOf, type Reply, type Trouble } from "./flavor.ts";
 
 export interface Seen {
