@@ -5,7 +5,7 @@ import type { AgentOptions } from "./agent-options.ts";
 import type { Candidate } from "./engine-finder.ts";
 
 /** The kinds of engines that somebody else may have started; the first that has models gives the default one. */
-export const ATTACHED_KINDS = ["ollama", "vllm", "mlx", "llamacpp"] as const;
+const ATTACHED_KINDS = ["ollama", "vllm", "mlx", "llamacpp"] as const;
 export type AttachedKind = (typeof ATTACHED_KINDS)[number];
 
 type Places = Pick<AgentOptions, "endpoints" | "ownPorts">;

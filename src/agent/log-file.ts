@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 const ROTATE_OVER_BYTES = 10 * 1024 * 1024;
 const TAIL_BYTES = 512 * 1024;
 /** Begins the line that the supervisor writes before each start, so that a tail shows where a life begins. */
-export const START_MARK = "--- flock started this engine";
+const START_MARK = "--- flock started this engine";
 
 export function engineLogPath(dataDir: string, id: string): string {
   return join(dataDir, "logs", `${id}.log`);

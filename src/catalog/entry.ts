@@ -5,7 +5,7 @@ const positive = z.number().positive();
 const count = z.int().positive();
 
 /** A model's id is what clients send and a file name at once. */
-export const modelId = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,79}$/, "must be of a-z, 0-9, dot, dash and underscore");
+const modelId = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,79}$/, "must be of a-z, 0-9, dot, dash and underscore");
 
 const day = z
   .string()

@@ -72,7 +72,7 @@ export function createContext(io: CliIo, given: Given): BaseContext {
 }
 
 /** All problems, as one failure; a usage error when only flags were wrong. */
-export function configFailure(problems: readonly ConfigProblem[]): CliFailure {
+function configFailure(problems: readonly ConfigProblem[]): CliFailure {
   const [first, ...others] = problems.map(({ where, message, mend }) => ({ message: `${where}: ${message}`, mend }));
   const exitCode = problems.every((problem) => problem.source === "flag") ? EXIT.usage : EXIT.failure;
   return { exitCode, code: "config", message: first?.message ?? "", mend: first?.mend ?? "", also: others };

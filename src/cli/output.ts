@@ -43,7 +43,7 @@ export interface Out {
 
 const CODES: Readonly<Record<Tone, string>> = { good: "32", warn: "33", bad: "31", dim: "2", strong: "1" };
 
-export function paint(text: string, tone: Tone | undefined, colours: boolean): string {
+function paint(text: string, tone: Tone | undefined, colours: boolean): string {
   return tone === undefined || !colours || text === "" ? text : `\u001b[${CODES[tone]}m${text}\u001b[0m`;
 }
 
@@ -52,7 +52,7 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, "�");
 }
 
-export function wantsColours(sink: TextSink, env: Readonly<Record<string, string | undefined>>): boolean {
+function wantsColours(sink: TextSink, env: Readonly<Record<string, string | undefined>>): boolean {
   const off = [env["NO_COLOR"], env["FLOCK_NO_COLOR"]].some((value) => value !== undefined && value !== "");
   return sink.isTTY && !off && env["TERM"] !== "dumb";
 }

@@ -53,7 +53,7 @@ export async function findServer(input: {
 }
 
 /** Null when there is none, or none that can be read: then no leader has come as far as listening. */
-export function readLeaderFile(dataDir: string): LeaderFile | null {
+function readLeaderFile(dataDir: string): LeaderFile | null {
   try {
     const leader: unknown = JSON.parse(readFileSync(join(dataDir, "leader.json"), "utf8"));
     if (typeof leader !== "object" || leader === null) return null;

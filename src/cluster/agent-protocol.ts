@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** Most lines of a log that one call gives. */
-export const MAX_LOG_LINES = 5_000;
+const MAX_LOG_LINES = 5_000;
 
 /** Query of `GET /v1/engines/:id/logs`. */
 export const logsQuery = z.strictObject({
@@ -47,11 +47,6 @@ export const adapterAnswer = z.strictObject({ model: z.string() });
 /** Body of `POST /v1/shutdown`. `engines: false` leaves them running for the next agent to take over. */
 export const shutdownBody = z.strictObject({ engines: z.boolean() });
 
-/** Every error of the agent. `mend` is the command that helps, where one does. */
-export const agentError = z.strictObject({
-  error: z.strictObject({ message: z.string(), mend: z.string().optional() }),
-});
-
 /** Body of `POST /v1/models/load`: a model of the models directory by its id, or any file by its whole path. */
 export const modelWish = z.union([
   z.strictObject({ id: z.string().min(1).max(256) }),
@@ -66,7 +61,7 @@ export const loadAnswer = z.strictObject({ engine: z.string(), model: z.string()
 export const unloadBody = z.strictObject({ id: z.string().min(1).max(256) });
 
 /** A model file of a node. `engine`: which engine serves it; null: none. */
-export const availableModel = z.strictObject({
+const availableModel = z.strictObject({
   id: z.string(),
   path: z.string(),
   bytes: z.number(),

@@ -13,7 +13,7 @@ export const filePath = (model: string, part: number): string => `/${encodeURICo
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** One file of a model; a split one has several, in order. */
-export const modelPart = z.strictObject({
+const modelPart = z.strictObject({
   /** File name, without directories. */
   name: z.string().regex(/^[^/\\\0]+\.gguf$/i),
   bytes: z.number().int().nonnegative(),
@@ -22,7 +22,7 @@ export const modelPart = z.strictObject({
 export type ModelPart = z.infer<typeof modelPart>;
 
 /** Answer of `POST /v1/models/digest`. Asked again until `parts` is there: reading a large model takes minutes. */
-export const digestAnswer = z.strictObject({
+const digestAnswer = z.strictObject({
   parts: z.array(modelPart).nullable(),
   doneBytes: z.number(),
   totalBytes: z.number(),
@@ -41,7 +41,7 @@ export const pullBody = z.strictObject({
 export type PullBody = z.infer<typeof pullBody>;
 
 /** Its answer: how far it is. */
-export const pullAnswer = z.strictObject({
+const pullAnswer = z.strictObject({
   state: z.enum(["running", "done", "failed"]),
   doneBytes: z.number(),
   totalBytes: z.number(),
@@ -94,7 +94,7 @@ export function partsOf(path: string): string[] {
 }
 
 /** `bytes=<from>-` of a request; 0 without one, null for any other form. */
-export function rangeStart(header: string | null): number | null {
+function rangeStart(header: string | null): number | null {
   if (header === null || header === "") return 0;
   const from = /^bytes=(\d{1,15})-$/.exec(header)?.[1];
   return from === undefined ? null : Number(from);

@@ -58,7 +58,6 @@ export const helloAnswer = z.object({
   /** To whom calls to it are made out (`Audience`), since protocol 4. */
   audience: z.string().regex(AUDIENCE_PATTERN).optional(),
 });
-export type HelloAnswer = z.infer<typeof helloAnswer>;
 
 /** Body of `register`; the join token is its bearer. */
 export const registerRequest = z.strictObject({

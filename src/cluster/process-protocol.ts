@@ -4,7 +4,7 @@ import { z } from "zod";
  * Programs that an agent starts for its leader besides engines: what a model that is split over machines needs. Nothing
  * else is ever started, whoever asks.
  */
-export const NODE_PROGRAMS = ["rpc-server", "llama-server"] as const;
+const NODE_PROGRAMS = ["rpc-server", "llama-server"] as const;
 export type NodeProgram = (typeof NODE_PROGRAMS)[number];
 
 /** Where a process listens is the agent's to say: on loopback, so that only the links lead to it. */

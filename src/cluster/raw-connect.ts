@@ -77,7 +77,7 @@ export function connectRaw(target: RawTarget, signal: AbortSignal): Promise<Resu
   return promise;
 }
 
-export function tlsOptions({ pinned, own }: PinnedTls): TLSOptions {
+function tlsOptions({ pinned, own }: PinnedTls): TLSOptions {
   return {
     ca: pinned,
     serverName: CERTIFICATE_NAME,

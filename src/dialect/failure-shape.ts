@@ -47,7 +47,7 @@ function row(openai: Row["openai"], anthropic: Row["anthropic"], ollama: number)
 }
 
 /** The HTTP status of a failure on a surface. */
-export function failureStatus(surface: Surface, failure: Failure): number {
+function failureStatus(surface: Surface, failure: Failure): number {
   // A whole endpoint that is missing is 501, so that a client does not look for the mistake in its body.
   if (surface === "openai" && failure.kind === "unsupported" && failure.endpoint) return 501;
   const shape = SHAPES[failure.kind];

@@ -7,7 +7,7 @@ import type { Authenticator } from "./ports.ts";
  * Both ways of sending a key are taken on every surface: the Anthropic SDK sends a bearer since 1.x, older ones and
  * plain curl an `x-api-key`. A bearer wins, because tools that send both keep a stale key in the other.
  */
-export function presentedSecret(headers: Pick<Headers, "get">): string {
+function presentedSecret(headers: Pick<Headers, "get">): string {
   const authorization = headers.get("authorization");
   if (authorization !== null) {
     if (authorization.startsWith("Bearer ")) return authorization.slice("Bearer ".length).trim();

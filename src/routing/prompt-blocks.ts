@@ -12,8 +12,6 @@ const BLOCKS_OF_A_SIZE = 8;
 /** Two prompts that are the same until here are the same. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
-export const NO_BLOCKS: PromptBlocks = { hashes: [], ends: [], bytes: 0 };
-
 /**
  * Two prompts share as many leading hashes as they share whole blocks. What is left of the last block has no hash: it is
  * the part that changes from one turn to the next.

@@ -2,7 +2,7 @@ import { type Row, toNumber } from "./row-value.ts";
 import { lockMeter } from "./limit-slices.ts";
 import type { Tx } from "./store.ts";
 
-export const WINDOW_MS = 60_000;
+const WINDOW_MS = 60_000;
 
 export interface UseAsk {
   readonly meter: string;

@@ -8,7 +8,7 @@ export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
 /** Requests of up to so many ms are counted in `latency_<index>`; the last column has the rest. */
-export const LATENCY_BOUNDS_MS: readonly number[] = Array.from({ length: 15 }, (_, index) => 16 * 2 ** index);
+const LATENCY_BOUNDS_MS: readonly number[] = Array.from({ length: 15 }, (_, index) => 16 * 2 ** index);
 const LATENCY_COLUMNS = Array.from({ length: LATENCY_BOUNDS_MS.length + 1 }, (_, index) => `latency_${index}`);
 
 const DIMENSIONS = ["user_id", "key_id", "requested_model", "served_model", "node", "protocol", "outcome"] as const;

@@ -18,7 +18,7 @@ function fromRow(row: Row): User {
   };
 }
 
-export async function findUser(sql: Sql, nameOrId: string): Promise<User | null> {
+async function findUser(sql: Sql, nameOrId: string): Promise<User | null> {
   const rows: Row[] = await sql`select * from users where id = ${nameOrId} or name = ${nameOrId} limit 1`;
   return rows[0] === undefined ? null : fromRow(rows[0]);
 }

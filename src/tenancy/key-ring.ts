@@ -64,7 +64,7 @@ export class KeyRing {
   }
 }
 
-export function toPrincipal(key: KeyRecord): Principal {
+function toPrincipal(key: KeyRecord): Principal {
   return {
     keyId: key.id,
     keyName: key.name,

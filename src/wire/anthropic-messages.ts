@@ -219,7 +219,7 @@ export const anthropicMessagesRequest = later(() =>
 );
 export type AnthropicMessagesRequest = z.infer<ReturnType<typeof anthropicMessagesRequest>>;
 
-export const anthropicUsage = later(() =>
+const anthropicUsage = later(() =>
   z.looseObject({
     input_tokens: tokenCount().nullish(),
     output_tokens: tokenCount().nullish(),
@@ -257,7 +257,6 @@ export const anthropicAnswer = later(() =>
     ...ended(),
   }),
 );
-export type AnthropicAnswer = z.infer<ReturnType<typeof anthropicAnswer>>;
 
 /** The events of a stream that mean something to us; others are skipped, as Anthropic asks of its clients. */
 export const anthropicStreamEvent = later(() =>

@@ -1,5 +1,5 @@
 /** Larger than any line of an answer; what exceeds it is an engine gone wild, and must not fill the memory. */
-export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 const LF = 0x0a;
 

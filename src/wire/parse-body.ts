@@ -21,7 +21,7 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): Result<T, Fai
 }
 
 /** `messages[0].content[1].type` */
-export function toFieldPath(path: readonly PropertyKey[]): string {
+function toFieldPath(path: readonly PropertyKey[]): string {
   let text = "";
   for (const key of path) {
     if (typeof key === "number") text += `[${key}]`;

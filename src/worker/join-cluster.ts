@@ -46,7 +46,7 @@ export async function joinCluster(
 ): Promise<Result<NodeCredential, JoinProblem>> {
   const claims = readJoinToken(token);
   if (claims === null) return err({ message: "that is no join token, or not all of it", mend: NEW_TOKEN });
-  const found = await findLeader(addressesToTry({ host, token }, claims.addresses), claims, signal);
+  const found = await findLeader(addressesToTry(host, claims.addresses), claims, signal);
   if (!found.ok) return found;
   const { address, certificate } = found.value;
   const { validFrom, validTo } = new X509Certificate(certificate);

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Surface } from "../../src/dialect/failure-shape.ts";
 
 type Json = Record<string, unknown>;
 
@@ -51,10 +50,6 @@ function kindOf(method: string, url: string): Capture["kind"] {
   if (path.endsWith("/completions")) return "completions";
   if (path.endsWith("/embeddings")) return "embeddings";
   return "models";
-}
-
-export function surfaceOf(kind: Capture["kind"]): Surface {
-  return kind === "messages" || kind === "count" ? "anthropic" : "openai";
 }
 
 /** The way in which this client sent its key, with another key. */

@@ -29,7 +29,7 @@ import { DIAL_TIMES, TunnelDialer } from "../../src/worker/tunnel-dialer.ts";
 import { serviceStreams, workerEndpoint, type WorkerEndpointParts } from "../../src/worker/worker-endpoint.ts";
 
 /** Clocks that a test moves, one for each machine. */
-export class TestClock {
+class TestClock {
   aheadMs = 0;
   now = (): number => Date.now() + this.aheadMs;
   monotonicMs = (): number => performance.now();

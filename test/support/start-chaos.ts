@@ -25,7 +25,7 @@ import { Metrics } from "../../src/telemetry/metrics.ts";
 import { gatewayApp } from "./gateway-app.ts";
 
 /** A tenth of a second here is what ten seconds are in earnest; what a busy machine may take stays generous. */
-export const CHAOS_HEALTH: HealthTimes = {
+const CHAOS_HEALTH: HealthTimes = {
   tickMs: 25,
   doubtMs: 300,
   noTokenMs: 600,

@@ -3,7 +3,7 @@ import { err, ok, type Result } from "../../core/result.ts";
 import type { InstallProblem } from "./install-problem.ts";
 import type { Asset, Release } from "./release.ts";
 
-export const VARIANTS = ["cuda", "rocm", "vulkan", "metal", "cpu"] as const;
+const VARIANTS = ["cuda", "rocm", "vulkan", "metal", "cpu"] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 export interface Platform {

@@ -1,10 +1,8 @@
-import { hc, type InferRequestType, type InferResponseType } from "hono/client";
+import { hc, type InferRequestType } from "hono/client";
 import type { ModelsApi } from "../../http/admin/routes/models.ts";
 import type { AdminServer } from "../admin-client.ts";
 
 type Client = ReturnType<typeof hc<ModelsApi>>;
-export type Model = InferResponseType<Client["admin"]["v1"]["models"]["$get"], 200>["models"][number];
-
 type Move = InferRequestType<Client["admin"]["v1"]["models"][":id"]["move"]["$post"]>["json"];
 
 export function modelsApi(server: AdminServer) {

@@ -1,9 +1,6 @@
-import { hc, type InferResponseType } from "hono/client";
+import { hc } from "hono/client";
 import type { UsageApi } from "../../http/admin/routes/usage.ts";
 import type { AdminServer } from "../admin-client.ts";
-
-type Client = ReturnType<typeof hc<UsageApi>>;
-export type UsageRow = InferResponseType<Client["admin"]["v1"]["usage"]["recent"]["$get"], 200>["records"][number];
 
 export function usageApi(server: AdminServer) {
   const { usage } = hc<UsageApi>(server.url, { fetch: server.fetch }).admin.v1;

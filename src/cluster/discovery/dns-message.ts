@@ -1,6 +1,6 @@
 /** Just enough of DNS (RFC 1035) and of service discovery over it (RFC 6763) for one question and its answer. */
 
-export const SERVICE = "_flock._tcp.local";
+const SERVICE = "_flock._tcp.local";
 const TYPE = { PTR: 12, TXT: 16, SRV: 33 } as const;
 const CLASS_IN = 1;
 /** Of a question: answer me alone. Of a record: it is the only one of its name. */

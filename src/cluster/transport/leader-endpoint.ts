@@ -98,7 +98,7 @@ async function route(request: Request, parts: LeaderEndpointParts): Promise<Resp
 }
 
 /** A heartbeat of today's protocol or of the one before, as today's. */
-export function parseHeartbeat(value: unknown): Result<HeartbeatRequest, NodeRefusal> {
+function parseHeartbeat(value: unknown): Result<HeartbeatRequest, NodeRefusal> {
   // Looked at first: a beat of many models is not worth being checked twice.
   const old = typeof value === "object" && value !== null && "protocol" in value && value.protocol === 3;
   const read = (old ? heartbeatRequestV3 : heartbeatRequest).safeParse(value);

@@ -21,7 +21,7 @@ export const ticketHello = z.strictObject({
 export type TicketHello = z.infer<typeof ticketHello>;
 
 /** For TCP, TLS and the answer: whoever takes longer is not reached. */
-export const DIRECT_MS = 3_000;
+const DIRECT_MS = 3_000;
 
 /**
  * Opens a service of another node with the leader's ticket. All its addresses are asked at once and the first that

@@ -18,7 +18,7 @@ export interface TunnelTimes {
 export const TUNNEL_TIMES: TunnelTimes = { pingMs: 5_000, silentMs: 15_000, waitMs: 10_000, idleMs: 30_000 };
 
 /** Connections that a worker holds ready. */
-export const SPARE_TUNNELS = 2;
+const SPARE_TUNNELS = 2;
 /** Most exchanges that wait at once: the sum of what a gateway would have in flight to one node. */
 const MAX_WAITING = 4_096;
 const PASS_ON_MS = 5_000;

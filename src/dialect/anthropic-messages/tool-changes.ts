@@ -24,7 +24,7 @@ export function toolsAtEnd(declared: readonly AnthropicTool[], messages: readonl
   return tools.filter(({ name }) => typeof name !== "string" || !withdrawn.has(name));
 }
 
-export function changesOf(message: AnthropicMessage): AnthropicToolChange[] {
+function changesOf(message: AnthropicMessage): AnthropicToolChange[] {
   if (message.role !== "system" || typeof message.content === "string") return [];
   return (message.content ?? []).filter((block) => block.type !== "text");
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../core/chat-request.ts";
 import type { Replica } from "../../core/replica.ts";
 
 /** The API version that is spoken here. Clients read it: VS Code refuses anything below 0.6.4. */
-export const OLLAMA_API_VERSION = "0.30.0";
+const OLLAMA_API_VERSION = "0.30.0";
 
 /** What is known of a model beyond what an engine says; all of it may be missing. */
 export interface ModelFacts {

@@ -88,7 +88,7 @@ export function argumentsText(given: JsonObject | string | null | undefined): st
 }
 
 /** An object is demanded. What a model wrote that is none is kept beside a name that says so. */
-export function toArguments(text: string): JsonObject {
+function toArguments(text: string): JsonObject {
   const value = text.trim() === "" ? {} : tryJson(text);
   return isJsonObject(value) ? value : { unparsed_arguments: text };
 }

@@ -104,7 +104,7 @@ export interface Said {
   readonly calls: readonly ToolCallPart[];
 }
 
-export const NOTHING_SAID: Said = { text: "", thinking: "", calls: [] };
+const NOTHING_SAID: Said = { text: "", thinking: "", calls: [] };
 
 /** The members that carry what was said; the text is there always, the rest where it is. */
 export function toSaid(endpoint: Endpoint, { text, thinking, calls }: Said): JsonObject {

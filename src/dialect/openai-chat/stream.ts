@@ -120,7 +120,7 @@ export function finish(state: DecoderState, given: FinishReason): ChatEvent[] {
 }
 
 /** A finish reason without `[DONE]` is an end; neither means that the engine was killed: never a silent stop. */
-export function end(state: DecoderState): ChatEvent[] {
+function end(state: DecoderState): ChatEvent[] {
   return state.reason === null ? [failed("the answer ended early")] : finish(state, state.reason);
 }
 

@@ -8,7 +8,7 @@ import { contextOf } from "./model-context.ts";
 export const MLX_START = "mlx_lm.server --model <model> --port 8088";
 
 /** The server's own word for the model that it was started with. Any other word makes it load, or download, another. */
-export const STARTED_WITH = "default_model";
+const STARTED_WITH = "default_model";
 
 const health = z.strictObject({ status: z.string() });
 const models = z.looseObject({ data: z.array(z.looseObject({ id: z.string().min(1), object: z.literal("model") })) });

@@ -60,7 +60,7 @@ export function toServedModel(listed: Tag, described: Shown, settings: OllamaSet
 }
 
 /** `llama3.2:latest` is `llama3.2` to everybody. */
-export function toModelId(name: string): string {
+function toModelId(name: string): string {
   return name.replace(/:latest$/i, "").toLowerCase();
 }
 

@@ -6,7 +6,7 @@ import { askEngine } from "../ask-engine.ts";
 import type { Endpoint, EngineInfo, EngineManager, ServedModel } from "../driver.ts";
 import { parseMetrics } from "../llama-cpp/metrics-text.ts";
 
-export const VLLM_START = "vllm serve <model> --port 8000";
+const VLLM_START = "vllm serve <model> --port 8000";
 
 const version = z.looseObject({ version: z.string().min(1) });
 const models = z.looseObject({

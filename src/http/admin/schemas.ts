@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 /** Pieces that several routes share. Times are epoch milliseconds. */
 export const epochMs = z.int().min(0).openapi({ description: "Epoch milliseconds", example: 1_760_000_000_000 });
 
-export const errorBody = z
+const errorBody = z
   .object({
     error: z.object({
       message: z.string(),

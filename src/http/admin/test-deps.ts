@@ -212,7 +212,7 @@ export function jobView(over: Partial<JobView>): JobView {
   };
 }
 
-export function replica(over: Partial<Replica> = {}): Replica {
+function replica(over: Partial<Replica> = {}): Replica {
   return testReplica({
     node: "node_1",
     engine: "embedded",

@@ -43,7 +43,7 @@ export function mountHealth(app: Hono<ServerEnv>, deps: HealthDeps): void {
   });
 }
 
-export function isLoopback(address: string | null): boolean {
+function isLoopback(address: string | null): boolean {
   if (address === null) return false;
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
 }

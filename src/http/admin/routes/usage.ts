@@ -6,7 +6,7 @@ import { jobSchema, toJobJson } from "../job-json.ts";
 import { bearer, epochMs, errorResponses, jsonContent, limitQuery } from "../schemas.ts";
 
 /** The job kind behind `POST /admin/v1/usage/rebuild`; the job runner knows it by this name. */
-export const REBUILD_ROLLUPS = "usage.rebuild-rollups";
+const REBUILD_ROLLUPS = "usage.rebuild-rollups";
 
 const usageRecord = z
   .object({
