@@ -89,7 +89,7 @@ test("the record is safe before the last frame goes out", async () => {
       for (let read = await reader.read(); !read.done; read = await reader.read())
         text += new TextDecoder().decode(read.value);
     })();
-    await poll(2000, () => text.includes("three"));
+    await poll(20_000, () => text.includes("three"));
     expect(text).not.toMatch(/\[DONE\]|message_stop/);
     written.resolve();
     await reading;
@@ -166,7 +166,7 @@ test("a client that leaves stops the engine's work, at any moment of an answer",
       const abort = new AbortController();
       const answer = call(body, { signal: abort.signal });
       answer.catch(() => undefined);
-      await poll(2000, () => engine.requests.length > asked);
+      await poll(20_000, () => engine.requests.length > asked);
       if (until) {
         const reader = ((await answer).body as ReadableStream<Uint8Array>).getReader();
         let text = "";
@@ -174,7 +174,7 @@ test("a client that leaves stops the engine's work, at any moment of an answer",
       }
       abort.abort();
       await engine.requests.at(-1)?.aborted;
-      await poll(2000, () => gateway.records.at(-1)?.outcome === "cancelled" && gateway.router.inFlight === 0);
+      await poll(20_000, () => gateway.records.at(-1)?.outcome === "cancelled" && gateway.router.inFlight === 0);
     }
   }
   expect(gateway.records).toHaveLength(6);
