@@ -80,10 +80,8 @@ class ChoiceStream implements StreamRelay {
   }
 
   cutShort(): Uint8Array {
-    const { usage, outputTokens } = this.progress;
-    const counted = usage ?? { promptTokens: 0, completionTokens: outputTokens, cachedTokens: 0 };
     const end: ChatEvent[] = [
-      { type: "usage", usage: counted },
+      { type: "usage", usage: this.progress.counted },
       { type: "done", reason: "length" },
     ];
     return this.#send(end) ?? new Uint8Array();

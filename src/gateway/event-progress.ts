@@ -11,6 +11,11 @@ export class EventProgress implements RelayProgress {
   finished = false;
   failure: Failure | null = null;
 
+  /** For an answer that is ended early: the engine's count, or what was seen of it. */
+  get counted(): TokenUsage {
+    return this.usage ?? { promptTokens: 0, completionTokens: this.outputTokens, cachedTokens: 0 };
+  }
+
   see(event: ChatEvent): void {
     switch (event.type) {
       case "text":

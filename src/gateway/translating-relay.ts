@@ -160,14 +160,9 @@ class CollectedStream implements StreamRelay {
   }
 
   cutShort(): Uint8Array {
-    const usage = this.progress.usage ?? {
-      promptTokens: 0,
-      completionTokens: this.progress.outputTokens,
-      cachedTokens: 0,
-    };
     return (
       this.#take([
-        { type: "usage", usage },
+        { type: "usage", usage: this.progress.counted },
         { type: "done", reason: "length" },
       ]) ?? new Uint8Array()
     );

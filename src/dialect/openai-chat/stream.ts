@@ -11,7 +11,7 @@ import {
 import type { SseFrame } from "../../wire/sse.ts";
 import { dataFrame, DONE_FRAME } from "../../wire/sse-write.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
-import { toErrorObject } from "../failure-shape.ts";
+import { errorFrame } from "../openai-error-frame.ts";
 import { withToolCalls } from "../finish-reason.ts";
 import { RepeatedFrame } from "../repeated-frame.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
@@ -179,7 +179,7 @@ function encodeStep(
   head: string,
   includeUsage: boolean,
 ): readonly [EncoderState, string] {
-  if (event.type === "failed") return [{ ...state, open: false }, errorFrame(event)];
+  if (event.type === "failed") return [{ ...state, open: false }, errorFrame(event.failure)];
   if (event.type === "usage") return [{ ...state, usage: event.usage }, ""];
   const opening = state.started ? "" : deltaFrame(head, '{"role":"assistant","content":""}');
   const next = state.started ? state : { ...state, started: true };
@@ -228,11 +228,4 @@ function deltaFrame(head: string, delta: string, logprobs = "null", reason = "nu
 
 function argumentsFrame(head: string, index: number, json: string): string {
   return deltaFrame(head, `{"tool_calls":[{"index":${index},"function":{"arguments":${JSON.stringify(json)}}}]}`);
-}
-
-/** Without `[DONE]` after it: that would tell the client that the answer is whole. */
-function errorFrame(event: Extract<ChatEvent, { type: "failed" }>): string {
-  return event.failure.kind === "cancelled"
-    ? ""
-    : dataFrame(JSON.stringify(toErrorObject("openai", event.failure, null)));
 }

@@ -5,7 +5,7 @@ import type { SseFrame } from "../../wire/sse.ts";
 import { dataFrame, DONE_FRAME } from "../../wire/sse-write.ts";
 import type { AnswerMeta } from "../answer-meta.ts";
 import { ONLY_CHOICE, type StreamedChoice } from "../completion-dialect.ts";
-import { toErrorObject } from "../failure-shape.ts";
+import { errorFrame } from "../openai-error-frame.ts";
 import { errorText, failed, sseDecoder, tryJson } from "../sse-decoder.ts";
 import { characters, fromLogprobs, toLogprobs } from "./logprobs.ts";
 import { fromUsage, toUsage } from "../openai-chat/usage.ts";
@@ -115,7 +115,7 @@ interface Frame {
 function encodeStep(state: EncoderState, event: ChatEvent, frame: Frame): readonly [EncoderState, string] {
   switch (event.type) {
     case "failed":
-      return [{ ...state, open: false }, errorFrame(event)];
+      return [{ ...state, open: false }, errorFrame(event.failure)];
     case "usage":
       return [{ ...state, usage: event.usage }, ""];
     case "text":
@@ -148,11 +148,4 @@ function textFrame({ head, choice }: Frame, text: string, logprobs: string, reas
   return dataFrame(
     `{${head},"choices":[{"text":${text},"index":${index},"logprobs":${logprobs},"finish_reason":${reason}}]}`,
   );
-}
-
-/** Without `[DONE]` after it: that would tell the client that the answer is whole. */
-function errorFrame(event: Extract<ChatEvent, { type: "failed" }>): string {
-  return event.failure.kind === "cancelled"
-    ? ""
-    : dataFrame(JSON.stringify(toErrorObject("openai", event.failure, null)));
 }

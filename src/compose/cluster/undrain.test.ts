@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { DRAIN_JOB } from "./cluster/placing.ts";
-import type { Cluster } from "./cluster/cluster.ts";
-import { ownModelLoader } from "./cluster/undrain.ts";
-import { beatOf, recordOf, registryRig, stateOf } from "../cluster/registry/test-registry.ts";
-import { err } from "../core/result.ts";
-import type { JobRunner } from "../jobs/job-runner.ts";
+import { DRAIN_JOB } from "./placing.ts";
+import type { Cluster } from "./cluster.ts";
+import { ownModelLoader } from "./undrain.ts";
+import { beatOf, recordOf, registryRig, stateOf } from "../../cluster/registry/test-registry.ts";
+import { err } from "../../core/result.ts";
+import type { JobRunner } from "../../jobs/job-runner.ts";
 
 test("a node that cannot be asked what it served by itself says so in its log", async () => {
   const { registry } = registryRig();
