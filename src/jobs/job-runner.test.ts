@@ -271,6 +271,7 @@ onEachDatabase((openTestStore) => {
     };
     const kind = kindOf("a", async () => undefined);
     const runner = new JobRunner({ store, log: t.log, kinds: [kind], retryMs: 1 });
+    await runner.start();
     const job = await enqueue(runner, "a");
     await until(async () => (await t.store.sql`select 1 from jobs where state = 'succeeded'`).length > 0);
     expect(await runner.get(job.id)).toMatchObject({ state: "succeeded", attempt: 1 });
@@ -296,6 +297,26 @@ onEachDatabase((openTestStore) => {
     );
     expect((await ended(again, job.id)).state).toBe("succeeded");
     await again.stop();
+  });
+
+  test("a job that was queued before the start runs once, and not before", async () => {
+    await using t = await openTestStore();
+    const ran: number[] = [];
+    const held = Promise.withResolvers<void>();
+    const work = async ({ input }: JobContext<{ n: number }>): Promise<void> => {
+      ran.push(input.n);
+      await held.promise;
+    };
+    const runner = new JobRunner({ store: t.store, log: t.log, kinds: [kindOf("a", work)] });
+    const job = await enqueue(runner, "a");
+    runner.look();
+    expect([ran, (await runner.get(job.id))?.state]).toEqual([[], "queued"]);
+    await runner.start();
+    await until(() => ran.length > 0);
+    held.resolve();
+    const { state, attempt } = await ended(runner, job.id);
+    expect([state, attempt, ran]).toEqual(["succeeded", 1, [1]]);
+    await runner.stop();
   });
 
   test("after a stop it begins again as soon as the store is there", async () => {

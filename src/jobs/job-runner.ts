@@ -53,6 +53,8 @@ export class JobRunner {
   readonly #again = new Set<string>();
   readonly #retryMs: number;
   readonly #leader: string;
+  /** Before the start has looked at what an earlier process left, a job that runs would look like one of those. */
+  #started = false;
 
   constructor(deps: JobRunnerDeps) {
     this.#retryMs = deps.retryMs ?? RETRY_MS;
@@ -70,6 +72,7 @@ export class JobRunner {
     for (const job of await jobsInState(this.#store.sql, "running", this.#leader)) {
       await this.#work.move(job.id, "running", this.#afterCrash(job));
     }
+    this.#started = true;
     const waiting = await jobsInState(this.#store.sql, "queued", this.#leader);
     for (const { id, kind } of waiting.filter(({ kind: one }) => !this.#kinds.has(one))) {
       const mend = `flock job cancel ${id}, or another version: flock update`;
@@ -194,6 +197,7 @@ export class JobRunner {
 
   /** Tells running jobs to stop; they go on from their checkpoint at the next start, of this runner or another. */
   async stop(): Promise<void> {
+    this.#started = false;
     this.#work.stop();
     await Promise.all(this.#pumps.values());
   }
@@ -220,7 +224,7 @@ export class JobRunner {
   }
 
   #pump(kind: string): void {
-    if (this.#work.stopping) return;
+    if (!this.#started || this.#work.stopping) return;
     if (this.#pumps.has(kind)) {
       this.#again.add(kind);
       return;

@@ -35,7 +35,8 @@ export interface JoinRequest {
   readonly clock: Clock;
 }
 
-const CONTACT_MS = 5_000;
+/** A leader may be busy; an address that swallows packets holds nobody up where another one answers. */
+const CONTACT_MS = 15_000;
 const REGISTER_MS = 20_000;
 const NEW_TOKEN = "flock token create --node   # at the leader";
 
@@ -77,17 +78,27 @@ export async function joinCluster(
   });
 }
 
-/** All addresses at once: an address that swallows packets must not hold up the one that works. */
+/** All addresses at once: the first that answers as the token's leader is it. */
 async function findLeader(
   addresses: readonly string[],
   claims: JoinTokenClaims,
   signal: AbortSignal,
 ): Promise<Result<{ readonly address: string; readonly certificate: string }, JoinProblem>> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(CONTACT_MS)]);
-  const tried = await Promise.all(
-    addresses.map(async (address) => ({ address, got: await fetchCertificate(address, claims.fingerprint, limit) })),
-  );
-  for (const { address, got } of tried) if (got.ok) return ok({ address, certificate: got.value });
+  const found = new AbortController();
+  const limit = AbortSignal.any([signal, found.signal, AbortSignal.timeout(CONTACT_MS)]);
+  const tries = addresses.map(async (address) => ({
+    address,
+    got: await fetchCertificate(address, claims.fingerprint, limit),
+  }));
+  const answers = tries.map(async (attempt) => {
+    const { address, got } = await attempt;
+    if (!got.ok) throw new Error(got.error.reason);
+    return { address, certificate: got.value };
+  });
+  const first = await Promise.any(answers).catch(() => null);
+  found.abort();
+  if (first !== null) return ok(first);
+  const tried = await Promise.all(tries);
   const where = tried.map(({ address, got }) => `${address} (${got.ok ? "" : got.error.reason})`).join(", ");
   if (tried.some(({ got }) => !got.ok && got.error.kind === "other")) {
     const message = `the leader that answers is not the one that made this token; tried ${where}`;
