@@ -22,6 +22,7 @@ async function rig(t: TestStore, run: () => Promise<void>) {
     log: t.log,
     kinds: [defineJob({ kind: DRAIN_JOB, schema: drainInput, run })],
   });
+  await jobs.start();
   const nodes = adminNodes({
     cluster: { registry, book } as Cluster,
     router: { busy: () => 0 } as unknown as Router,
