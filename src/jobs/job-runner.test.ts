@@ -319,6 +319,26 @@ onEachDatabase((openTestStore) => {
     await runner.stop();
   });
 
+  test("who follows a job is let go when the leader leaves, and gets the rest from the next", async () => {
+    await using t = await openTestStore();
+    const runner = await runnerOf(t, kindOf("a", untilAborted));
+    const job = await enqueue(runner, "a");
+    const events = runner.events(job.id, 0, never)[Symbol.asyncIterator]();
+    const first = await events.next();
+    await until(async () => (await runner.get(job.id))?.state === "running");
+    runner.leave();
+    let last = first;
+    while (last.done !== true) last = await events.next();
+    expect(await collect(runner.events(job.id, 0, never))).toEqual([]);
+    await runner.stop();
+    const next = await runnerOf(
+      t,
+      kindOf("a", async () => undefined),
+    );
+    expect((await collect(next.events(job.id, 0, never))).at(-1)?.state).toBe("succeeded");
+    await next.stop();
+  });
+
   test("after a stop it begins again as soon as the store is there", async () => {
     await using t = await openTestStore();
     const gone = new StoreProblemError({ kind: "unreachable", message: "the database is away", mend: "" });

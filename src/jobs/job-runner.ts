@@ -55,6 +55,7 @@ export class JobRunner {
   readonly #leader: string;
   /** Before the start has looked at what an earlier process left, a job that runs would look like one of those. */
   #started = false;
+  readonly #left = new AbortController();
 
   constructor(deps: JobRunnerDeps) {
     this.#retryMs = deps.retryMs ?? RETRY_MS;
@@ -172,12 +173,16 @@ export class JobRunner {
     return result;
   }
 
-  /** Kept events after `afterSeq`, then live ones. Ends behind the event of the end state, or when `signal` aborts. */
+  /**
+   * Kept events after `afterSeq`, then live ones. Ends behind the event of the end state, when `signal` aborts, or when this
+   * leader leaves: who follows asks the next one.
+   */
   async *events(id: string, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent> {
     let last = afterSeq;
-    while (!signal.aborted) {
+    const over = AbortSignal.any([signal, this.#left.signal]);
+    while (!over.aborted) {
       const waiting = new AbortController();
-      const changed = this.#changes.next(id, AbortSignal.any([signal, waiting.signal]));
+      const changed = this.#changes.next(id, AbortSignal.any([over, waiting.signal]));
       try {
         for (const event of await jobEventsAfter(this.#store.sql, id, last)) {
           last = event.seq;
@@ -193,6 +198,11 @@ export class JobRunner {
         waiting.abort();
       }
     }
+  }
+
+  /** Lets go of those who follow jobs: their streams would hold up the end of this process, and what another one does is not told here. */
+  leave(): void {
+    this.#left.abort();
   }
 
   /** Tells running jobs to stop; they go on from their checkpoint at the next start, of this runner or another. */

@@ -188,8 +188,11 @@ test("a restart of the leader in the middle of a move goes on with it, and cuts 
   const { stop } = streams(3);
   const moving = await leader.cli("model", "move", "team", "--to", to, "--no-wait", "--json");
   const { id } = (JSON.parse(moving.stdout) as { job: { id: string } }).job;
+  const begun = await leader.fetch(`/admin/v1/jobs/${id}/events`);
   const restarted = await leader.cli("restart");
   expect([restarted.code, restarted.stderr]).toEqual([0, ""]);
+  // Whoever follows it is let go, rather than hear nothing and hold up the old process, which the move waits for.
+  expect(await begun.text()).not.toContain("event: end");
   const followed = await leader.cli("job", "watch", id);
   expect(followed.code === 0 ? "" : followed.stderr).toBe("");
   await at("team", [to]);

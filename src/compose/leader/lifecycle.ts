@@ -19,6 +19,8 @@ export interface Lifecycle {
   close(): Promise<void>;
   /** Comes to rest in all but answering requests, so that a successor can do the rest. Gives what it should know. */
   handOver(): Promise<HandOver["nodes"]>;
+  /** This process ends, or another one answers: who follows something for long asks whoever is there then. */
+  leave(): void;
   /** After `handOver`: the successor, a process of this number, serves; workers shall go to it. */
   release(successor: number): void;
   /** The successor failed, or there was no way to make room: this one does everything again. */
@@ -51,6 +53,7 @@ export function lifecycle(parts: LifecycleParts): Lifecycle {
       await limits.handOver();
       return cluster.workers();
     },
+    leave: () => jobs.leave(),
     release: (successor) => cluster.release(successor),
     takeBack() {
       handedOver = false;

@@ -176,6 +176,7 @@ async function start(
     stopping = true;
     const succeeded = makingRoom !== null;
     if (succeeded) await server?.handOff();
+    built.value.leave();
     await server?.close(AbortSignal.any([cut, AbortSignal.timeout(succeeded ? SUCCEEDED_DRAIN_MS : DRAIN_MS)]));
     await built.value.close();
     if (succeeded) return;

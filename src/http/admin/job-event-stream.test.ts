@@ -50,6 +50,14 @@ test("events go out with their ids, and the last one is the job's end", async ()
   expect(rest).toBe("");
 });
 
+test("a stream that ends before its job does says no end", async () => {
+  async function* events() {
+    yield event(1);
+  }
+  const text = await (await follow(depsWith(events(), "running"))).text();
+  expect([text.includes("id: 1\n"), text.includes("event: end")]).toEqual([true, false]);
+});
+
 test("Last-Event-ID is where it goes on, and nonsense in it is refused", async () => {
   async function* none(): AsyncGenerator<JobEvent> {}
   const deps = depsWith(none());

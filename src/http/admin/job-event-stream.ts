@@ -14,9 +14,12 @@ export interface JobEventSource {
   readonly onBug: (cause: unknown) => void;
 }
 
+const ENDED: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled"]);
+
 /**
  * A job's events as server-sent events, pulled one by one, so that a slow reader holds up nothing but itself. Ends with
- * `end` and the whole job; a stream that closes without it was cut, and is resumed with `Last-Event-ID`.
+ * `end` and the whole job; a stream that closes without it was cut, or its leader leaves, and is resumed with
+ * `Last-Event-ID`.
  */
 export function jobEventStream(source: JobEventSource): ReadableStream<Uint8Array> {
   const hangUp = new AbortController();
@@ -47,7 +50,7 @@ async function* framesOf(source: JobEventSource, signal: AbortSignal): AsyncGene
       yield event === null ? ": still here\n\n" : frame("progress", toJobEventJson(event), event.seq);
     }
     const job = signal.aborted ? null : await source.jobs.get(source.jobId);
-    if (job !== null) yield frame("end", { job: toJobJson(job) });
+    if (job !== null && ENDED.has(job.state)) yield frame("end", { job: toJobJson(job) });
   } catch (cause) {
     if (signal.aborted) return;
     source.onBug(cause);
