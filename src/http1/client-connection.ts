@@ -71,6 +71,16 @@ export class ClientConnection implements ReplyEnd {
     return this.#state === "head" && this.#held === null;
   }
 
+  /** It is the inner server's. */
+  get handed(): boolean {
+    return this.#state === "handed";
+  }
+
+  /** The same, and its last words may still be on their way. */
+  get flowing(): boolean {
+    return this.handed && this.#splice?.quiet === false;
+  }
+
   get readingHead(): boolean {
     return this.#state === "head" && this.#held !== null;
   }

@@ -1,6 +1,7 @@
 import type { Socket, TCPSocketListener, TLSOptions } from "bun";
 import type { BufferedHandler } from "../core/buffered-request.ts";
 import type { Reply } from "../core/reply.ts";
+import { wait } from "../core/wait.ts";
 import { ClientConnection, type ConnectionHost } from "./client-connection.ts";
 import type { RequestHead } from "./request-head.ts";
 import { steerToSecond } from "./steer-connections.ts";
@@ -27,6 +28,8 @@ const HEAD_STALL_MS = 12_000;
 const BODY_STALL_MS = 30_000;
 const IDLE_MS = 600_000;
 const LOOK_MS = 1000;
+const FLUSH_FIRST_MS = 50;
+const FLUSH_LOOK_MS = 20;
 /** Each turn of the event loop accepts all that waits; more than one, since a timer may come before its turn's sockets. */
 const STEER_TURNS = 3;
 const STEER_MS = 20;
@@ -139,6 +142,17 @@ export class FrontServer implements ConnectionHost {
     for (const connection of this.#connections) if (connection.idle) connection.leave();
     this.#settle();
     await this.#closing.promise;
+  }
+
+  /** Once the inner server has answered everything: until that has gone out to the clients, or the signal fires. */
+  async flush(cut: AbortSignal): Promise<void> {
+    const handed = (): boolean => [...this.#connections].some((connection) => connection.handed);
+    const flowing = (): boolean => [...this.#connections].some((connection) => connection.flowing);
+    // What it wrote in this very turn nobody has read yet.
+    if (handed()) await wait(FLUSH_FIRST_MS, cut);
+    while (!cut.aborted && flowing()) await wait(FLUSH_LOOK_MS, cut);
+    if (cut.aborted) return;
+    for (const connection of this.#connections) connection.leave();
   }
 
   /** Cuts whatever is left. */

@@ -8,6 +8,9 @@ export interface SpliceEnd {
   onClose(): void;
 }
 
+/** Two turns of the event loop at least: what the inner server has written comes in between. */
+const QUIET_MS = 50;
+
 /**
  * Joins a client's connection to an inner server's: bytes go both ways as they come, and whoever reads slowly holds the
  * other one back. The end of one is the end of the other, once what was under way has been written.
@@ -20,6 +23,8 @@ export class Splice {
   #toInner: Outbox | null = null;
   /** What came before the inner connection was there. */
   #early: Buffer[];
+  /** When the inner server said something last. */
+  #saidMs = performance.now();
   #over = false;
   #innerClosed = false;
 
@@ -46,6 +51,7 @@ export class Splice {
 
   readonly inner: SpliceEnd = {
     onData: (bytes) => {
+      this.#saidMs = performance.now();
       if (!this.#toClient.send(bytes)) this.#inner?.pause();
     },
     onDrain: () => {
@@ -56,6 +62,11 @@ export class Splice {
       if (this.#toClient.empty) this.close();
     },
   };
+
+  /** All that the inner server said has gone out, and it has been silent for a moment. */
+  get quiet(): boolean {
+    return this.#over || (this.#toClient.empty && performance.now() - this.#saidMs > QUIET_MS);
+  }
 
   onData(bytes: Buffer): void {
     if (this.#toInner === null) this.#early.push(bytes);

@@ -84,7 +84,8 @@ export function listen(
     handOff: () => front.handOff(),
     async close(cut) {
       const drained = front.drain();
-      await Promise.race([Promise.all([drained, inner.stop(false)]), aborted(cut)]);
+      const answered = Promise.all([drained, inner.stop(false)]).then(() => front.flush(cut));
+      await Promise.race([answered, aborted(cut)]);
       front.stop();
       await inner.stop(true);
     },
