@@ -26,7 +26,7 @@ function event(seq: number, state: JobEvent["state"] = "running"): JobEvent {
 
 function depsWith(events: AsyncIterable<JobEvent>, state: JobEvent["state"] = "succeeded"): TestDeps {
   const deps = testDeps();
-  deps.jobViews.set("job_1", jobView({ state }));
+  deps.jobViews.set("job_1", jobView({ state, finishedAt: state === "running" ? null : NOW }));
   deps.jobEvents.set("job_1", events);
   return deps;
 }

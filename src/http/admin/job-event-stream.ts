@@ -14,8 +14,6 @@ export interface JobEventSource {
   readonly onBug: (cause: unknown) => void;
 }
 
-const ENDED: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled"]);
-
 /**
  * A job's events as server-sent events, pulled one by one, so that a slow reader holds up nothing but itself. Ends with
  * `end` and the whole job; a stream that closes without it was cut, or its leader leaves, and is resumed with
@@ -50,7 +48,7 @@ async function* framesOf(source: JobEventSource, signal: AbortSignal): AsyncGene
       yield event === null ? ": still here\n\n" : frame("progress", toJobEventJson(event), event.seq);
     }
     const job = signal.aborted ? null : await source.jobs.get(source.jobId);
-    if (job !== null && ENDED.has(job.state)) yield frame("end", { job: toJobJson(job) });
+    if (job !== null && job.finishedAt !== null) yield frame("end", { job: toJobJson(job) });
   } catch (cause) {
     if (signal.aborted) return;
     source.onBug(cause);
